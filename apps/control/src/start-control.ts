@@ -56,7 +56,7 @@ import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
 import { type ServingWiring, wireServing } from "./wiring/serving.ts";
-import { createRunTracking, runTokensOf, wireTracking } from "./wiring/tracking.ts";
+import { createRunTracking, mlflowRegistry, runTokensOf, wireTracking } from "./wiring/tracking.ts";
 
 export interface Control {
   readonly app: FastifyInstance;
@@ -144,7 +144,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const monitoring = wireMonitoring(base, identity, governance.registry);
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const releases = wireReleases(base, identity, governance.charter, serving);
-  const tracking = wireTracking(base, identity, errorCatalogue);
+  const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(
@@ -295,7 +295,7 @@ async function registerDomainRoutes(
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);
   await registerTrainingRoutes(app, data.training);
-  await registerTrackingRoutes(app, tracking);
+  await registerTrackingRoutes(app, { ...tracking, others: mlflowRegistry(governance.registry, tracking) });
   await registerScoringRoutes(app, scoring.scoring);
   await registerLineageRoutes(app, lineage.lineage);
 }

@@ -9,6 +9,91 @@ import {
   named,
 } from "./environment-route.ts";
 
+const proxy = "/api/2.0/mlflow-artifacts/artifacts";
+
+/** A run in production that has a file. */
+const artifactRoutes: readonly EnvironmentRoute[] = [
+  asked(
+    `GET ${mlflow}/artifacts/list`,
+    "clientRun",
+    missingId("crn"),
+    (id) => `${mlflow}/artifacts/list?run_id=${id}`,
+  ),
+  ...(["GET", "PUT", "DELETE"] as const).map(
+    (method): EnvironmentRoute => ({
+      kind: "found",
+      route: `${method} ${proxy}/*`,
+      of: "clientRun",
+      missing: missingId("crn"),
+      request: ({ known }, id) => ({
+        url: `${proxy}/${known.get("organisation")}-production/${id}/artifacts/salaries.txt`,
+        ...(method === "PUT" ? { body: Buffer.from("others") } : {}),
+      }),
+    }),
+  ),
+  {
+    kind: "found",
+    route: `GET ${proxy}`,
+    of: "clientRun",
+    missing: missingId("crn"),
+    request: ({ known }, id) => ({
+      url: `${proxy}?path=${known.get("organisation")}-production/${id}/artifacts`,
+    }),
+  },
+];
+
+const missingModel = `m-${"0".repeat(32)}`;
+
+function ofModel(method: "GET" | "POST" | "PATCH" | "DELETE", rest: string, body?: object): EnvironmentRoute {
+  return {
+    kind: "found",
+    route: `${method} ${mlflow}/logged-models/:model_id${rest}`,
+    of: "loggedModel",
+    missing: missingModel,
+    request: (_world, id) => ({
+      url: `${mlflow}/logged-models/${id}${rest.replace(":tag_key", "team")}`,
+      ...(body ? { body } : {}),
+    }),
+  };
+}
+
+const loggedModelRoutes: readonly EnvironmentRoute[] = [
+  found(`POST ${mlflow}/logged-models`, "clientRun", missingId("crn"), (id) => ({
+    experiment_id: "uc_x-production",
+    source_run_id: id,
+  })),
+  found(`POST ${mlflow}/runs/outputs`, "clientRun", missingId("crn"), (id) => ({
+    run_id: id,
+    models: [],
+  })),
+  {
+    kind: "listed",
+    route: `POST ${mlflow}/logged-models/search`,
+    url: `${mlflow}/logged-models/search`,
+    body: ({ known }) => ({ experiment_ids: [`${known.get("organisation")}-production`] }),
+    of: "loggedModel",
+  },
+  ofModel("GET", ""),
+  ofModel("GET", "/artifacts/directories"),
+  ofModel("PATCH", "", { status: "LOGGED_MODEL_READY" }),
+  ofModel("PATCH", "/tags", { tags: [{ key: "team", value: "x" }] }),
+  ofModel("DELETE", "/tags/:tag_key"),
+  ofModel("POST", "/params", { params: [{ key: "depth", value: "3" }] }),
+  ofModel("DELETE", ""),
+];
+
+const unnamed = { name: "no-such-model", version: "1" };
+
+const registryRoutes: readonly EnvironmentRoute[] = [
+  found(`POST ${mlflow}/model-versions/create`, "loggedModel", missingModel, (id) => ({
+    name: "arrivals",
+    source: `models:/${id}`,
+  })),
+  named(`POST ${mlflow}/model-versions/transition-stage`, { ...unnamed, stage: "Production" }),
+  named(`POST ${mlflow}/registered-models/alias`, { ...unnamed, alias: "champion" }),
+  named(`DELETE ${mlflow}/registered-models/alias`, { ...unnamed, alias: "label" }),
+];
+
 /** MLflow's calls, and how a credential without production is tried at them. */
 export const mlflowEnvironmentRoutes: readonly EnvironmentRoute[] = [
   asked(
@@ -79,6 +164,9 @@ export const mlflowEnvironmentRoutes: readonly EnvironmentRoute[] = [
     missingId("crn"),
     (id) => `${mlflow}/metrics/get-history-bulk-interval?run_ids=${id}&metric_key=loss`,
   ),
+  ...artifactRoutes,
+  ...loggedModelRoutes,
+  ...registryRoutes,
   ...[
     "log-metric",
     "log-parameter",

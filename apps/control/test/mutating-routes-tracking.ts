@@ -84,4 +84,11 @@ export async function trackProduction({ api, known: learnt }: World, token: stri
     token,
   );
   learnt.set("clientRun", runId).set("trackedDataset", dataset.name);
+  const root = `${learnt.get("organisation")}-production/${runId}/artifacts`;
+  const proxy = "/api/2.0/mlflow-artifacts/artifacts";
+  await must(api, "PUT", `${proxy}/${root}/salaries.txt`, Buffer.from("figures"), token);
+  learnt.set("artifactRoot", root);
+  const asked = { experiment_id: created.experiment_id, source_run_id: runId, name: "salaries" };
+  const logged = await must(api, "POST", "/api/2.0/mlflow/logged-models", asked, token);
+  learnt.set("loggedModel", (logged["model"] as { info: { model_id: string } }).info.model_id);
 }

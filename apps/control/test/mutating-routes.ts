@@ -1,6 +1,7 @@
 import { dataRoutes } from "./mutating-routes-data.ts";
 import { governanceRoutes } from "./mutating-routes-governance.ts";
 import { identityRoutes } from "./mutating-routes-identity.ts";
+import { mlflowRoutes } from "./mutating-routes-mlflow.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import { oversightRoutes } from "./mutating-routes-oversight.ts";
@@ -13,6 +14,7 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...governanceRoutes,
   ...dataRoutes,
   ...modelRoutes,
+  ...mlflowRoutes,
   ...releaseRoutes,
   ...retrainingRoutes,
   ...monitoringRoutes,

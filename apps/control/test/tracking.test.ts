@@ -5,6 +5,13 @@ import { settleRun } from "@portolan/tracking";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Acme, bootstrapAcme, must } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
+import {
+  answerToNothing,
+  type CallState,
+  type DocumentedCall,
+  documentedCalls,
+  readMlflowPage,
+} from "./mlflow-page.ts";
 import { type OpenRun, openRun } from "./tracked-runs.ts";
 
 let control: InProcessControl;
@@ -129,7 +136,8 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
   const unserved = [
     `${mlflow}/artifacts/presigned-upload-url`,
     "/api/3.0/mlflow/workspaces",
-    "/api/2.0/mlflow-artifacts/artifacts",
+    "/api/2.0/mlflow-artifacts/presigned/x",
+    `${mlflow}/webhooks`,
   ];
   for (const path of unserved) {
     const refusal = { error_code: "ENDPOINT_NOT_FOUND", message: expect.stringContaining(path) };
@@ -137,6 +145,9 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
     const { status, text } = await throughSocket(path, run.token.reveal());
     expect([status, JSON.parse(text)]).toEqual([404, refusal]);
   }
+  // Trainers do not reach the registry.
+  const { text: refused } = await throughSocket(`${mlflow}/registered-models/search`, run.token.reveal());
+  expect(JSON.parse(refused)).toMatchObject({ error_code: "ENDPOINT_NOT_FOUND" });
   for (const path of ["/graphql", "/get-artifact", "/ajax-api/2.0/mlflow/runs/get"])
     expect(await control.call("GET", path, undefined, sam)).toMatchObject({
       status: 404,
@@ -151,6 +162,41 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
     status: 404,
     body: { code: "kernel.not_found" },
   });
+});
+
+test("every call of MLflow's API stands as its page says, and what is not served says so as MLflow would", async () => {
+  const stateOf = (message: string): CallState =>
+    message.includes("docs/mlflow.md lists the calls that are") ? "missing" : "refused";
+  const ada = await control.token("ada");
+  const calls = await documentedCalls();
+  const found: DocumentedCall[] = [];
+  for (const call of calls) {
+    const { method, path } = call;
+    const { status, body } = await control.call(method, path, method === "GET" ? undefined : {}, ada);
+    const message = String(body["message"]);
+    const isUnserved = message.includes("is not among MLflow's calls that are served here");
+    // Clients fall back on the one, and show the other.
+    const unserved = body["error_code"] === "PERMISSION_DENIED" ? 403 : 404;
+    expect([method, path, status, message]).toEqual([
+      method,
+      path,
+      isUnserved ? unserved : answerToNothing(call),
+      message,
+    ]);
+    if (status !== 200) expect(Object.keys(body)).toEqual(["error_code", "message"]);
+    found.push({ method, path, state: isUnserved ? stateOf(message) : "works" });
+  }
+  expect(found).toEqual(calls);
+});
+
+test("the page counts its calls right, and lists none twice", async () => {
+  const calls = await documentedCalls();
+  const page = await readMlflowPage();
+  for (const state of ["works", "refused", "missing"] as const) {
+    const counted = new RegExp(`^- \\*\\*${state}\\*\\*: .* (\\d+) calls\\.$`, "m").exec(page)?.[1];
+    expect([state, Number(counted)]).toEqual([state, calls.filter((call) => call.state === state).length]);
+  }
+  expect(new Set(calls.map(({ method, path }) => `${method} ${path}`)).size).toBe(calls.length);
 });
 
 test("it opens nothing else of the API, whatever whoever started the run may do", async () => {

@@ -2,6 +2,7 @@ export { ComputeProfile } from "./compute-profile.ts";
 export {
   EnvironmentName,
   GateResult,
+  keptFilesName,
   Lineage,
   ModelName,
   ModelSignature,

@@ -10,6 +10,7 @@ export { createArtifactCatalogue } from "./artifacts.ts";
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 export { registryErrors } from "./errors.ts";
 export { type ComputeMeasurer, type MeasureDeps, measureJob } from "./measure-version.ts";
+export type { LoggedModel, RegisterDeps } from "./mlflow/register-logged.ts";
 export type {
   CharterLookup,
   GateEvidence,
@@ -28,6 +29,7 @@ export { pushVersion } from "./push-version.ts";
 export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
 export { createByteRemoval } from "./remove-bytes.ts";
+export { mlflowRegistryRoutes } from "./routes/mlflow-registry.ts";
 export { type SealedStatement, signFiles } from "./sign-files.ts";
 export {
   findComputeProfile,

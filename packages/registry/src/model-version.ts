@@ -58,6 +58,12 @@ export const Lineage = Type.Object(
     charterDigest: Type.Optional(Sha256),
     source: Type.Optional(Type.String({ maxLength: 500, description: "Where an imported model came from" })),
     upstream: Type.Optional(StatedUpstream),
+    packaging: Type.Optional(
+      Type.Literal("files", {
+        description:
+          "A list of files that were logged, none of which is opened here: kept, and never promoted",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -93,3 +99,6 @@ export type GateResult = Static<typeof GateResult>;
 
 /** File name of the model inside the signed folder, as the OpenSSF Model Signing statement lists it. */
 export const modelFileName = "model.onnx";
+
+/** File name of the list that is signed of a version whose files are kept as they are. */
+export const keptFilesName = "files.json";

@@ -70,6 +70,7 @@ export async function promoteVersion(
       promotedBefore,
       notEnforced: charter?.notEnforced ?? [],
       dataClass: found.lineage.dataClass,
+      packaging: found.lineage.packaging,
     });
     if (verdict.kind === "blocked") {
       await tx.record({
@@ -171,14 +172,15 @@ export async function readPromoted(
   return (await deps.authorizer.decide(call, "registry:read", resource)).allowed ? found : undefined;
 }
 
-/** Versions that the caller may see, newest first. */
+/** Versions that the caller may see, newest first. @param most of which the newest are looked at */
 export async function listReadableVersions(
   deps: Pick<PromoteDeps, "work" | "authorizer">,
   call: CallContext,
   model?: string,
+  most = 100,
 ): Promise<ModelVersion[]> {
   const organisationId = call.actor.organisationId;
-  const all = await deps.work.read(call, (sql) => listVersions(sql, organisationId, model));
+  const all = await deps.work.read(call, (sql) => listVersions(sql, organisationId, model, most));
   const readable: ModelVersion[] = [];
   for (const version of all) {
     const resource = { type: "Model", id: version.model, organisationId, useCaseId: version.useCaseId };

@@ -44,3 +44,10 @@ test("a new version is held against the one in production; one that was there be
   expect(replacedChampion("production", "mv_2", undefined, ["staging"])).toBeUndefined();
   expect(replacedChampion("staging", "mv_2", "mv_1", [])).toBeUndefined();
 });
+
+test("a version of files that nothing here opens is promoted nowhere, whatever its gates say", () => {
+  for (const to of ["dev", "staging", "production"] as const) {
+    const verdict = judgePromotion(someEvidence({ to, packaging: "files" }));
+    expect(verdict).toMatchObject({ kind: "blocked", failures: [{ gate: "servable", passed: false }] });
+  }
+});

@@ -17,6 +17,8 @@ export interface PromotionEvidence {
   readonly notEnforced: readonly string[];
   /** Of the data that it learned from. */
   readonly dataClass?: "research" | undefined;
+  /** `files`: nothing here can open the version, to evaluate or to serve it. */
+  readonly packaging?: "files" | undefined;
 }
 
 /**
@@ -37,6 +39,18 @@ export function replacedChampion(
 
 /** Pure: same evidence, same verdict. The caller supplies the evidence and records the verdict. */
 export function judgePromotion(evidence: PromotionEvidence): PromotionVerdict {
+  if (evidence.packaging === "files")
+    return {
+      kind: "blocked",
+      failures: [
+        {
+          gate: "servable",
+          passed: false,
+          observed: "files that nothing here opens",
+          required: "model.onnx among the files of the logged model",
+        },
+      ],
+    };
   if (evidence.to === "dev") return { kind: "promoted", to: "dev" };
   const byName = new Map(evidence.gates.map((gate) => [gate.gate, gate]));
   const failures: GateResult[] = evidence.gates.filter((gate) => !gate.passed);

@@ -6,7 +6,8 @@ import type { GateResult, Lineage, ModelSignature, ModelVersion } from "./contra
 type ModelTable = {
   organisation_id: string;
   name: string;
-  use_case_id: string;
+  /** Null until the first version says it. */
+  use_case_id: string | null;
   next_version: number;
   created_at: number;
 };
@@ -81,10 +82,14 @@ export async function lockModel(
       next_version: 1,
       created_at: model.now,
     })
-    .onConflict((conflict) => conflict.columns(["organisation_id", "name"]).doUpdateSet({ name: model.name }))
+    .onConflict((conflict) =>
+      conflict.columns(["organisation_id", "name"]).doUpdateSet((eb) => ({
+        use_case_id: eb.fn.coalesce("registry.models.use_case_id", "excluded.use_case_id"),
+      })),
+    )
     .returning("use_case_id")
     .executeTakeFirstOrThrow();
-  return row.use_case_id;
+  return row.use_case_id ?? model.useCaseId;
 }
 
 /** The next number of a locked model: dense, because only an inserted version takes one. */

@@ -4,6 +4,14 @@ import { type Static, Type } from "@portolan/typebox";
 export const runStatuses = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] as const;
 export type RunStatus = (typeof runStatuses)[number];
 
+/** How a logged model stands, in MLflow's words. */
+export const modelStatuses = [
+  "LOGGED_MODEL_PENDING",
+  "LOGGED_MODEL_READY",
+  "LOGGED_MODEL_UPLOAD_FAILED",
+] as const;
+export type ModelStatus = (typeof modelStatuses)[number];
+
 /** One value of one metric. NaN is a value; infinities are stored as the largest doubles. */
 export interface MetricPoint {
   readonly key: string;

@@ -2,6 +2,8 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
+  isPortolanError,
+  type PortolanError,
   type ResourceRef,
   requireSeen,
   type UnitOfWork,
@@ -25,6 +27,20 @@ export async function findRun(deps: RunDeps, call: CallContext, runId: string): 
   const question = { action: "training:read", resource: resourceOf(call, run) };
   await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
   return run;
+}
+
+/** A run behind something of its own, which is missing where the run is or may not be read. */
+export async function findRunOr(
+  deps: RunDeps,
+  call: CallContext,
+  runId: string,
+  missing: () => PortolanError,
+): Promise<TrackedRun> {
+  try {
+    return await findRun(deps, call, runId);
+  } catch (error) {
+    throw isPortolanError(error) && error.code === deps.runs.missing(runId).code ? missing() : error;
+  }
 }
 
 /** What the authorizer is asked about: only a trainer logs to a `TrainingRun`, whatever the policies say. */

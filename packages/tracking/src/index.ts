@@ -1,6 +1,7 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { type MlflowRouteDeps, mlflowRoutes } from "./routes/mlflow.ts";
+import { artifactRoutes } from "./routes/mlflow-artifacts.ts";
 import { answerAsMlflow } from "./routes/mlflow-errors.ts";
 import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
@@ -14,6 +15,7 @@ export {
   verifyRunToken,
 } from "./attempts.ts";
 export { trackingErrors } from "./errors.ts";
+export { type ModelSource, readModelSource } from "./models/logged-models.ts";
 export { PointWriter } from "./point-writer.ts";
 export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
@@ -25,14 +27,20 @@ export const trackingMigrations: MigrationSet = {
   after: [],
 };
 
-/** Addresses of MLflow's API below which nothing is served: its clients are told so in its own words, not in ours. */
-const unserved = ["/api/3.0/mlflow", "/api/2.0/mlflow-artifacts"];
-
 /** MLflow's tracking calls alone: all that a trainer may reach. */
 export async function registerMlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps): Promise<void> {
   await app.register((scope) => mlflowRoutes(scope, deps), { prefix: "/api/2.0/mlflow" });
-  for (const prefix of unserved)
-    await app.register(async (scope) => answerAsMlflow(scope, deps.catalogue, deps.log), { prefix });
+  await app.register(
+    async (scope) => {
+      answerAsMlflow(scope, deps.catalogue, deps.log);
+      await artifactRoutes(scope, deps);
+    },
+    { prefix: "/api/2.0/mlflow-artifacts" },
+  );
+  // Nothing is served there: clients are told so in MLflow's words, not in ours.
+  await app.register(async (scope) => answerAsMlflow(scope, deps.catalogue, deps.log), {
+    prefix: "/api/3.0/mlflow",
+  });
 }
 
 /** MLflow's tracking calls, and the same data as our own API shows it. */

@@ -247,7 +247,7 @@ async function write(
  *
  * @param known facts of the run from before; whether it is deleted is then left to the write
  */
-async function requireWriter(
+export async function requireWriter(
   deps: LogDeps,
   call: CallContext,
   runId: string,
@@ -282,7 +282,7 @@ function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
   return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
 }
 
-function notOpen(runId: string): PortolanError<TrackingErrorCode> {
+export function notOpen(runId: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.run_not_open", {
     detail: `no trainer of the run ${runId} is at work`,
     mend: "Log while the run is running, from its own trainer.",

@@ -1,6 +1,7 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import { type Generated, type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
+import { readOutputs } from "./models/model-store.ts";
 import type { RunOrigin } from "./ports.ts";
 
 type RunTable = {
@@ -243,13 +244,15 @@ export interface StoredRun {
   readonly tags: readonly KeyValue[];
   readonly metrics: readonly MetricPoint[];
   readonly inputs: readonly DatasetInput[];
+  /** Models that it says it made. */
+  readonly outputs: readonly { readonly modelId: string; readonly step: number }[];
   readonly row: RunRow | undefined;
 }
 
 /** Everything of a run but its points, each list by key. */
 export async function readRunData(sql: Sql, runId: string): Promise<StoredRun> {
   const found = (await readRunsData(sql, [runId])).get(runId);
-  return found ?? { params: [], tags: [], metrics: [], inputs: [], row: undefined };
+  return found ?? { params: [], tags: [], metrics: [], inputs: [], outputs: [], row: undefined };
 }
 
 /** The same of many runs, by their ids. */
@@ -280,6 +283,7 @@ export async function readRunsData(sql: Sql, runIds: readonly string[]): Promise
   const rows = byRun(
     await tables(sql).selectFrom("tracking.runs").selectAll().where("run_id", "in", runIds).execute(),
   );
+  const outputs = await readOutputs(sql, runIds);
   const entry = ({ key, value }: TextTable): KeyValue => ({ key, value });
   return new Map(
     runIds.map((id) => [
@@ -294,6 +298,7 @@ export async function readRunsData(sql: Sql, runIds: readonly string[]): Promise
           timestampMs,
         })),
         inputs: (inputs.get(id) ?? []).map(toInput),
+        outputs: outputs.get(id) ?? [],
         row: rows.get(id)?.[0],
       },
     ]),

@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type CallContext, createLogger, newId, PortolanError, systemClock } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { openFolderObjectStore } from "@portolan/objectstore";
 import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
 import { trainingMigrations } from "@portolan/training";
 import Fastify from "fastify";
@@ -36,6 +40,14 @@ export interface TrackingFixture {
   get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
   /** Any call at all, with an empty message as its body. */
   send(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string): Promise<Answer>;
+  /** A call whose body or answer is bytes. */
+  bytes(
+    method: "GET" | "PUT" | "DELETE" | "PATCH" | "POST",
+    path: string,
+    more?: { readonly body?: Buffer | string; readonly caller?: string; readonly type?: string },
+  ): Promise<{ readonly status: number; readonly text: string }>;
+  /** From now on these bytes are rows that the policies on data keep from others. */
+  withhold(digest: string): void;
   close(): Promise<void>;
 }
 
@@ -51,6 +63,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const work = db.uow;
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
+  const withheld = new Set<string>();
   const refusals: string[] = [];
   const log = createLogger({ name: "tracking", level: "silent" });
   const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
@@ -65,8 +78,17 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       .filter(Boolean);
     request.call = aCall({ roles: [role], id });
   });
+  const folder = await mkdtemp(join(tmpdir(), "portolan-tracking-"));
+  const objects = await openFolderObjectStore(folder, systemClock);
   await registerTrackingRoutes(app, {
     work,
+    objects,
+    artifacts: { note: async () => undefined, require: (_call, digest) => Promise.reject(missing(digest)) },
+    rows: {
+      release: (_call, { digest }) =>
+        withheld.has(digest) ? Promise.reject(missing(digest)) : Promise.resolve(),
+      areRows: (_call, digest) => Promise.resolve(withheld.has(digest)),
+    },
     authorizer: testAuthorizer({ engineer: ["*"], reader: ["training:read"] }),
     log,
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
@@ -156,7 +178,18 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       ),
     send: async (method, path) =>
       answer(await app.inject({ method, url: path, ...(method === "GET" ? {} : { payload: {} }) })),
+    bytes: async (method, path, { body, caller = "", type = "text/plain" } = {}) => {
+      const response = await app.inject({
+        method,
+        url: path,
+        headers: { "x-caller": caller, ...(body === undefined ? {} : { "content-type": type }) },
+        ...(body === undefined ? {} : { payload: body }),
+      });
+      return { status: response.statusCode, text: response.body };
+    },
+    withhold: (digest) => void withheld.add(digest),
     close: async () => {
+      await rm(folder, { recursive: true, force: true });
       await app.close();
       await db.close();
     },

@@ -195,7 +195,7 @@ describe("runs", () => {
       invalid,
     );
     expect(
-      await refusal(f.post("runs/log-metric", { run_id: run, ...metric(1, 1), model_id: "m-1" })),
+      await refusal(f.post("runs/log-metric", { run_id: run, ...metric(1, 1), dataset_name: "holdout" })),
     ).toEqual(invalid);
   });
 
@@ -271,7 +271,7 @@ describe("requests", () => {
     };
     expect(await refusal(f.post("runs/log-batch", large))).toEqual(invalid);
     expect(await refusal(f.post("webhooks", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
-    expect(await refusal(f.get("logged-models/m-1", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
+    expect(await refusal(f.get("scorers/list", {}))).toEqual([404, "ENDPOINT_NOT_FOUND"]);
   });
 
   test("members of a newer client are passed over", async () => {

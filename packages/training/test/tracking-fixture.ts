@@ -22,6 +22,22 @@ import { trainingErrors } from "../src/errors.ts";
 import type { RunTracking } from "../src/ports.ts";
 import { noSuchRun, readTrainingRun } from "../src/training-runs.ts";
 
+const refuseFiles = () =>
+  Promise.reject(new PortolanError("kernel.internal", { detail: "these tests log no files" }));
+const withoutFiles = {
+  objects: {
+    put: refuseFiles,
+    putStream: refuseFiles,
+    putFile: refuseFiles,
+    has: refuseFiles,
+    get: refuseFiles,
+    localPath: refuseFiles,
+    remove: refuseFiles,
+  },
+  artifacts: { note: refuseFiles, require: refuseFiles },
+  rows: { release: refuseFiles, areRows: refuseFiles },
+};
+
 /** The real tracking calls at the real socket, for tests without control: callers are known by their run's token, and are engineers. */
 export function openRunTracking(deps: {
   readonly uow: UnitOfWork;
@@ -44,6 +60,7 @@ export function openRunTracking(deps: {
     log,
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
+    ...withoutFiles,
     recordRefusal: () => undefined,
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {

@@ -2,10 +2,12 @@ import { type ErrorCatalogue, listenAtSocket } from "@portolan/http-contract";
 import { type RunTokens, registerAuthentication } from "@portolan/identity";
 import { parseId } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { mlflowRegistryRoutes, type RegistryDeps } from "@portolan/registry";
 import {
   beginAttempt,
   type MlflowRouteDeps,
   PointWriter,
+  readModelSource,
   registerMlflowRoutes,
   runOfToken,
   settleRun,
@@ -33,14 +35,18 @@ export function wireTracking(
   base: Foundation,
   identity: IdentityWiring,
   catalogue: ErrorCatalogue,
+  { artifacts, rows }: Pick<RegistryDeps, "artifacts" | "rows">,
 ): MlflowRouteDeps {
-  const { work, log } = base;
+  const { work, log, objects } = base;
   const { authorizer, directory, onDenied } = identity;
   return {
     work,
     authorizer,
     log,
     catalogue,
+    objects,
+    artifacts,
+    rows,
     recordBatch: recordBatchDigest,
     recordRefusal: async ({ actor, requestId }, refused) =>
       onDenied({
@@ -66,6 +72,19 @@ export function wireTracking(
       },
     },
   };
+}
+
+/** MLflow's calls of its registry, over ours; trainers do not reach them. */
+export function mlflowRegistry(
+  registry: RegistryDeps,
+  tracking: MlflowRouteDeps,
+): NonNullable<MlflowRouteDeps["others"]> {
+  return (app) =>
+    mlflowRegistryRoutes(app, {
+      ...registry,
+      useCases: tracking.useCases,
+      loggedModels: { find: (call, id) => readModelSource(tracking, call, id) },
+    });
 }
 
 function trackedRun(run: Awaited<ReturnType<typeof readTrainingRun>>): TrackedRun {

@@ -26,7 +26,7 @@ export function runsAnswer(organisationId: string, { runs, nextPageToken }: RunP
 
 /** MLflow's `Run`. */
 function runOf(organisationId: string, run: TrackedRun, data: StoredRun) {
-  const { params, tags, metrics, inputs } = data;
+  const { params, tags, metrics, inputs, outputs } = data;
   const points = metrics.map(({ key, value, timestampMs, step }) => ({
     key,
     value: Number.isNaN(value) ? "NaN" : value,
@@ -37,7 +37,17 @@ function runOf(organisationId: string, run: TrackedRun, data: StoredRun) {
     info: runInfo(organisationId, run, data),
     data: { metrics: points, params, tags },
     inputs: inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) },
+    ...(outputs.length === 0
+      ? {}
+      : {
+          outputs: { model_outputs: outputs.map(({ modelId, step }) => ({ model_id: modelId, step })) },
+        }),
   };
+}
+
+/** Where a run's files are. */
+export function runRootOf(organisationId: string, run: TrackedRun): string {
+  return `mlflow-artifacts:/${experimentIdOf({ ...run, organisationId })}/${run.id}/artifacts`;
 }
 
 /** MLflow's `RunInfo`. */
@@ -60,7 +70,7 @@ export function runInfo(
     status,
     start_time: Math.floor(run.startedAt / 1000),
     ...(endMs === undefined ? {} : { end_time: endMs }),
-    artifact_uri: `mlflow-artifacts:/${experimentId}/${run.id}/artifacts`,
+    artifact_uri: runRootOf(organisationId, run),
     lifecycle_stage: run.deletedAt === undefined ? "active" : "deleted",
   };
 }

@@ -30,6 +30,9 @@ export function answerAsMlflow(app: FastifyInstance, catalogue: ErrorCatalogue, 
 function answerOf(status: number, code: string): { readonly status: number; readonly errorCode: string } {
   if (code === "kernel.conflict" || status === 503)
     return { status: 503, errorCode: "TEMPORARILY_UNAVAILABLE" };
+  if (code === "registry.model_exists") return { status: 400, errorCode: "RESOURCE_ALREADY_EXISTS" };
+  // A gate that stands is no fault of the message: whoever sends it again is refused again.
+  if (code === "registry.promotion_blocked") return { status: 403, errorCode: "PERMISSION_DENIED" };
   if (status === 401) return { status, errorCode: "UNAUTHENTICATED" };
   if (status === 403) return { status, errorCode: "PERMISSION_DENIED" };
   if (status === 404) return { status, errorCode: "RESOURCE_DOES_NOT_EXIST" };

@@ -166,13 +166,13 @@ export function runIdOf({ run_id, run_uuid }: RunNamed): string {
   return id ?? "";
 }
 
-/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact, and for what belongs to a logged model. */
+/** @throws PortolanError `tracking.invalid_value` for numbers that are not exact, and for a data set without a model */
 export function pointOf(one: Metric, pointer: string): MetricPoint {
-  if (one.model_id || one.dataset_name || one.dataset_digest)
+  if (!one.model_id && (one.dataset_name || one.dataset_digest))
     refuse([
       {
-        detail: "metrics of logged models and of data sets are not kept",
-        mend: "Log the metric without model_id and dataset.",
+        detail: "of a metric on a data set the model is to be named, too",
+        mend: "Log the metric with model_id, or without the data set.",
         at: { pointer },
       },
     ]);

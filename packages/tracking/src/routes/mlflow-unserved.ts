@@ -15,6 +15,16 @@ const refusedOnPurpose: readonly Refusal[] = [
     denied: true,
   },
   {
+    calls: /^(registered-models\/(rename|delete)|model-versions\/delete)$/,
+    why: "A version is signed evidence of what may be served, under the name that it was signed for: it stays. Leave it unpromoted, or promote another.",
+    denied: true,
+  },
+  {
+    calls: /^transition-requests\//,
+    why: "Nothing is approved through MLflow's API: gates decide over promotions, and a release is approved in Portolan by somebody else than whoever asked for it.",
+    denied: true,
+  },
+  {
     calls: /^workspaces(\/|$)/,
     why: "Tenancy is the organisation of the caller's credential: leave the workspace out.",
   },

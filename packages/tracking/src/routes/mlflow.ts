@@ -2,13 +2,16 @@ import type { ErrorCatalogue } from "@portolan/http-contract";
 import type { CallContext, Logger } from "@portolan/kernel";
 import type { Static } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import type { ArtifactDeps } from "../artifacts/artifacts.ts";
 import type { Batch } from "../check-values.ts";
 import type { ClientRunDeps } from "../client-runs.ts";
 import { deleteTag, type LogDeps, logBatch, logInputs, logModel, reportRun } from "../log-to-run.ts";
+import { logModelMetrics } from "../models/logged-models.ts";
 import { readMetricInterval, readMetricPage, readRun, readRunInfo } from "../read-run.ts";
 import { nameTag } from "../run-tags.ts";
 import { findRuns } from "../search/search-runs.ts";
 import { historyAnswer, intervalAnswer, runAnswer, runInfo, runsAnswer } from "./mlflow-answers.ts";
+import { runArtifactRoutes } from "./mlflow-artifacts.ts";
 import { answerAsMlflow } from "./mlflow-errors.ts";
 import { experimentRoutes } from "./mlflow-experiments.ts";
 import {
@@ -31,13 +34,17 @@ import {
   stepsOf,
   UpdateRun,
 } from "./mlflow-forms.ts";
+import { modelPointsOf } from "./mlflow-model-forms.ts";
+import { modelRoutes } from "./mlflow-models.ts";
 import { clientRunRoutes } from "./mlflow-runs.ts";
 import { asking, reading, writing } from "./route-options.ts";
 
-export interface MlflowRouteDeps extends LogDeps, ClientRunDeps {
+export interface MlflowRouteDeps extends LogDeps, ClientRunDeps, ArtifactDeps {
   readonly log: Logger;
   /** Statuses of all codes that may come up, those of other domains included. */
   readonly catalogue: ErrorCatalogue;
+  /** Adds calls of other domains at the same address, which answer in MLflow's words then. */
+  readonly others?: (app: FastifyInstance) => void;
 }
 
 /** The calls of MLflow's REST API 2.0 that concern runs, their metrics and experiments; register them below `/api/2.0/mlflow`. */
@@ -47,6 +54,9 @@ export async function mlflowRoutes(app: FastifyInstance, deps: MlflowRouteDeps):
   writingRoutes(app, deps);
   clientRunRoutes(app, deps);
   experimentRoutes(app, deps);
+  modelRoutes(app, deps);
+  runArtifactRoutes(app, deps);
+  deps.others?.(app);
 }
 
 function readingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
@@ -114,7 +124,10 @@ function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   app.post<{ Body: Static<typeof LogMetric> }>(
     "/runs/log-metric",
     writing("MLflow: log one point of a metric", LogMetric),
-    ({ call, body }) => logged(call, body, { metrics: [pointOf(body, "")] }),
+    async ({ call, body }) => {
+      await logModelMetrics(deps, call, runIdOf(body), modelPointsOf([body]));
+      return logged(call, body, { metrics: [pointOf(body, "")] });
+    },
   );
   app.post<{ Body: Static<typeof LogText> }>(
     "/runs/log-parameter",
@@ -129,9 +142,10 @@ function writingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   app.post<{ Body: Static<typeof LogBatch> }>(
     "/runs/log-batch",
     writing("MLflow: log metrics, parameters and tags, all or none", LogBatch),
-    ({ call, body }) => {
+    async ({ call, body }) => {
       const { metrics = [], params = [], tags: set = [] } = body;
       const points = metrics.map((metric, i) => pointOf(metric, `/metrics/${i}`));
+      await logModelMetrics(deps, call, runIdOf(body), modelPointsOf(metrics));
       return logged(call, body, { metrics: points, params, tags: set });
     },
   );

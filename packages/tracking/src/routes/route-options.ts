@@ -1,5 +1,6 @@
 import { routeConfig } from "@portolan/http-contract";
 import type { TObject, TProperties } from "@portolan/typebox";
+import type { ArtifactEntry } from "../artifacts/artifacts.ts";
 import { limits } from "../check-values.ts";
 
 const tags = ["tracking"];
@@ -19,4 +20,14 @@ export function asking<Body extends TObject<TProperties>>(summary: string, body:
 export function writing<Body extends TObject<TProperties>>(summary: string, body: Body) {
   const schema = { summary, tags, body };
   return { bodyLimit: limits.requestBytes, config: routeConfig("training:track", "recorded"), schema };
+}
+
+/** MLflow's `FileInfo`s. @param folder what their paths begin with */
+export function filesAnswer(entries: readonly ArtifactEntry[], folder: string) {
+  const files = entries.map(({ name, isFolder, sizeBytes }) => ({
+    path: folder === "" ? name : `${folder}/${name}`,
+    is_dir: isFolder,
+    ...(sizeBytes === undefined ? {} : { file_size: sizeBytes }),
+  }));
+  return files.length === 0 ? {} : { files };
 }

@@ -1,0 +1,172 @@
+import { digestBytes } from "@portolan/kernel";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type TrackingFixture, trackingFixture } from "./tracking-fixture.ts";
+
+let f: TrackingFixture;
+beforeAll(async () => {
+  f = await trackingFixture();
+});
+afterAll(() => f.close());
+
+const experiment_id = "uc_flights-dev";
+const proxy = "/api/2.0/mlflow-artifacts/artifacts";
+const reader = { caller: "reader usr_reader" };
+
+interface Info {
+  readonly run_id: string;
+  readonly artifact_uri: string;
+}
+
+async function aRun(): Promise<Info & { readonly at: string }> {
+  const { body } = await f.post("runs/create", { experiment_id });
+  const { info } = body["run"] as { info: Info };
+  return { ...info, at: `${proxy}/${info.artifact_uri.replace("mlflow-artifacts:/", "")}` };
+}
+
+async function aModel(run: Info, more: object = {}) {
+  const asked = { experiment_id, source_run_id: run.run_id, name: "arrivals", ...more };
+  const { body } = await f.post("logged-models", asked);
+  const { info } = body["model"] as { info: { model_id: string; artifact_uri: string; status: string } };
+  return { ...info, at: `${proxy}/${info.artifact_uri.replace("mlflow-artifacts:/", "")}` };
+}
+
+test("an artifact comes back as it was sent, is listed folder by folder, replaced and deleted", async () => {
+  const run = await aRun();
+  expect(
+    await f.bytes("PUT", `${run.at}/plots/a%20b.json`, { body: "{}", type: "application/json" }),
+  ).toEqual({
+    status: 200,
+    text: "{}",
+  });
+  expect((await f.bytes("PUT", `${run.at}/note.txt`, { body: "first" })).status).toBe(200);
+  expect((await f.bytes("PUT", `${run.at}/note.txt`, { body: "second" })).status).toBe(200);
+  expect(await f.bytes("GET", `${run.at}/note.txt`, reader)).toEqual({ status: 200, text: "second" });
+  const { run_id, artifact_uri } = run;
+  expect((await f.get("artifacts/list", { run_id })).body).toEqual({
+    root_uri: artifact_uri,
+    files: [
+      { path: "note.txt", is_dir: false, file_size: 6 },
+      { path: "plots", is_dir: true },
+    ],
+  });
+  const folder = `${artifact_uri.replace("mlflow-artifacts:/", "")}/plots`;
+  expect((await f.get(proxy, { path: folder })).body).toEqual({
+    files: [{ path: "a b.json", is_dir: false, file_size: 2 }],
+  });
+  expect((await f.get("artifacts/list", { run_id, path: "plots/a b.json" })).body).toEqual({
+    root_uri: artifact_uri,
+  });
+  expect((await f.bytes("DELETE", `${run.at}/plots`)).status).toBe(200);
+  expect((await f.bytes("GET", `${run.at}/plots/a%20b.json`)).status).toBe(404);
+  expect((await f.bytes("DELETE", `${run.at}/plots`)).status).toBe(404);
+});
+
+test("a trainer logs artifacts to its own run, while it is at work", async () => {
+  const run_id = await f.aRun();
+  const { root_uri } = (await f.get("artifacts/list", { run_id })).body;
+  const at = `${proxy}/${String(root_uri).replace("mlflow-artifacts:/", "")}`;
+  expect((await f.bytes("PUT", `${at}/confusion.png`, { body: "png" })).status).toBe(200);
+});
+
+test("only the owner of a run writes its artifacts, and rows of data go to no other reader", async () => {
+  const run = await aRun();
+  for (const caller of ["engineer usr_other", "reader usr_reader"]) {
+    expect((await f.bytes("PUT", `${run.at}/x`, { body: "x", caller })).status).toBe(403);
+    expect((await f.bytes("DELETE", `${run.at}/x`, { caller })).status).toBe(403);
+  }
+  await f.bytes("PUT", `${run.at}/rows.csv`, { body: "1,2" });
+  f.withhold(digestBytes(Buffer.from("1,2")));
+  expect((await f.bytes("GET", `${run.at}/rows.csv`)).status).toBe(200);
+  expect((await f.bytes("GET", `${run.at}/rows.csv`, reader)).status).toBe(404);
+});
+
+test("odd paths, runs of other experiments, and files in the way of folders are refused", async () => {
+  const run = await aRun();
+  for (const path of ["..%2f..%2fx", "a%2500", "a%23b", "%2fetc", "a%5cb", ""])
+    expect([path, (await f.bytes("PUT", `${run.at}/${path}`, { body: "x" })).status]).toEqual([path, 400]);
+  const elsewhere = run.at.replace("uc_flights-dev", "uc_churn-dev");
+  expect((await f.bytes("PUT", `${elsewhere}/x`, { body: "x" })).status).toBe(404);
+  await f.bytes("PUT", `${run.at}/a/b`, { body: "x" });
+  expect((await f.bytes("PUT", `${run.at}/a`, { body: "x" })).status).toBe(400);
+  expect((await f.bytes("PUT", `${run.at}/a/b/c`, { body: "x" })).status).toBe(400);
+});
+
+test("a run has room for so much, and says so", async () => {
+  const run = await aRun();
+  await f.db.database.session((session) =>
+    session.query(
+      "insert into tracking.artifacts select $1, '', 'f' || n, 'sha256:x', 0, 'usr', 0 from generate_series(1, 10000) n",
+      [run.run_id],
+    ),
+  );
+  const refused = await f.bytes("PUT", `${run.at}/one-more`, { body: "x" });
+  expect([refused.status, refused.text]).toEqual([400, expect.stringContaining("at most 10000 files")]);
+  expect((await f.bytes("PUT", `${run.at}/f1`, { body: "in its place" })).status).toBe(200);
+});
+
+test("a model is made within a run, filled, finalized, and stays as it is from then on", async () => {
+  const run = await aRun();
+  const model = await aModel(run, { params: [{ key: "depth", value: "3" }] });
+  expect(model.status).toBe("LOGGED_MODEL_PENDING");
+  const path = `logged-models/${model.model_id}`;
+  await f.bytes("PUT", `${model.at}/MLmodel`, { body: "flavors: {}" });
+  await f.post("runs/outputs", { run_id: run.run_id, models: [{ model_id: model.model_id, step: "4" }] });
+  const point = { key: "auc", value: 0.8, timestamp: 1, step: 1, model_id: model.model_id };
+  expect((await f.post("runs/log-batch", { run_id: run.run_id, metrics: [point] })).status).toBe(200);
+  const ready = await f.bytes("PATCH", `/api/2.0/mlflow/${path}`, {
+    body: JSON.stringify({ status: "LOGGED_MODEL_READY" }),
+    type: "application/json",
+  });
+  expect(ready.status).toBe(200);
+  expect((await f.get(path, {})).body).toMatchObject({
+    model: {
+      info: { status: "LOGGED_MODEL_READY", source_run_id: run.run_id, name: "arrivals" },
+      data: { params: [{ key: "depth", value: "3" }], metrics: [{ key: "auc", value: 0.8 }] },
+    },
+  });
+  expect((await f.get("runs/get", { run_id: run.run_id })).body).toMatchObject({
+    run: { outputs: { model_outputs: [{ model_id: model.model_id, step: 4 }] } },
+  });
+  expect((await f.bytes("PUT", `${model.at}/MLmodel`, { body: "other" })).status).toBe(400);
+  expect((await f.bytes("DELETE", `${model.at}/MLmodel`)).status).toBe(400);
+  expect((await f.get(`${path}/artifacts/directories`, {})).body).toMatchObject({
+    files: [{ path: "MLmodel" }],
+  });
+});
+
+test("models are searched by what was logged of them; a deleted one is not found, and its files stay", async () => {
+  const run = await aRun();
+  const [good, bad] = [await aModel(run), await aModel(run)];
+  const auc = (model_id: string, value: number) => ({ key: "auc", value, timestamp: 1, model_id });
+  await f.post("runs/log-batch", {
+    run_id: run.run_id,
+    metrics: [auc(good.model_id, 0.9), auc(bad.model_id, 0.1)],
+  });
+  const found = async (more: object) => {
+    const asked = { experiment_ids: [experiment_id], filter: `source_run_id = '${run.run_id}'`, ...more };
+    const { models } = (await f.post("logged-models/search", asked)).body as {
+      models: { info: { model_id: string } }[];
+    };
+    return models.map(({ info }) => info.model_id);
+  };
+  const order_by = [{ field_name: "metrics.auc", ascending: true }];
+  expect(await found({ order_by })).toEqual([bad.model_id, good.model_id]);
+  expect(await found({ filter: "metrics.auc > 0.85 AND name = 'arrivals'" })).toContain(good.model_id);
+  await f.bytes("PUT", `${bad.at}/MLmodel`, { body: "x" });
+  expect((await f.bytes("DELETE", `/api/2.0/mlflow/logged-models/${bad.model_id}`)).status).toBe(200);
+  expect(await found({ order_by })).toEqual([good.model_id]);
+  expect((await f.get(`logged-models/${bad.model_id}`, {})).status).toBe(404);
+  expect((await f.bytes("GET", `${bad.at}/MLmodel`)).status).toBe(200);
+});
+
+test("a model belongs to a run of the caller's own, and to its experiment", async () => {
+  const run = await aRun();
+  const asked = { experiment_id, source_run_id: run.run_id };
+  expect((await f.post("logged-models", { experiment_id })).status).toBe(400);
+  expect((await f.post("logged-models", { ...asked, experiment_id: "uc_churn-dev" })).status).toBe(400);
+  expect((await f.post("logged-models", { ...asked, name: "a/b" })).status).toBe(400);
+  expect((await f.post("logged-models", asked, "engineer usr_other")).status).toBe(403);
+  const other = await aModel(await aRun());
+  const outputs = { run_id: run.run_id, models: [{ model_id: other.model_id }] };
+  expect((await f.post("runs/outputs", outputs)).status).toBe(400);
+});
