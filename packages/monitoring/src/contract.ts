@@ -6,6 +6,7 @@ import { ProfiledColumn } from "./profile-schema.ts";
 export { Alert, AlertDelivery, AlertRoute, AlertSilence, AlertView } from "./alerts/alert-schema.ts";
 export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
 export { ObjectiveStatus } from "./objectives/objective-status.ts";
+export { ConceptReference, ConceptStanding } from "./performance/concept-schema.ts";
 export {
   PerformanceBound,
   PerformanceMetric,

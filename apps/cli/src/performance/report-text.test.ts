@@ -23,6 +23,7 @@ const report: PerformanceReport = {
       model: "churn",
       version: "3",
       bound: { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" },
+      concept: null,
       windows: [
         {
           start: 0,
@@ -59,6 +60,46 @@ test("a report names the bound, shows its metric first, and says what is missing
   expect(text).toMatch(/\? +3 +\? +- +- +too few labels/);
   expect(text).toContain("ask for them with --to 1970-01-01T00:00:00Z");
   expect(text, "values of strangers cannot clear the screen").not.toContain("\u001b");
+});
+
+test("a version that is wrong more often than in its reference is told so, with when it began", () => {
+  const [series] = report.series;
+  if (!series) throw new Error("the report has a series");
+  const reference = {
+    task: "binary",
+    cases: 1200,
+    wrong: 120,
+    rate: 0.118,
+    cutoff: null,
+    from: 0,
+    to: 0,
+    isKept: true,
+  } as const;
+  const text = (state: "steady" | "drifted") =>
+    performanceText({
+      ...report,
+      series: [
+        {
+          ...series,
+          concept: {
+            state,
+            reference,
+            cases: 600,
+            wrong: 140,
+            recent: { cases: 500, wrong: 125 },
+            evidence: 2e6,
+            bound: 1e6,
+            since: state === "drifted" ? 60_000_000 : null,
+            foundAt: state === "drifted" ? 90_000_000 : null,
+          },
+        },
+      ],
+    });
+  expect(text("drifted")).toContain(
+    "errors: concept drift since about 1970-01-01T00:01:00Z: 25.0 % of the newest 500 outcomes wrong, 10.0 % of 1200 in the reference",
+  );
+  expect(text("steady")).toContain("errors: no concept drift: 25.0 % of the newest 500");
+  expect(performanceText(report)).toContain("errors: too few mature days for a reference");
 });
 
 test("windows are whole hours up to a month", () => {

@@ -23,7 +23,7 @@ const usual = ["roc_auc", "rmse", "pass_rate"];
 /** A report for the terminal: per version a line for each window, the newest last, then its segments. */
 export function performanceText(report: PerformanceReport): string {
   const sections = report.series.flatMap((series) => [
-    [headOf(report.endpoint, series), windowTable(series)].join("\n"),
+    [headOf(report.endpoint, series), windowTable(series), errorsLine(series)].join("\n"),
     ...(series.segments.length > 0 ? [segmentTable(series, report.by ?? "")] : []),
   ]);
   const until = report.truncated
@@ -55,6 +55,21 @@ function windowTable(series: PerformanceSeries): string {
     words[window.verdict],
   ]);
   return table(["window from", "predictions", "labels", "mature", first, second, "verdict"], rows);
+}
+
+/** Whether it is wrong more often than in its first mature days. */
+function errorsLine({ concept }: PerformanceSeries): string {
+  if (!concept) return "errors: too few mature days for a reference";
+  const { state, reference, recent, since } = concept;
+  const was = `${percent(reference.wrong, reference.cases)} of ${reference.cases} in the reference`;
+  const is = `${percent(recent.wrong, recent.cases)} of the newest ${recent.cases} outcomes wrong`;
+  return state === "drifted"
+    ? `errors: concept drift since about ${instant(since ?? 0)}: ${is}, ${was}`
+    : `errors: no concept drift: ${recent.cases === 0 ? "no outcomes since the reference" : is}, ${was}`;
+}
+
+function percent(cases: number, of: number): string {
+  return `${((100 * cases) / Math.max(1, of)).toFixed(1)} %`;
 }
 
 function segmentTable(series: PerformanceSeries, by: string): string {

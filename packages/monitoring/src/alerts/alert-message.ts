@@ -133,6 +133,7 @@ function slackMessage(alert: Alert): JsonObject {
 const alertNames = {
   performance: "PortolanPerformance",
   drift: "PortolanDrift",
+  concept: "PortolanConceptDrift",
   objective: "PortolanObjective",
 } as const satisfies Record<Alert["kind"], string>;
 

@@ -24,6 +24,7 @@ const series = (
   model: "churn",
   version: "3",
   bound: { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" },
+  concept: null,
   windows,
   segments: [],
   ...over,

@@ -75,7 +75,8 @@ export function judgeSegments(
   }));
 }
 
-function maturityOf(labels: number, hours: readonly AnsweredHour[]) {
+/** Share of the predictions of these hours that have a label; null where not all were counted. */
+export function maturityOf(labels: number, hours: readonly AnsweredHour[]) {
   const counted = hours.reduce((sum, { predictions }) => sum + predictions, 0);
   // From before predictions were counted there are labels without them.
   if (counted < labels || counted === 0) return { predictions: null, maturity: null };

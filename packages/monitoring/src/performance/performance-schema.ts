@@ -1,5 +1,6 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { ConceptStanding } from "./concept-schema.ts";
 
 const Count = Type.Integer({ minimum: 0 });
 const Micros = (description: string) => Type.Integer({ description: `${description}, epoch microseconds` });
@@ -77,6 +78,9 @@ export const PerformanceSeries = Type.Object({
   model: Type.String({ description: "Empty where no model answered" }),
   version: Type.String(),
   bound: Type.Union([PerformanceBound, Type.Null()]),
+  concept: Type.Union([ConceptStanding, Type.Null()], {
+    description: "Concept drift; null where too few mature days are known for a reference",
+  }),
   windows: Type.Array(PerformanceWindow),
   segments: Type.Array(PerformanceSegment, {
     description:

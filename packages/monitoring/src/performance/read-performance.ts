@@ -12,6 +12,8 @@ import {
 } from "@portolan/kernel";
 import type { MonitoringErrorCode } from "../errors.ts";
 import { happenedBy, saidBy } from "./case-values.ts";
+import { judgeConcept } from "./concept-drift.ts";
+import { listReferences, type SeriesReference } from "./concept-store.ts";
 import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./judge-performance.ts";
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceReport, PerformanceSeries } from "./performance-schema.ts";
@@ -86,7 +88,7 @@ export async function readPerformance(
     const evidence = await gather(deps, call, filter, places, { most, windowMicros });
     const series: PerformanceSeries[] = [];
     for (const one of evidence.series) {
-      series.push(await judgeSeries(deps, call, one, { windowMicros, by: query.by }));
+      series.push(await judgeSeries(deps, call, one, { windowMicros, by: query.by, now: deps.clock.now() }));
       await otherWork();
     }
     const { endpoint, asOf, to } = filter;
@@ -111,8 +113,9 @@ export async function reportOfOrganisation(
     const most = performancePolicy.mostLabels;
     const { series } = await gather(deps, call, filter, places, { most, windowMicros });
     const judged: PerformanceSeries[] = [];
+    const now = deps.clock.now();
     for (const one of series)
-      judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined }));
+      judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined, now }));
     return judged;
   });
 }
@@ -168,6 +171,7 @@ interface GatheredSeries {
   readonly bound: PerformanceBound | undefined;
   /** Of its only window, where only the newest of them were read. */
   readonly labelCount?: number;
+  readonly references: readonly SeriesReference[];
 }
 
 /** Of more labels than one answer reads the newest whole windows. */
@@ -190,6 +194,7 @@ async function gather(
     // Of a window that is cut the number of labels is counted apart: it would never be mature.
     const isCut = truncated && from <= windowStart(found.at(-1)?.receivedAt ?? 0, windowMicros);
     const counts = isCut ? await countLabels(sql, { ...filter, from }, places) : [];
+    const references = await listReferences(sql, filter.organisationId, filter.endpoint);
     const byKey = Map.groupBy([...answered, ...labels], keyOf);
     const series: GatheredSeries[] = [];
     for (const [name, [key]] of [...byKey].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -202,6 +207,7 @@ async function gather(
         labels: labels.filter(isOwn),
         answered: answered.filter(isOwn),
         bound,
+        references: references.filter((one) => isOwn(one.key)),
         ...(count ? { labelCount: count.labels } : {}),
       });
     }
@@ -224,12 +230,14 @@ function keyOf({ environment, useCaseId, variant, model, version }: PerformanceK
 async function judgeSeries(
   { columns }: Pick<PerformanceDeps, "columns">,
   call: CallContext,
-  { key, labels, answered, bound, labelCount }: GatheredSeries,
-  { windowMicros, by }: { readonly windowMicros: number; readonly by: string | undefined },
+  { key, labels, answered, bound, labelCount, references }: GatheredSeries,
+  of: { readonly windowMicros: number; readonly by: string | undefined; readonly now: number },
 ): Promise<PerformanceSeries> {
   const cases = await casesOf(labels);
   const evidence = { cases, answered, bound, ...(labelCount === undefined ? {} : { labels: labelCount }) };
   const ids = cases.map(({ predictionId }) => predictionId);
+  const { windowMicros, by, now } = of;
+  const kept = references.map(({ reference }) => reference);
   const segments = by === undefined ? [] : segmentsOf(cases, await columns.read(call, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
   return {
@@ -239,6 +247,7 @@ async function judgeSeries(
     model,
     version,
     bound: bound ?? null,
+    concept: judgeConcept({ ...evidence, kept }, now) ?? null,
     windows: judgeWindows(evidence, windowMicros),
     segments: judgeSegments(evidence, segments),
   };
