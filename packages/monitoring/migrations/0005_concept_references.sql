@@ -13,6 +13,8 @@ create table monitoring.concept_references (
   wrong bigint not null,
   -- Of quantities: farther than this from what happened is wrong.
   cutoff double precision,
+  -- Of yes and no: its labels by cells of the score, on the profile that they name; what estimates without labels are made by.
+  calibration jsonb,
   -- Arrival of its predictions, epoch microseconds; the end is exclusive.
   from_at bigint not null,
   to_at bigint not null,

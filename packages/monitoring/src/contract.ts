@@ -4,6 +4,12 @@ import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
 export { Alert, AlertDelivery, AlertRoute, AlertSilence, AlertView } from "./alerts/alert-schema.ts";
+export {
+  Calibration,
+  EstimateDoubt,
+  EstimatedMetric,
+  PerformanceEstimate,
+} from "./estimate/estimate-schema.ts";
 export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
 export { ObjectiveStatus } from "./objectives/objective-status.ts";
 export { ConceptReference, ConceptStanding } from "./performance/concept-schema.ts";

@@ -1,4 +1,4 @@
-import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract";
+import type { AlertView, PerformanceEstimate, PerformanceReport } from "@portolan/monitoring/contract";
 import { expect, test } from "vitest";
 import { alertTable } from "../commands/alert.ts";
 import { hoursOf } from "../commands/performance.ts";
@@ -34,6 +34,7 @@ const report: PerformanceReport = {
           unreadable: 0,
           metrics,
           verdict: "misses",
+          estimate: null,
         },
         {
           start: 0,
@@ -44,6 +45,7 @@ const report: PerformanceReport = {
           unreadable: 0,
           metrics: [],
           verdict: "too_few",
+          estimate: null,
         },
       ],
       segments: [{ segment: "flat\u001b[2J", labels: 5, unreadable: 0, metrics: [], verdict: "too_few" }],
@@ -71,6 +73,7 @@ test("a version that is wrong more often than in its reference is told so, with 
     wrong: 120,
     rate: 0.118,
     cutoff: null,
+    calibration: null,
     from: 0,
     to: 0,
     isKept: true,
@@ -100,6 +103,28 @@ test("a version that is wrong more often than in its reference is told so, with 
   );
   expect(text("steady")).toContain("errors: no concept drift: 25.0 % of the newest 500");
   expect(performanceText(report)).toContain("errors: too few mature days for a reference");
+});
+
+test("what scores let expect stands beside what was measured, with why it is not to be trusted", () => {
+  const [series] = report.series;
+  const [window] = series?.windows ?? [];
+  if (!series || !window) throw new Error("the report has a window");
+  const estimate: PerformanceEstimate = {
+    predictions: 250,
+    metrics: [{ metric: "accuracy", value: 0.71, low: 0.66, high: 0.76 }],
+    reliability: "unreliable",
+    doubts: ["calibration_worse", "unseen_inputs"],
+    outside: 0,
+  };
+  const text = performanceText({
+    ...report,
+    series: [{ ...series, windows: [{ ...window, estimate }] }],
+  });
+  expect(text).toContain("accuracy without labels");
+  expect(text).toContain(
+    "0.710 (0.660 to 0.760), unreliable: scores mean something else now, inputs that the reference has none of",
+  );
+  expect(performanceText(report)).not.toContain("without labels");
 });
 
 test("windows are whole hours up to a month", () => {

@@ -49,10 +49,9 @@ export function wireAlerts(
   performance: PerformanceDeps,
   { publisher, objectives }: Judged,
 ): AlertWiring {
-  const { work, clock, objects, log, config } = base;
+  const { work, clock, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
-  const deps = { ...performance, objects };
-  const watch = new PerformanceWatch(deps);
+  const watch = new PerformanceWatch(performance);
   const callFor = (organisationId: string): CallContext => ({
     actor: systemActor("control", organisationId as Id<"organisation">),
     requestId: newId("request", clock.now()),
@@ -75,7 +74,7 @@ export function wireAlerts(
       }
       await budgets(organisations);
       if (clock.now() - driftAt < driftMicros) return;
-      await watchDrift(deps, callFor(""), organisations, callFor);
+      await watchDrift(performance, callFor(""), organisations, callFor);
       driftAt = clock.now();
     },
   };

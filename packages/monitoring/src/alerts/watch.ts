@@ -1,5 +1,5 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import type { CallContext, ObjectStore } from "@portolan/kernel";
+import type { CallContext } from "@portolan/kernel";
 import { driftFigures } from "../drift-figures.ts";
 import { keepReference } from "../performance/concept-store.ts";
 import { performancePolicy } from "../performance/performance-policy.ts";
@@ -13,11 +13,9 @@ import type { Finding } from "./finding.ts";
 import { performanceFinding } from "./performance-finding.ts";
 import { endAlert, settleFinding } from "./settle-alert.ts";
 
-export type WatchDeps = Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns">;
+export type WatchDeps = Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns" | "objects">;
 
-export interface DriftWatchDeps extends Pick<WatchDeps, "work" | "clock"> {
-  readonly objects: ObjectStore;
-}
+export type DriftWatchDeps = Pick<WatchDeps, "work" | "clock" | "objects">;
 
 /** Open alerts of one kind that a round looks at. */
 const mostOpen = 1000;

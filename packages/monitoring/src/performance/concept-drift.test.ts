@@ -28,7 +28,7 @@ const standing = (
   cases: readonly LabelledCase[],
   over: Partial<Parameters<typeof judgeConcept>[0]> = {},
 ): ConceptStanding | undefined =>
-  judgeConcept({ cases, answered: answeredOf(20), bound: undefined, kept: [], ...over }, 20 * day);
+  judgeConcept({ cases, answered: answeredOf(20), bound: undefined, kept: [], ...over }, 20 * day)?.standing;
 
 test("more errors than in the first mature days are a drift, with when it began; as many are none", () => {
   const steady = standing(daysOf([10, 10, 10, 10, 10, 10]));
@@ -69,7 +69,15 @@ test("days of which labels are missing count for nothing, nor make they a refere
 test("a reference that was kept holds, so that a drift never becomes its own; one of another task is none", () => {
   const drifted = daysOf([25, 25, 25, 25]);
   expect(standing(drifted)?.state).toBe("steady");
-  const kept = { task: "binary", cases: 2000, wrong: 200, cutoff: null, from: -9 * day, to: 0 } as const;
+  const kept = {
+    task: "binary",
+    cases: 2000,
+    wrong: 200,
+    cutoff: null,
+    calibration: null,
+    from: -9 * day,
+    to: 0,
+  } as const;
   const held = standing(drifted, { kept: [kept] });
   expect(held).toMatchObject({ state: "drifted", reference: { isKept: true, cases: 2000 } });
   expect(standing(drifted, { kept: [{ ...kept, task: "judged" }] })?.state).toBe("steady");

@@ -1,4 +1,5 @@
 import { RateEDetector, wilsonInterval } from "@portolan/numerics";
+import { outcomesByCell, type ScoreColumn } from "../estimate/score-column.ts";
 import type { ConceptReference, ConceptStanding } from "./concept-schema.ts";
 import { type AnsweredHour, type LabelledCase, maturityOf, windowStart } from "./judge-performance.ts";
 import { isReadable, taskOf } from "./measure-cases.ts";
@@ -28,8 +29,16 @@ export interface ConceptEvidence {
   readonly bound: PerformanceBound | undefined;
   /** References that were kept, of any task. */
   readonly kept: readonly KeptReference[];
+  /** Where scores are counted, if they are. */
+  readonly score?: ScoreColumn | undefined;
   /** Labels of its only day, where `cases` are the newest of more. */
   readonly labels?: number;
+}
+
+/** A standing, and the cases after its reference that it is made of, in their order. */
+export interface JudgedConcept {
+  readonly standing: ConceptStanding;
+  readonly since: readonly LabelledCase[];
 }
 
 /** A reference as it is kept. */
@@ -43,8 +52,8 @@ export type KeptReference = Omit<ConceptReference, "rate" | "isKept">;
  * @param now epoch microseconds: a reference is made of days that are over
  * @returns undefined without a kept reference and without enough mature cases for one
  */
-export function judgeConcept(evidence: ConceptEvidence, now: number): ConceptStanding | undefined {
-  const task = taskOf(evidence.bound?.metric, evidence.cases);
+export function judgeConcept(evidence: ConceptEvidence, now: number): JudgedConcept | undefined {
+  const task = conceptTask(evidence);
   const mature = matureDays(evidence).map((day) => ({
     ...day,
     cases: day.cases
@@ -52,12 +61,18 @@ export function judgeConcept(evidence: ConceptEvidence, now: number): ConceptSta
       .toSorted((a, b) => a.receivedAt - b.receivedAt || (a.predictionId < b.predictionId ? -1 : 1)),
   }));
   const kept = evidence.kept.find((one) => one.task === task);
-  const found = kept ?? makeReference(task, mature, now);
+  const found = kept ?? makeReference(task, mature, { now, score: evidence.score });
   if (!found) return undefined;
   const { high } = wilsonInterval(found.wrong, found.cases, performancePolicy.level);
   const reference = { ...found, rate: Math.min(worstRate, high), isKept: kept !== undefined };
   const cases = mature.flatMap((day) => day.cases).filter(({ receivedAt }) => receivedAt >= found.to);
-  return standingOf(reference, cases);
+  return { standing: standingOf(reference, cases), since: cases };
+}
+
+/** Without labels nothing tells the task but what was kept of the version. */
+function conceptTask({ bound, cases, kept }: ConceptEvidence): KeptReference["task"] {
+  const [only] = kept;
+  return only && cases.length === 0 && !bound ? only.task : taskOf(bound?.metric, cases);
 }
 
 interface MatureDay {
@@ -85,7 +100,7 @@ function matureDays({ cases, answered, labels }: ConceptEvidence): MatureDay[] {
 function makeReference(
   task: KeptReference["task"],
   days: readonly MatureDay[],
-  now: number,
+  { now, score }: { readonly now: number; readonly score: ScoreColumn | undefined },
 ): KeptReference | undefined {
   const cases: LabelledCase[] = [];
   for (const day of days) {
@@ -95,7 +110,9 @@ function makeReference(
     if (cases.length < conceptPolicy.leastReference) continue;
     const cutoff = task === "regression" ? cutoffOf(cases) : null;
     const wrong = cases.filter((one) => isWrong(one, task, cutoff)).length;
-    return { task, cases: cases.length, wrong, cutoff, from: days[0]?.start ?? day.start, to };
+    const calibration =
+      task === "binary" && score ? { profile: score.profile, cells: outcomesByCell(score, cases) } : null;
+    return { task, cases: cases.length, wrong, cutoff, calibration, from: days[0]?.start ?? day.start, to };
   }
   return undefined;
 }

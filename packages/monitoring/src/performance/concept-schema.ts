@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { Calibration } from "../estimate/estimate-schema.ts";
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -12,6 +13,9 @@ export const ConceptReference = Type.Object({
   }),
   cutoff: Type.Union([Type.Number(), Type.Null()], {
     description: "Of quantities: farther than this from what happened is wrong. Null: yes and no",
+  }),
+  calibration: Type.Union([Calibration, Type.Null()], {
+    description: "What its scores meant; null where it is no yes and no, or the version had no profile then",
   }),
   from: Type.Integer({ description: "Arrival of its first predictions, epoch microseconds" }),
   to: Type.Integer({ description: "Exclusive" }),

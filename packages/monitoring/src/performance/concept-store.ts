@@ -1,4 +1,6 @@
 import type { Sql, Transaction } from "@portolan/kernel";
+import type { JSONColumnType } from "kysely";
+import type { Calibration } from "../estimate/estimate-schema.ts";
 import type { KeptReference } from "./concept-drift.ts";
 import type { PerformanceKey } from "./performance-store.ts";
 
@@ -14,6 +16,7 @@ type ReferenceTable = {
   cases: number;
   wrong: number;
   cutoff: number | null;
+  calibration: JSONColumnType<Calibration> | null;
   from_at: number;
   to_at: number;
   kept_at: number;
@@ -51,6 +54,7 @@ export async function listReferences(
       cases: row.cases,
       wrong: row.wrong,
       cutoff: row.cutoff,
+      calibration: row.calibration,
       from: row.from_at,
       to: row.to_at,
     },
@@ -62,7 +66,7 @@ export async function keepReference(
   { sql, call, now }: Transaction,
   endpoint: string,
   { environment, useCaseId, variant, model, version }: PerformanceKey,
-  { task, cases, wrong, cutoff, from, to }: KeptReference,
+  { task, cases, wrong, cutoff, calibration, from, to }: KeptReference,
 ): Promise<void> {
   await tables(sql)
     .insertInto("monitoring.concept_references")
@@ -78,6 +82,7 @@ export async function keepReference(
       cases,
       wrong,
       cutoff,
+      calibration: calibration === null ? null : JSON.stringify(calibration),
       from_at: from,
       to_at: to,
       kept_at: now,

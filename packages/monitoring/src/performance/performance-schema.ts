@@ -1,5 +1,6 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { PerformanceEstimate } from "../estimate/estimate-schema.ts";
 import { ConceptStanding } from "./concept-schema.ts";
 
 const Count = Type.Integer({ minimum: 0 });
@@ -59,6 +60,10 @@ export const PerformanceWindow = Type.Object({
     description: "Share of the predictions that have a label; null where it is not known",
   }),
   ...figures,
+  estimate: Type.Union([PerformanceEstimate, Type.Null()], {
+    description:
+      "What the window's scores let expect, labels or none; null without a calibrated reference before it",
+  }),
 });
 export type PerformanceWindow = Static<typeof PerformanceWindow>;
 

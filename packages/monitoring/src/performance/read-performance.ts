@@ -5,12 +5,15 @@ import {
   type Clock,
   environments,
   environmentsAllowing,
+  type ObjectStore,
   PortolanError,
   type Sql,
   Turns,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { MonitoringErrorCode } from "../errors.ts";
+import type { PerformanceEstimate } from "../estimate/estimate-schema.ts";
+import { estimateWindows, findScores } from "../estimate/read-estimates.ts";
 import { happenedBy, saidBy } from "./case-values.ts";
 import { judgeConcept } from "./concept-drift.ts";
 import { listReferences, type SeriesReference } from "./concept-store.ts";
@@ -49,6 +52,8 @@ export interface PerformanceDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly clock: Clock;
+  /** Has reference profiles. */
+  readonly objects: ObjectStore;
   readonly bounds: PerformanceBounds;
   readonly columns: ColumnReader;
 }
@@ -88,7 +93,14 @@ export async function readPerformance(
     const evidence = await gather(deps, call, filter, places, { most, windowMicros });
     const series: PerformanceSeries[] = [];
     for (const one of evidence.series) {
-      series.push(await judgeSeries(deps, call, one, { windowMicros, by: query.by, now: deps.clock.now() }));
+      series.push(
+        await judgeSeries(deps, call, one, {
+          endpoint: query.endpoint,
+          windowMicros,
+          by: query.by,
+          now: deps.clock.now(),
+        }),
+      );
       await otherWork();
     }
     const { endpoint, asOf, to } = filter;
@@ -115,7 +127,7 @@ export async function reportOfOrganisation(
     const judged: PerformanceSeries[] = [];
     const now = deps.clock.now();
     for (const one of series)
-      judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined, now }));
+      judged.push(await judgeSeries(deps, call, one, { endpoint, windowMicros, by: undefined, now }));
     return judged;
   });
 }
@@ -227,18 +239,30 @@ function keyOf({ environment, useCaseId, variant, model, version }: PerformanceK
   return JSON.stringify([environment, useCaseId, variant, model, version]);
 }
 
+const noEstimates: ReadonlyMap<number, PerformanceEstimate> = new Map();
+
 async function judgeSeries(
-  { columns }: Pick<PerformanceDeps, "columns">,
+  deps: Pick<PerformanceDeps, "columns" | "work" | "objects">,
   call: CallContext,
   { key, labels, answered, bound, labelCount, references }: GatheredSeries,
-  of: { readonly windowMicros: number; readonly by: string | undefined; readonly now: number },
+  of: {
+    readonly endpoint: string;
+    readonly windowMicros: number;
+    readonly by: string | undefined;
+    readonly now: number;
+  },
 ): Promise<PerformanceSeries> {
   const cases = await casesOf(labels);
   const evidence = { cases, answered, bound, ...(labelCount === undefined ? {} : { labels: labelCount }) };
   const ids = cases.map(({ predictionId }) => predictionId);
-  const { windowMicros, by, now } = of;
+  const { endpoint, windowMicros, by, now } = of;
   const kept = references.map(({ reference }) => reference);
-  const segments = by === undefined ? [] : segmentsOf(cases, await columns.read(call, ids, by));
+  const scores = await findScores(deps, call, { endpoint, key, kept });
+  const concept = judgeConcept({ ...evidence, kept, score: scores?.score }, now);
+  const windows = judgeWindows(evidence, windowMicros);
+  const estimates =
+    concept && scores ? await estimateWindows(deps, call, scores, concept, windows) : noEstimates;
+  const segments = by === undefined ? [] : segmentsOf(cases, await deps.columns.read(call, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
   return {
     environment,
@@ -247,8 +271,8 @@ async function judgeSeries(
     model,
     version,
     bound: bound ?? null,
-    concept: judgeConcept({ ...evidence, kept }, now) ?? null,
-    windows: judgeWindows(evidence, windowMicros),
+    concept: concept?.standing ?? null,
+    windows: windows.map((window) => ({ ...window, estimate: estimates.get(window.start) ?? null })),
     segments: judgeSegments(evidence, segments),
   };
 }
