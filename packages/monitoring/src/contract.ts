@@ -31,6 +31,14 @@ export {
   JudgedColumnReport,
   QualityCheck,
 } from "./report-schema.ts";
+export {
+  Timeline,
+  TimelineEvent,
+  TimelineLayer,
+  TimelineMove,
+  TimelineSeries,
+  timelineLayers,
+} from "./timeline/timeline-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
