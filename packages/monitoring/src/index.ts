@@ -15,6 +15,7 @@ export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
+export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/watch-reviews.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
