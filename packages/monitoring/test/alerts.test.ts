@@ -161,35 +161,6 @@ test("a mature window below the floor opens one alert, which is told, kept while
   expect((await alertsOf("flow")).map(({ state }) => state)).toEqual(["open", "resolved"]);
 });
 
-test("a version that becomes wrong more often opens an alert of its own kind, beside a reference that stays what it was", async () => {
-  const wrong = (at: number, share: number) => at % Math.round(1 / share) === 0;
-  const answersOf = (daysAgo: number, count: number) =>
-    Array.from({ length: count }, (_, at) => ({ at: today - daysAgo * day + at * 1000, score: 0.9 }));
-  const answers = [...answersOf(4, 1000), ...answersOf(3, 500)];
-  const { ids, blocks } = await deliveryOf(answers, { endpoint: "concept" });
-  for (const block of blocks) await acceptBlocks(world.predictions, world.gateway(), block);
-  const labels = ids.map(
-    (predictionId, at): Outcome => ({
-      predictionId,
-      outcome: !wrong(at, at < 1000 ? 0.1 : 0.25),
-      observedAt: "2026-01-01T00:00:00Z",
-    }),
-  );
-  await reportOutcomes(world.predictions, world.person(), labels.slice(0, 1000));
-  expect(await round()).toEqual({ opened: 0, resolved: 0 });
-  await reportOutcomes(world.predictions, world.person(), labels.slice(1000));
-  expect(await round()).toEqual({ opened: 1, resolved: 0 });
-  const [alert] = await alertsOf("concept");
-  expect(alert).toMatchObject({ kind: "concept", state: "open" });
-  expect(alert?.evidence).toMatchObject({ referenceShare: 0.1, referenceCases: 1000, share: 0.25 });
-  // What the reference was made of is corrected: it stays, and so does the alert until the new labels are.
-  const corrected = labels.map((one) => ({ ...one, outcome: true, revision: 2 }));
-  await reportOutcomes(world.predictions, world.person(), corrected.slice(0, 1000));
-  expect(await round()).toEqual({ opened: 0, resolved: 0 });
-  await reportOutcomes(world.predictions, world.person(), corrected.slice(1000));
-  expect(await round()).toEqual({ opened: 0, resolved: 1 });
-});
-
 test("overdue reviews open one alert for each endpoint, which ends once there are none", async () => {
   const one = {
     environment: "production",

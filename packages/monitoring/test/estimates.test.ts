@@ -2,6 +2,7 @@ import { canonicalBytes, digestBytes, type JsonValue } from "@portolan/kernel";
 import { seededRandom } from "@portolan/numerics";
 import { aCall, fakeClock, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listAlerts } from "../src/alerts/alert-store.ts";
 import { PerformanceWatch } from "../src/alerts/watch.ts";
 import type { ReferenceProfile } from "../src/contract.ts";
 import { DriftCounter } from "../src/drift-counter.ts";
@@ -129,4 +130,29 @@ test("a window without labels has the figures that its scores let expect; labels
     reliability: "unreliable",
     doubts: ["calibration_worse", "concept_drift"],
   });
+});
+
+test("a version that is wrong more often has an alert of its own kind; its reference stays what it was, and corrected labels end it", async () => {
+  const round = () => new PerformanceWatch(world.performance).round(aCall({ kind: "system", id: "control" }));
+  const alerts = () =>
+    world.db.uow.read(world.person(), (sql) =>
+      listAlerts(sql, { organisationId: testOrganisation, kind: "concept" }, 10),
+    );
+  expect(await round()).toEqual({ opened: 1, resolved: 0 });
+  const [alert] = await alerts();
+  expect(alert).toMatchObject({ state: "open", endpoint: "late", version: "7" });
+  expect(alert?.evidence).toMatchObject({ referenceCases: 2000, bound: 1e6 });
+  /** Labels of a day that say that the answers were right. */
+  const correct = (at: number) =>
+    query(
+      `insert into predictions.outcomes
+       select (o).* from (select jsonb_populate_record(o, jsonb_build_object('revision', 2, 'outcome', (o.outputs::jsonb #>> '{outputs,0,data,1}')::float8 >= 0.5)) as o
+         from predictions.outcomes o where endpoint = 'late' and received_at >= $1::bigint and received_at < $1::bigint + 86400000000) as corrected`,
+      [start + at * day],
+    );
+  await correct(0);
+  expect(await round(), "the reference is kept").toEqual({ opened: 0, resolved: 0 });
+  await correct(3);
+  expect(await round()).toEqual({ opened: 0, resolved: 1 });
+  expect(await alerts()).toMatchObject([{ state: "resolved" }]);
 });
