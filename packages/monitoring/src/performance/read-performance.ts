@@ -259,7 +259,9 @@ async function judgeSeries(
   const kept = references.map(({ reference }) => reference);
   const scores = await findScores(deps, call, { endpoint, key, kept });
   const concept = judgeConcept({ ...evidence, kept, score: scores?.score }, now);
+  await otherWork();
   const windows = judgeWindows(evidence, windowMicros);
+  await otherWork();
   const estimates =
     concept && scores ? await estimateWindows(deps, call, scores, concept, windows) : noEstimates;
   const segments = by === undefined ? [] : segmentsOf(cases, await deps.columns.read(call, ids, by));
