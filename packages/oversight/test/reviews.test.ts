@@ -12,7 +12,7 @@ import { aCall, fakeClock, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { concludeReview, decideReview, leaseMicros, openReview, takeNext } from "../src/decide-review.ts";
 import { giveFeedback, readFeedback } from "../src/give-feedback.ts";
-import { overdueReviews } from "../src/overdue-reviews.ts";
+import { overdueReviews } from "../src/overdue-store.ts";
 import { readReviewStats, readReviews } from "../src/read-reviews.ts";
 import { type Delivered, deliver, openReviewWorld, person, type ReviewWorld } from "./review-world.ts";
 
