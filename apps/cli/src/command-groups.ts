@@ -79,6 +79,7 @@ export const commandGroups: readonly CommandGroup[] = [
   { names: ["score"], load: async () => (await import("./commands/score.ts")).registerScoreCommand },
   { names: ["drift"], load: async () => (await import("./commands/drift.ts")).registerDriftCommands },
   { names: ["slo"], load: async () => (await import("./commands/slo.ts")).registerSloCommands },
+  { names: ["timeline"], load: async () => (await import("./commands/timeline.ts")).registerTimelineCommand },
   { names: ["alert"], load: async () => (await import("./commands/alert.ts")).registerAlertCommands },
   {
     names: ["performance"],

@@ -8,7 +8,12 @@ import { registerAuthentication, registerIdentityRoutes } from "@portolan/identi
 import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/kernel";
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
-import { type ObjectiveDeps, type PerformanceDeps, registerMonitoringRoutes } from "@portolan/monitoring";
+import {
+  type ObjectiveDeps,
+  type PerformanceDeps,
+  registerMonitoringRoutes,
+  type TimelineDeps,
+} from "@portolan/monitoring";
 import { registerOversightRoutes } from "@portolan/oversight";
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
@@ -49,7 +54,7 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
-import { watchedObjectives, wireObjectives } from "./wiring/objectives.ts";
+import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
 import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
@@ -73,6 +78,7 @@ export interface Wiring {
   readonly performance: PerformanceDeps;
   readonly alerting: AlertWiring;
   readonly objectives: ObjectiveDeps;
+  readonly timeline: TimelineDeps;
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly retraining: RetrainingWiring;
@@ -175,6 +181,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
       objectives: watchedObjectives(governance.charter, serving),
     }),
     objectives: wireObjectives(base, identity, governance.charter, serving),
+    timeline: wireTimeline(base, identity, serving),
     serving,
     releases,
     retraining: wireRetraining(base, identity, parts),
@@ -266,6 +273,7 @@ async function registerDomainRoutes(
     performance,
     alerting,
     objectives,
+    timeline,
     serving,
     releases,
     retraining,
@@ -286,6 +294,7 @@ async function registerDomainRoutes(
     performance,
     alerts: alerting.alerts,
     objectives,
+    timeline,
   });
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);

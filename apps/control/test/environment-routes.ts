@@ -173,6 +173,11 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     route: "GET /v1/endpoints/:name/objectives/status",
     request: () => ({ url: "/v1/endpoints/arrivals/objectives/status?environment=production" }),
   },
+  {
+    kind: "named",
+    route: "GET /v1/endpoints/:name/timeline",
+    request: () => ({ url: "/v1/endpoints/arrivals/timeline?environment=production" }),
+  },
   { kind: "listed", route: "GET /v1/alerts", url: "/v1/alerts", of: "alert" },
   found("POST /v1/alerts/:id/silence", "alert", missingId("alr"), {
     until: systemClock.now() + 3_600_000_000,

@@ -4,8 +4,15 @@ import { type Static, Type } from "@portolan/typebox";
 import { ProfiledColumn } from "./profile-schema.ts";
 
 export { Alert, AlertDelivery, AlertRoute, AlertSilence, AlertView } from "./alerts/alert-schema.ts";
+export {
+  Calibration,
+  EstimateDoubt,
+  EstimatedMetric,
+  PerformanceEstimate,
+} from "./estimate/estimate-schema.ts";
 export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
 export { ObjectiveStatus } from "./objectives/objective-status.ts";
+export { ConceptReference, ConceptStanding } from "./performance/concept-schema.ts";
 export {
   PerformanceBound,
   PerformanceMetric,
@@ -24,6 +31,14 @@ export {
   JudgedColumnReport,
   QualityCheck,
 } from "./report-schema.ts";
+export {
+  Timeline,
+  TimelineEvent,
+  TimelineLayer,
+  TimelineMove,
+  TimelineSeries,
+  timelineLayers,
+} from "./timeline/timeline-schema.ts";
 
 const closed = { additionalProperties: false } as const;
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });

@@ -6,6 +6,8 @@ import { alertRoutes } from "./routes/alerts.ts";
 import { type DriftRouteDeps, driftRoutes } from "./routes/drift.ts";
 import { type ObjectiveDeps, objectiveRoutes } from "./routes/objectives.ts";
 import { performanceRoutes } from "./routes/performance.ts";
+import { timelineRoutes } from "./routes/timeline.ts";
+import type { TimelineDeps } from "./timeline/read-timeline.ts";
 
 export { type AcceptDriftDeps, acceptDrift } from "./accept-delivery.ts";
 export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/alert-consequence.ts";
@@ -13,6 +15,7 @@ export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
+export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/watch-reviews.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export {
@@ -42,7 +45,7 @@ export type {
 export { readDrift } from "./read-drift.ts";
 export { readDriftReport } from "./read-drift-report.ts";
 export { findProfiles } from "./store.ts";
-export type { DriftRouteDeps, ObjectiveDeps };
+export type { DriftRouteDeps, ObjectiveDeps, TimelineDeps };
 
 /** What each group of routes needs. */
 export interface MonitoringRouteDeps {
@@ -50,6 +53,7 @@ export interface MonitoringRouteDeps {
   readonly performance: PerformanceDeps;
   readonly alerts: AlertDeps;
   readonly objectives: ObjectiveDeps;
+  readonly timeline: TimelineDeps;
 }
 
 export const monitoringMigrations: MigrationSet = {
@@ -60,10 +64,11 @@ export const monitoringMigrations: MigrationSet = {
 
 export async function registerMonitoringRoutes(
   app: FastifyInstance,
-  { drift, performance, alerts, objectives }: MonitoringRouteDeps,
+  { drift, performance, alerts, objectives, timeline }: MonitoringRouteDeps,
 ): Promise<void> {
   await app.register((scope) => driftRoutes(scope, drift));
   await app.register((scope) => performanceRoutes(scope, performance));
   await app.register((scope) => alertRoutes(scope, alerts));
   await app.register((scope) => objectiveRoutes(scope, objectives));
+  await app.register((scope) => timelineRoutes(scope, timeline));
 }

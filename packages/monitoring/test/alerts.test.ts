@@ -9,6 +9,7 @@ import type { AlertRoute, AlertView } from "../src/alerts/alert-schema.ts";
 import { addRoute, dropRoute, readAlerts, readRoutes, silenceAlert } from "../src/alerts/alerts.ts";
 import { alertJob, repeatDeliveries } from "../src/alerts/deliver-alert.ts";
 import { PerformanceWatch } from "../src/alerts/watch.ts";
+import { type OverdueReviews, watchReviews } from "../src/alerts/watch-reviews.ts";
 import type { PerformanceBound } from "../src/performance/performance-schema.ts";
 import { type AnsweredWorld, deliveryOf, openAnsweredWorld } from "./answered-predictions.ts";
 
@@ -158,6 +159,37 @@ test("a mature window below the floor opens one alert, which is told, kept while
   await comesTrue(50);
   await until(async () => expect(await round(watch)).toEqual({ opened: 1, resolved: 0 }));
   expect((await alertsOf("flow")).map(({ state }) => state)).toEqual(["open", "resolved"]);
+});
+
+test("overdue reviews open one alert for each endpoint, which ends once there are none", async () => {
+  const one = {
+    environment: "production",
+    useCaseId: "uc_1",
+    endpoint: "credit",
+    overdue: 2,
+    dueAt: 0,
+  } as const;
+  let waiting: OverdueReviews[] = [one, { ...one, endpoint: "claims" }];
+  const reviews = { overdue: async () => waiting };
+  const watched = () =>
+    watchReviews(
+      { work: world.db.uow, clock: systemClock, reviews },
+      aCall({ kind: "system", id: "control" }),
+    );
+  expect(await watched()).toEqual({ opened: 2, resolved: 0 });
+  expect(await watched()).toEqual({ opened: 0, resolved: 0 });
+  expect(await alertsOf("credit")).toMatchObject([
+    {
+      kind: "review",
+      state: "open",
+      summary: "production/credit: 2 reviews are overdue, the first since 1970-01-01T00:00:00Z",
+    },
+  ]);
+  waiting = [{ ...one, endpoint: "claims", overdue: 1 }];
+  expect(await watched()).toEqual({ opened: 0, resolved: 1 });
+  expect(await alertsOf("credit")).toMatchObject([{ state: "resolved" }]);
+  waiting = [];
+  expect(await watched()).toEqual({ opened: 0, resolved: 1 });
 });
 
 test("a destination that is dead is tried again and holds up no other; what it never heard of is not resolved to it", async () => {

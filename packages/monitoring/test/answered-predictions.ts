@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asEpochMicros, type CallContext, type Clock, newId, systemClock } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { openFolderObjectStore } from "@portolan/objectstore";
 import {
   createPredictionsDeps,
   type PredictionContext,
@@ -59,6 +60,7 @@ export async function openAnsweredWorld(clock: Clock, bounds: PerformanceBounds)
       work: db.uow,
       authorizer,
       clock,
+      objects: await openFolderObjectStore(join(folder, "objects"), clock),
       bounds,
       columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
     },

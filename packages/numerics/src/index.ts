@@ -5,6 +5,7 @@ export * from "./calibration.ts";
 export * from "./chi-squared.ts";
 export * from "./cohen-kappa.ts";
 export * from "./divergence.ts";
+export * from "./e-detector.ts";
 export * from "./fairness.ts";
 export * from "./fisher-exact.ts";
 export * from "./histogram.ts";

@@ -12,6 +12,7 @@ import { aCall, fakeClock, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { concludeReview, decideReview, leaseMicros, openReview, takeNext } from "../src/decide-review.ts";
 import { giveFeedback, readFeedback } from "../src/give-feedback.ts";
+import { overdueReviews } from "../src/overdue-store.ts";
 import { readReviewStats, readReviews } from "../src/read-reviews.ts";
 import { type Delivered, deliver, openReviewWorld, person, type ReviewWorld } from "./review-world.ts";
 
@@ -94,7 +95,13 @@ describe("the queue", () => {
     const { reviews } = await readReviews(world.oversight, ann, {});
     const own = reviews.filter(({ useCaseId }) => useCaseId === useCase);
     expect(own.map(({ predictionId }) => predictionId)).toEqual([ids[1], ids[0]]);
+    const overdue = async () =>
+      (await world.db.uow.read(ann, (sql) => overdueReviews(sql, testOrganisation, clock.now()))).filter(
+        ({ useCaseId }) => useCaseId === useCase,
+      );
+    expect(await overdue()).toEqual([]);
     clock.advance(3_600_000_001);
+    expect(await overdue()).toMatchObject([{ overdue: 2, dueAt: own[0]?.dueAt }]);
     const after = await readReviews(world.oversight, ann, {});
     expect(
       after.reviews.filter(({ useCaseId, isOverdue }) => useCaseId === useCase && isOverdue),

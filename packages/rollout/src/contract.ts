@@ -46,6 +46,9 @@ const Counts = Type.Object({
   fallbacks: Count,
   labelled: Type.Optional(Type.Integer({ minimum: 0, description: "Answers that have an outcome" })),
   wrong: Type.Optional(Type.Integer({ minimum: 0, description: "Those of them that were wrong" })),
+  cells: Type.Optional(
+    Type.Array(Count, { description: "Answers by the plan's edges, those below the first one first" }),
+  ),
   posted: Type.Optional(
     Type.Record(Type.String(), Count, { description: "Events from elsewhere, by their names in the plan" }),
   ),
@@ -77,11 +80,22 @@ export const Release = Type.Object({
   }),
   guards: Type.Array(
     Type.Object({
-      guard: Type.String({ description: "errors, slow, fallbacks, wrong, or an event of the plan" }),
+      guard: Type.String({
+        description: "errors, slow, fallbacks, wrong, diverged, or an event of the plan",
+      }),
       logEvidence: Type.Number({ description: "ln of the e-value of harm" }),
       logBound: Type.Number({ description: "From here on the release is rolled back" }),
       candidate: Bounds,
       control: Bounds,
+      answers: Type.Optional(
+        Type.Object(
+          {
+            from: Type.Union([Type.Number(), Type.Null()]),
+            to: Type.Union([Type.Number(), Type.Null()]),
+          },
+          { description: "Of diverged: what answers say whose shares the rates are; those that differ most" },
+        ),
+      ),
       isNoWorse: Type.Boolean(),
     }),
   ),

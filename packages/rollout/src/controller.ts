@@ -322,8 +322,8 @@ async function move(
   };
   if (!(await moveRelease(tx.sql, release, change))) return false;
   const counts: JsonValue = evidence.map(({ candidate, control }) => ({
-    candidate: { ...candidate },
-    control: { ...control },
+    candidate: { ...candidate, ...(candidate.cells ? { cells: [...candidate.cells] } : {}) },
+    control: { ...control, ...(control.cells ? { cells: [...control.cells] } : {}) },
   }));
   await tx.record({
     event: eventOf[decision.kind],

@@ -1,11 +1,14 @@
 import { type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { countAnswers } from "./count-answers.ts";
 import { countedOf, countRecords } from "./count-records.ts";
-import { addCounts } from "./counts-store.ts";
+import { addCounts, type BlockCounts } from "./counts-store.ts";
+import type { BlockRecords } from "./ports.ts";
 import { openReleases, type StoredRelease } from "./store.ts";
 
 export interface CountDeps {
   readonly work: UnitOfWork;
+  readonly records: BlockRecords;
   readonly wake: () => void;
 }
 
@@ -14,7 +17,7 @@ export interface CountDeps {
  * counts once: a block that comes again, or whose counting a crash cut off, is counted where it is not yet.
  */
 export async function countBlocks(
-  { work, wake }: CountDeps,
+  { work, records, wake }: CountDeps,
   { requestId }: CallContext,
   blocks: readonly AcceptedBlock[],
 ): Promise<void> {
@@ -25,8 +28,19 @@ export async function countBlocks(
     const organisationId = organisation as Id<"organisation">;
     const call: CallContext = { actor: systemActor("control", organisationId), requestId };
     const releases = await work.read(call, (sql) => openReleases(sql, organisationId));
-    const counted = releases.flatMap((release) => blocks.map((block) => countBlock(release, block)));
-    const found = counted.filter(({ arms }) => arms.length > 0);
+    const found: (BlockCounts & { readonly releaseId: string })[] = [];
+    for (const block of blocks) {
+      const counted = releases.map((release) => ({ release, counts: countBlock(release, block) }));
+      const own = counted.filter(({ counts }) => counts.arms.length > 0);
+      // A block is read only where somebody asks what its answers say.
+      const isRead = own.some(({ release }) => release.plan.divergence !== undefined);
+      const read = isRead ? await records.ofBlock(call, block) : [];
+      for (const { release, counts } of own) {
+        const { divergence } = release.plan;
+        const answers = divergence ? countAnswers(read, countedOf(release), divergence) : [];
+        found.push({ ...counts, answers });
+      }
+    }
     if (found.length === 0) continue;
     await work.write(call, async (tx) => {
       for (const { releaseId, ...counts } of found) await addCounts(tx.sql, releaseId, counts);

@@ -62,6 +62,14 @@ export function countRecords(
   return [...counted.values()];
 }
 
+/** The arm of what a version answered itself; undefined for what somebody else did in its place, and of shadows. */
+export function ownArmOf(header: PredictionHeader, release: CountedRelease): CountedArm["arm"] | undefined {
+  const { model, variant } = header.context;
+  const arm = armOf(header, release);
+  if (variant === "champion") return isOf(model, release.champion) ? arm : undefined;
+  return variant === "canary" && isOf(model, release.candidate) ? arm : undefined;
+}
+
 function armOf(
   header: PredictionHeader,
   { endpoint, environment, candidate, champion }: CountedRelease,

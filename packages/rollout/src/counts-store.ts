@@ -1,4 +1,6 @@
 import type { Sql, Transaction } from "@portolan/kernel";
+import { addAnswers, answerCountsOf } from "./answers-store.ts";
+import type { AnswerCounts } from "./count-answers.ts";
 import type { CountedArm } from "./count-records.ts";
 import { noCounts } from "./judge-guards.ts";
 import { outcomeCountsOf } from "./outcomes-store.ts";
@@ -10,11 +12,13 @@ export interface BlockCounts {
   readonly epoch: number;
   readonly block: number;
   readonly arms: readonly CountedArm[];
+  /** Where the plan asks what was said. */
+  readonly answers: readonly AnswerCounts[];
 }
 
 /** Adds it to what is counted; the same block again adds nothing. */
 export async function addCounts(sql: Sql, releaseId: string, counts: BlockCounts): Promise<void> {
-  const { writerId, epoch, block, arms } = counts;
+  const { writerId, epoch, block, arms, answers } = counts;
   const marked = await tables(sql)
     .insertInto("rollout.counted_blocks")
     .values({ release_id: releaseId, writer_id: writerId, epoch, block })
@@ -22,6 +26,7 @@ export async function addCounts(sql: Sql, releaseId: string, counts: BlockCounts
     .returning("block")
     .execute();
   if (marked.length === 0) return;
+  await addAnswers(sql, releaseId, answers);
   for (const { snapshotVersion, arm, ...added } of arms)
     await tables(sql)
       .insertInto("rollout.counts")
@@ -52,7 +57,9 @@ export async function countsOf(sql: Sql, releaseId: string): Promise<CountedArm[
     .groupBy(["snapshot_version", "arm", "event"])
     .execute();
   const outcomes = await outcomeCountsOf(sql, releaseId);
+  const answers = await answerCountsOf(sql, releaseId);
   return [
+    ...answers.map((one) => ({ ...noCounts, ...one })),
     ...outcomes.map((one) => ({ ...noCounts, ...one })),
     ...rows.map(({ snapshot_version: snapshotVersion, ...counts }) => ({ ...counts, snapshotVersion })),
     ...posted.map(({ snapshot_version: snapshotVersion, arm, event, events }) => ({

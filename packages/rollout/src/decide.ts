@@ -1,5 +1,6 @@
 import { addMicros, type EpochMicros, formatInstant, microsPerSecond } from "@portolan/kernel";
 import type { RateBounds } from "./evidence/rate-bounds.ts";
+import { divergenceGuard } from "./judge-divergence.ts";
 import {
   boundsOf,
   falseAbortRate,
@@ -120,7 +121,8 @@ function exposureLacking(
  */
 function internalHarms(plan: ReleasePlan, evidence: readonly StepEvidence[]): string[] {
   const isInternal = (at: number): boolean => plan.steps[at]?.kind === "internal";
-  const guards = judgedGuards(plan);
+  // Who is named may well be answered otherwise than all others.
+  const guards = judgedGuards(plan).filter((guard) => guard !== divergenceGuard);
   const alpha = falseAbortRate / guards.length / plan.steps.filter((_, at) => isInternal(at)).length / 2;
   // Those before the present one too: gateways may still answer by them, and records come late.
   return evidence.flatMap((counts, at) =>
@@ -136,17 +138,30 @@ function internalHarms(plan: ReleasePlan, evidence: readonly StepEvidence[]): st
   );
 }
 
-function harmText({ guard, logEvidence, logBound, candidate, control }: GuardVerdict): string {
+function harmText(verdict: GuardVerdict): string {
+  const { logEvidence, logBound, candidate, control } = verdict;
   const times = (log: number): string => Math.exp(Math.min(log, 50)).toPrecision(3);
-  return `${guard}: evidence of harm ${times(logEvidence)}, bound ${times(logBound)} (candidate ${range(candidate)}, champion ${range(control)})`;
+  return `${nameOf(verdict)}: evidence of harm ${times(logEvidence)}, bound ${times(logBound)} (candidate ${range(candidate)}, champion ${range(control)})`;
 }
 
-function notShownText({ guard, candidate, control }: GuardVerdict, { margin }: ReleasePlan): string {
+function notShownText(verdict: GuardVerdict, { margin }: ReleasePlan): string {
+  const { guard, answers, candidate, control } = verdict;
+  if (answers)
+    return `${nameOf(verdict)}: not shown to be alike (candidate ${range(candidate)}, champion ${range(control)})`;
   return `${guard}: not shown to be no worse: candidate up to ${percent(candidate.high)}, allowed ${percent(withMargin(control.low, margin))}`;
 }
 
-function noWorseText({ guard, candidate, control }: GuardVerdict): string {
-  return `${guard}: no worse (candidate ${range(candidate)}, champion ${range(control)})`;
+function noWorseText(verdict: GuardVerdict): string {
+  const { candidate, control } = verdict;
+  return `${nameOf(verdict)}: no worse (candidate ${range(candidate)}, champion ${range(control)})`;
+}
+
+/** A guard, with the answers that it is about. */
+function nameOf({ guard, answers }: GuardVerdict): string {
+  if (!answers) return guard;
+  const { from, to } = answers;
+  const ends = [from === null ? [] : [`from ${from}`], to === null ? [] : [`below ${to}`]].flat();
+  return `${guard} (answers ${ends.join(", ")})`;
 }
 
 function exposureText(evidence: StepEvidence | undefined): string {

@@ -1,5 +1,7 @@
+import type { CountedAnswers } from "./evidence/divergence-evidence.ts";
 import { combineSteps, logHarmEvidence } from "./evidence/harm-evidence.ts";
 import { type RateBounds, rateBounds } from "./evidence/rate-bounds.ts";
+import { type AnswerCell, divergenceBounds, divergenceGuard, logOfAnswers } from "./judge-divergence.ts";
 import type { ReleasePlan, ReleaseStep } from "./plan.ts";
 
 /** What is counted of requests: one of each kind at most per request. */
@@ -11,6 +13,8 @@ export interface ArmCounts {
   /** Answers that have an outcome, and those of them that were wrong; where the plan asks. */
   readonly labelled?: number;
   readonly wrong?: number;
+  /** Answers by cell of what they say; where the plan asks. Not more than the plan has; those beyond the last one are 0. */
+  readonly cells?: readonly number[];
   /** Events that were heard of elsewhere, by their names in the plan. */
   readonly posted?: Readonly<Record<string, number>>;
 }
@@ -35,7 +39,7 @@ export const noCounts: ArmCounts = { requests: 0, errors: 0, slow: 0, fallbacks:
 
 /** How a guard stands. */
 export interface GuardVerdict {
-  /** One of `guardNames`, `wrong`, or an event of the plan. */
+  /** One of `guardNames`, `wrong`, `diverged`, or an event of the plan. */
   readonly guard: string;
   /** ln of the e-value of harm; the guard is harmed from `logBound` on. */
   readonly logEvidence: number;
@@ -44,6 +48,8 @@ export interface GuardVerdict {
   /** In the present step, where it is a canary: what went wrong in earlier ones went wrong at other times and shares. */
   readonly candidate: RateBounds;
   readonly control: RateBounds;
+  /** Of `diverged`: the answers whose shares the rates are, those that differ most. */
+  readonly answers?: AnswerCell;
   /** The candidate is at most the margin worse, whatever of its bounds is true. */
   readonly isNoWorse: boolean;
 }
@@ -55,10 +61,22 @@ export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]
   return judgedGuards(plan).map((guard) => {
     const { logEvidence, logBound } = harmOf(plan, evidence, guard);
     const present = canaryNow(plan, evidence);
+    const isHarmed = logEvidence >= logBound;
+    if (guard === divergenceGuard && plan.divergence) {
+      const { cell, isAlike, ...shares } = sharesNow(plan, plan.divergence, present);
+      return {
+        guard,
+        logEvidence,
+        logBound,
+        isHarmed,
+        answers: cell,
+        ...shares,
+        isNoWorse: !isHarmed && isAlike,
+      };
+    }
     const bounds = (arm: keyof StepEvidence): RateBounds =>
       boundsOf(present?.[arm] ?? noCounts, guard, falsePromotionRate / 2);
     const [candidate, control] = [bounds("candidate"), bounds("control")];
-    const isHarmed = logEvidence >= logBound;
     return {
       guard,
       logEvidence,
@@ -69,6 +87,16 @@ export function judgeGuards(plan: ReleasePlan, evidence: readonly StepEvidence[]
       isNoWorse: !isHarmed && candidate.high <= withMargin(control.low, plan.margin),
     };
   });
+}
+
+function sharesNow(
+  plan: ReleasePlan,
+  rule: NonNullable<ReleasePlan["divergence"]>,
+  present: StepEvidence | undefined,
+) {
+  const step = plan.steps.findLast(({ kind }) => kind === "canary");
+  const answers = answersOf(plan, step, present ?? { candidate: noCounts, control: noCounts });
+  return divergenceBounds(rule, answers, { margin: plan.margin, alpha: falsePromotionRate / 2 });
 }
 
 /** What was counted in the present step, where it is a canary. */
@@ -83,15 +111,17 @@ export function silentEvents(plan: ReleasePlan, evidence: readonly StepEvidence[
   return plan.events.filter((event) => !heard(event));
 }
 
-/** Guards of a release: latency is one where answers can be late, accuracy where the plan says what is wrong, and so is each event of the plan. */
+/** Guards of a release: latency is one where answers can be late, accuracy where the plan says what is wrong, likeness of answers where it says how alike, and so is each event of the plan. */
 export function judgedGuards({
   slowMs,
   events,
   wrong,
-}: Pick<ReleasePlan, "slowMs" | "events" | "wrong">): string[] {
+  divergence,
+}: Pick<ReleasePlan, "slowMs" | "events" | "wrong" | "divergence">): string[] {
   return [
     ...guardNames.filter((guard) => guard !== "slow" || slowMs !== null),
     ...(wrong ? ["wrong"] : []),
+    ...(divergence ? [divergenceGuard] : []),
     ...events,
   ];
 }
@@ -130,7 +160,7 @@ export function withMargin(rate: number, { relative, absolute }: ReleasePlan["ma
 
 export function sumOf(counts: readonly ArmCounts[]): ArmCounts {
   return counts.reduce(
-    (sum, { requests, errors, slow, fallbacks, labelled, wrong, posted }) => ({
+    (sum, { requests, errors, slow, fallbacks, labelled, wrong, cells, posted }) => ({
       requests: sum.requests + requests,
       errors: sum.errors + errors,
       slow: sum.slow + slow,
@@ -138,10 +168,15 @@ export function sumOf(counts: readonly ArmCounts[]): ArmCounts {
       ...(labelled === undefined && sum.labelled === undefined
         ? {}
         : { labelled: (sum.labelled ?? 0) + (labelled ?? 0), wrong: (sum.wrong ?? 0) + (wrong ?? 0) }),
+      ...(cells || sum.cells ? { cells: sumOfCells(sum.cells ?? [], cells ?? []) } : {}),
       ...(posted || sum.posted ? { posted: sumOfPosted(sum.posted ?? {}, posted ?? {}) } : {}),
     }),
     noCounts,
   );
+}
+
+function sumOfCells(a: readonly number[], b: readonly number[]): number[] {
+  return Array.from({ length: Math.max(a.length, b.length) }, (_, at) => (a[at] ?? 0) + (b[at] ?? 0));
 }
 
 type Posted = NonNullable<ArmCounts["posted"]>;
@@ -160,12 +195,31 @@ function logOfStep(
   plan: ReleasePlan,
   step: ReleaseStep | undefined,
   guard: string,
-  { candidate, control }: StepEvidence,
+  counts: StepEvidence,
 ): number[] {
   if (!step || !isCompared(step, guard)) return [];
+  if (guard === divergenceGuard && plan.divergence)
+    return [logOfAnswers(plan.divergence, answersOf(plan, step, counts))];
+  const { candidate, control } = counts;
   const share = shareOf(plan, step, candidate.requests, control.requests);
   const events = { candidate: eventsOf(candidate, guard), control: eventsOf(control, guard) };
   return share < 1 ? [logHarmEvidence({ ...events, share })] : [0];
+}
+
+function answersOf(
+  plan: ReleasePlan,
+  step: ReleaseStep | undefined,
+  { candidate, control }: StepEvidence,
+): CountedAnswers {
+  const cells = ({ cells: counted = [] }: ArmCounts): number[] =>
+    Array.from({ length: (plan.divergence?.edges.length ?? 0) + 1 }, (_, at) => counted[at] ?? 0);
+  const share = step ? shareOf(plan, step, candidate.requests, control.requests) : 1;
+  const total = candidate.requests + control.requests;
+  const planned = step?.kind === "canary" ? 1 - step.percent / 100 : 1;
+  // Of the two directions each takes the larger share that its version may have had.
+  const controlShare =
+    plan.sticky === "request" || total === 0 ? planned : Math.max(planned, control.requests / total);
+  return { candidate: cells(candidate), control: cells(control), share, controlShare };
 }
 
 /**

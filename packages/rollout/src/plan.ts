@@ -78,7 +78,7 @@ export const ReleasePlan = Type.Object(
     ),
     events: Type.Array(
       Type.String({
-        pattern: "^(?!(errors|slow|fallbacks|wrong)$)[a-z][a-z0-9-]{0,31}$",
+        pattern: "^(?!(errors|slow|fallbacks|wrong|diverged)$)[a-z][a-z0-9-]{0,31}$",
         description: "Such as support-tickets",
       }),
       {
@@ -109,6 +109,27 @@ export const ReleasePlan = Type.Object(
         {
           description:
             "A further guard: answers that outcomes show to be wrong, of those that have an outcome",
+        },
+      ),
+    ),
+    divergence: Type.Optional(
+      Type.Object(
+        {
+          edges: Type.Array(Type.Number(), {
+            minItems: 1,
+            maxItems: 9,
+            description: "Of what answers say, ascending; 0.5: answers below it, and from it on",
+          }),
+          atMost: Type.Number({
+            minimum: 0,
+            maximum: 9,
+            description:
+              "0.25: answers between two edges may be a quarter more or as much fewer than the champion's",
+          }),
+        },
+        {
+          ...closed,
+          description: "A further guard: whether both versions answer alike, by the shares of their answers",
         },
       ),
     ),
@@ -143,7 +164,7 @@ const order = ["shadow", "internal", "canary"] as const;
 const widest = { relative: 1, absolute: 0.1 } as const;
 
 /** Why a plan cannot be followed; empty when it can. Pure. */
-export function findPlanProblems({ steps, margin }: ReleasePlan): string[] {
+export function findPlanProblems({ steps, margin, divergence }: ReleasePlan): string[] {
   const kinds = steps.map(({ kind }) => order.indexOf(kind));
   const percents = steps.flatMap((step) => (step.kind === "canary" ? [step.percent] : []));
   const rises = (values: readonly number[], strictly: boolean): boolean =>
@@ -160,6 +181,7 @@ export function findPlanProblems({ steps, margin }: ReleasePlan): string[] {
           `its margin lets nearly any version pass: it may be at most ${widest.relative} relative and ${widest.absolute} absolute`,
         ]
       : []),
+    ...(rises(divergence?.edges ?? [], true) ? [] : ["the edges of its divergence do not grow"]),
     ...(rises(percents, true) ? [] : ["the shares of its canary steps do not grow"]),
   ];
 }

@@ -1,6 +1,12 @@
 import type { CallContext, Environment } from "@portolan/kernel";
-import type { PredictionHeader } from "@portolan/predictions/contract";
+import type { BlockAddress, PredictionHeader, StoredPrediction } from "@portolan/predictions/contract";
 import type { DeployRequest } from "@portolan/serving/contract";
+
+/** Records of accepted blocks, asked for by control itself; `predictions` has them. */
+export interface BlockRecords {
+  /** Of the caller's organisation in a block. */
+  ofBlock(call: CallContext, block: BlockAddress): Promise<readonly StoredPrediction[]>;
+}
 
 /** The deployment in force at an endpoint; `serving` has it. */
 export interface ReleasedEndpoint {

@@ -1,6 +1,6 @@
 import type { Release } from "./contract.ts";
 import type { CountedArm } from "./count-records.ts";
-import { judgeGuards } from "./judge-guards.ts";
+import { type ArmCounts, judgeGuards } from "./judge-guards.ts";
 import { evidenceOf } from "./step-evidence.ts";
 import type { StoredRelease } from "./store.ts";
 
@@ -24,16 +24,17 @@ export function viewOf(release: StoredRelease, counted: readonly CountedArm[]): 
     approvals: { needed: release.approvalsNeeded, given: release.approvals.map((one) => ({ ...one })) },
     evidence: evidence.map((counts, at) => ({
       step: at,
-      candidate: { ...counts.candidate },
-      control: { ...counts.control },
+      candidate: armView(counts.candidate),
+      control: armView(counts.control),
     })),
     guards: judgeGuards(plan, evidence).map(
-      ({ guard, logEvidence, logBound, candidate, control, isNoWorse }) => ({
+      ({ guard, logEvidence, logBound, candidate, control, isNoWorse, answers }) => ({
         guard,
         logEvidence,
         logBound,
         candidate: { ...candidate },
         control: { ...control },
+        ...(answers ? { answers: { ...answers } } : {}),
         isNoWorse,
       }),
     ),
@@ -43,4 +44,8 @@ export function viewOf(release: StoredRelease, counted: readonly CountedArm[]): 
     endedBy: release.endedBy,
     endedAt: release.endedAt,
   };
+}
+
+function armView({ cells, ...counts }: ArmCounts): Release["evidence"][number]["candidate"] {
+  return { ...counts, ...(cells ? { cells: [...cells] } : {}) };
 }

@@ -82,7 +82,16 @@ type OutcomeCountsTable = {
   readonly wrong: number;
 };
 
+type AnswerCountsTable = {
+  readonly release_id: string;
+  readonly snapshot_version: number;
+  readonly arm: "candidate" | "control";
+  readonly cell: number;
+  readonly answers: number;
+};
+
 type RolloutTables = {
+  "rollout.answer_counts": AnswerCountsTable;
   "rollout.outcome_counts": OutcomeCountsTable;
   "rollout.releases": ReleasesTable;
   "rollout.approvals": ApprovalsTable;

@@ -1,7 +1,7 @@
 import { createLogger, type Environment, type Id, microsPerSecond, newId } from "@portolan/kernel";
 import { ledgerMigrations } from "@portolan/ledger";
 import { predictionsMigrations } from "@portolan/predictions";
-import type { PredictionHeader } from "@portolan/predictions/contract";
+import type { PredictionHeader, StoredPrediction } from "@portolan/predictions/contract";
 import {
   aCall,
   type FakeClock,
@@ -106,9 +106,34 @@ export async function serve(
     ...times(control, aHeader({ ...at, version: 1 })),
   ];
   const block = { writerId: "wr_1" as Id<"writer">, epoch: 1, block: blocks++, headers };
-  const deliver = () => countBlocks({ work: db.uow, wake: () => undefined }, aCall(), [block]);
+  const records = { ofBlock: async () => [] };
+  const deliver = () => countBlocks({ work: db.uow, records, wake: () => undefined }, aCall(), [block]);
   await deliver();
   return deliver;
+}
+
+/** A delivered block of answers: what each version said, under the snapshot in force. */
+export async function say(candidate: readonly number[], control: readonly number[]) {
+  const at = { endpoint, environment: "dev" as const, snapshotVersion: endpoints.snapshot };
+  const recordOf = (header: PredictionHeader, said: number): StoredPrediction => ({
+    header,
+    payload: { outputs: { mediaType: "application/json", bytes: answerOf(said) } },
+  });
+  const records = [
+    ...candidate.map((said) => recordOf(aHeader({ ...at, version: 2, variant: "canary" }), said)),
+    ...control.map((said) => recordOf(aHeader({ ...at, version: 1 }), said)),
+  ];
+  const headers = records.map(({ header }) => header);
+  const block = { writerId: "wr_1" as Id<"writer">, epoch: 1, block: blocks++, headers };
+  const of = { work: db.uow, records: { ofBlock: async () => records }, wake: () => undefined };
+  const deliver = () => countBlocks(of, aCall(), [block]);
+  await deliver();
+  return deliver;
+}
+
+function answerOf(said: number): Uint8Array {
+  const tensor = { name: "p", datatype: "FP32", shape: [1, 2], data: [1 - said, said] };
+  return Buffer.from(JSON.stringify({ outputs: [tensor] }));
 }
 
 export async function look(seconds = 0): Promise<void> {

@@ -22,6 +22,8 @@ export interface PlanOptions {
   readonly event?: readonly string[];
   readonly decideAt?: string;
   readonly wrongBeyond?: string;
+  readonly divergenceEdges?: string;
+  readonly divergenceMost?: string;
 }
 
 export function addPlanOptions(command: Command): Command {
@@ -37,6 +39,11 @@ export function addPlanOptions(command: Command): Command {
     .option("--event <name...>", "harmful events that will be posted, e.g. support-tickets")
     .option("--decide-at <score>", "judge outcomes: from this score on the answer is yes, e.g. 0.5")
     .option("--wrong-beyond <amount>", "judge outcomes: farther than this from what happened is wrong")
+    .option(
+      "--divergence-edges <values>",
+      "compare what both versions answer: cut into parts at these, e.g. 0.5",
+    )
+    .option("--divergence-most <share>", "so much more or fewer answers of a part are allowed, e.g. 0.25")
     .option("--deadline <seconds>", "undecided after this long, the champion stays");
 }
 
@@ -75,6 +82,7 @@ export async function parsePlan(
     ...(slow === undefined ? {} : { slowMs: numberOf(slow, "--slow") }),
     ...(event === undefined ? {} : { events: [...event] }),
     ...wrongRule(options),
+    ...divergenceRule(options),
     ...(deadline === undefined ? {} : { deadlineSeconds: numberOf(deadline, "--deadline") }),
   };
   return Object.keys(plan).length === 0 ? undefined : plan;
@@ -86,6 +94,17 @@ function wrongRule({ decideAt, wrongBeyond }: PlanOptions): Pick<AskedPlan, "wro
   if (decideAt !== undefined) return { wrong: { decideAt: numberOf(decideAt, "--decide-at") } };
   if (wrongBeyond !== undefined) return { wrong: { beyond: numberOf(wrongBeyond, "--wrong-beyond") } };
   return {};
+}
+
+function divergenceRule({ divergenceEdges, divergenceMost }: PlanOptions): Pick<AskedPlan, "divergence"> {
+  if (divergenceEdges === undefined && divergenceMost === undefined) return {};
+  if (divergenceEdges === undefined || divergenceMost === undefined)
+    throw badUsage(
+      "--divergence-edges without --divergence-most, or the reverse",
+      "--divergence-edges 0.5 --divergence-most 0.25",
+    );
+  const edges = divergenceEdges.split(",").map((edge) => numberOf(edge, "--divergence-edges"));
+  return { divergence: { edges, atMost: numberOf(divergenceMost, "--divergence-most") } };
 }
 
 /** The server says what of it does not fit. */

@@ -1,4 +1,4 @@
-import type { AlertView, PerformanceReport } from "@portolan/monitoring/contract";
+import type { AlertView, PerformanceEstimate, PerformanceReport } from "@portolan/monitoring/contract";
 import { expect, test } from "vitest";
 import { alertTable } from "../commands/alert.ts";
 import { hoursOf } from "../commands/performance.ts";
@@ -23,6 +23,7 @@ const report: PerformanceReport = {
       model: "churn",
       version: "3",
       bound: { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" },
+      concept: null,
       windows: [
         {
           start: 0,
@@ -33,6 +34,7 @@ const report: PerformanceReport = {
           unreadable: 0,
           metrics,
           verdict: "misses",
+          estimate: null,
         },
         {
           start: 0,
@@ -43,6 +45,7 @@ const report: PerformanceReport = {
           unreadable: 0,
           metrics: [],
           verdict: "too_few",
+          estimate: null,
         },
       ],
       segments: [{ segment: "flat\u001b[2J", labels: 5, unreadable: 0, metrics: [], verdict: "too_few" }],
@@ -59,6 +62,69 @@ test("a report names the bound, shows its metric first, and says what is missing
   expect(text).toMatch(/\? +3 +\? +- +- +too few labels/);
   expect(text).toContain("ask for them with --to 1970-01-01T00:00:00Z");
   expect(text, "values of strangers cannot clear the screen").not.toContain("\u001b");
+});
+
+test("a version that is wrong more often than in its reference is told so, with when it began", () => {
+  const [series] = report.series;
+  if (!series) throw new Error("the report has a series");
+  const reference = {
+    task: "binary",
+    cases: 1200,
+    wrong: 120,
+    rate: 0.118,
+    cutoff: null,
+    calibration: null,
+    from: 0,
+    to: 0,
+    isKept: true,
+  } as const;
+  const text = (state: "steady" | "drifted") =>
+    performanceText({
+      ...report,
+      series: [
+        {
+          ...series,
+          concept: {
+            state,
+            reference,
+            cases: 600,
+            wrong: 140,
+            recent: { cases: 500, wrong: 125 },
+            evidence: 2e6,
+            bound: 1e6,
+            since: state === "drifted" ? 60_000_000 : null,
+            foundAt: state === "drifted" ? 90_000_000 : null,
+          },
+        },
+      ],
+    });
+  expect(text("drifted")).toContain(
+    "errors: concept drift since about 1970-01-01T00:01:00Z: 25.0 % of the newest 500 outcomes wrong, 10.0 % of 1200 in the reference",
+  );
+  expect(text("steady")).toContain("errors: no concept drift: 25.0 % of the newest 500");
+  expect(performanceText(report)).toContain("errors: too few mature days for a reference");
+});
+
+test("what scores let expect stands beside what was measured, with why it is not to be trusted", () => {
+  const [series] = report.series;
+  const [window] = series?.windows ?? [];
+  if (!series || !window) throw new Error("the report has a window");
+  const estimate: PerformanceEstimate = {
+    predictions: 250,
+    metrics: [{ metric: "accuracy", value: 0.71, low: 0.66, high: 0.76 }],
+    reliability: "unreliable",
+    doubts: ["calibration_worse", "unseen_inputs"],
+    outside: 0,
+  };
+  const text = performanceText({
+    ...report,
+    series: [{ ...series, windows: [{ ...window, estimate }] }],
+  });
+  expect(text).toContain("accuracy without labels");
+  expect(text).toContain(
+    "0.710 (0.660 to 0.760), unreliable: scores mean something else now, inputs that the reference has none of",
+  );
+  expect(performanceText(report)).not.toContain("without labels");
 });
 
 test("windows are whole hours up to a month", () => {

@@ -1,6 +1,8 @@
 import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type {
-  PerformanceMetric,
+  EstimateDoubt,
+  EstimatedMetric,
+  PerformanceEstimate,
   PerformanceReport,
   PerformanceSeries,
   PerformanceVerdict,
@@ -17,13 +19,21 @@ const words: Readonly<Record<PerformanceVerdict, string>> = {
   no_bound: "no bound",
 };
 
+const doubtWords: Readonly<Record<EstimateDoubt, string>> = {
+  calibration_worse: "scores mean something else now",
+  concept_drift: "concept drift",
+  outside_scores: "scores that the reference has none of",
+  unseen_inputs: "inputs that the reference has none of",
+  unchecked: "no labels since the reference",
+};
+
 /** Figures that are shown where the charter bounds none. */
 const usual = ["roc_auc", "rmse", "pass_rate"];
 
 /** A report for the terminal: per version a line for each window, the newest last, then its segments. */
 export function performanceText(report: PerformanceReport): string {
   const sections = report.series.flatMap((series) => [
-    [headOf(report.endpoint, series), windowTable(series)].join("\n"),
+    [headOf(report.endpoint, series), windowTable(series), errorsLine(series)].join("\n"),
     ...(series.segments.length > 0 ? [segmentTable(series, report.by ?? "")] : []),
   ]);
   const until = report.truncated
@@ -45,6 +55,7 @@ function headOf(
 
 function windowTable(series: PerformanceSeries): string {
   const [first, second] = shownMetrics(series);
+  const isEstimated = series.windows.some(({ estimate }) => estimate !== null);
   const rows = series.windows.map((window) => [
     instant(window.start),
     window.predictions === null ? "?" : String(window.predictions),
@@ -52,9 +63,26 @@ function windowTable(series: PerformanceSeries): string {
     window.maturity === null ? "?" : `${(100 * window.maturity).toFixed(1)} %`,
     figure(window.metrics, first),
     figure(window.metrics, second),
+    ...(isEstimated ? [estimated(window.estimate, first)] : []),
     words[window.verdict],
   ]);
-  return table(["window from", "predictions", "labels", "mature", first, second, "verdict"], rows);
+  const heads = [first, second, ...(isEstimated ? [`${first} without labels`] : [])];
+  return table(["window from", "predictions", "labels", "mature", ...heads, "verdict"], rows);
+}
+
+/** Whether it is wrong more often than in its first mature days. */
+function errorsLine({ concept }: PerformanceSeries): string {
+  if (!concept) return "errors: too few mature days for a reference";
+  const { state, reference, recent, since } = concept;
+  const was = `${percent(reference.wrong, reference.cases)} of ${reference.cases} in the reference`;
+  const is = `${percent(recent.wrong, recent.cases)} of the newest ${recent.cases} outcomes wrong`;
+  return state === "drifted"
+    ? `errors: concept drift since about ${instant(since ?? 0)}: ${is}, ${was}`
+    : `errors: no concept drift: ${recent.cases === 0 ? "no outcomes since the reference" : is}, ${was}`;
+}
+
+function percent(cases: number, of: number): string {
+  return `${((100 * cases) / Math.max(1, of)).toFixed(1)} %`;
 }
 
 function segmentTable(series: PerformanceSeries, by: string): string {
@@ -76,9 +104,18 @@ function shownMetrics({ bound, windows }: PerformanceSeries): readonly [string, 
   return [first, measured.find((name) => name !== first) ?? "other metric"];
 }
 
-function figure(metrics: readonly PerformanceMetric[], name: string): string {
+function figure(metrics: readonly EstimatedMetric[], name: string): string {
   const found = metrics.find(({ metric }) => metric === name);
   return found ? `${short(found.value)} (${short(found.low)} to ${short(found.high)})` : "-";
+}
+
+/** What the scores let expect, and why not to trust it. */
+function estimated(estimate: PerformanceEstimate | null, name: string): string {
+  if (!estimate) return "-";
+  const { metrics, reliability, doubts } = estimate;
+  const value = figure(metrics, name);
+  const why = doubts.map((doubt) => doubtWords[doubt]).join(", ");
+  return reliability === "reliable" || value === "-" ? value : `${value}, ${reliability}: ${why}`;
 }
 
 function short(value: number): string {

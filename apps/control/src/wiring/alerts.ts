@@ -11,7 +11,9 @@ import {
   type WatchedObjectives,
   watchDrift,
   watchObjectives,
+  watchReviews,
 } from "@portolan/monitoring";
+import { overdueReviews } from "@portolan/oversight";
 import {
   type AlertHaltDeps,
   displaceForAlert,
@@ -40,6 +42,8 @@ const objectivesMicros = 30_000_000;
 /** Of endpoints that nobody asks, budgets can only recover. */
 const allMicros = 300_000_000;
 const forgetMicros = 3_600_000_000;
+/** Reviews are due by the hour. */
+const reviewsMicros = 60_000_000;
 /** Windows of drift counts are five minutes: there is nothing new before. */
 const driftMicros = 300_000_000;
 
@@ -49,16 +53,16 @@ export function wireAlerts(
   performance: PerformanceDeps,
   { publisher, objectives }: Judged,
 ): AlertWiring {
-  const { work, clock, objects, log, config } = base;
+  const { work, clock, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
-  const deps = { ...performance, objects };
-  const watch = new PerformanceWatch(deps);
+  const watch = new PerformanceWatch(performance);
   const callFor = (organisationId: string): CallContext => ({
     actor: systemActor("control", organisationId as Id<"organisation">),
     requestId: newId("request", clock.now()),
   });
   let driftAt = 0;
   const budgets = budgetWatch(base, objectives, callFor);
+  const reviews = reviewWatch(base, callFor);
   return {
     alerts: { work, authorizer, clock },
     jobs: [alertJob({ work, clock, sender }), stopJob({ work, stopper: stopperOf({ work, publisher }) })],
@@ -74,10 +78,33 @@ export function wireAlerts(
         await repeatDeliveries({ work, clock }, call);
       }
       await budgets(organisations);
+      await reviews(organisations);
       if (clock.now() - driftAt < driftMicros) return;
-      await watchDrift(deps, callFor(""), organisations, callFor);
+      await watchDrift(performance, callFor(""), organisations, callFor);
       driftAt = clock.now();
     },
+  };
+}
+
+/** Looks for reviews that are overdue when it is time to. */
+function reviewWatch(
+  base: Foundation,
+  callFor: (organisationId: string) => CallContext,
+): (organisations: readonly string[]) => Promise<void> {
+  const { work, clock } = base;
+  const reviews = {
+    overdue: (call: CallContext) =>
+      work.read(call, (sql) => overdueReviews(sql, call.actor.organisationId, clock.now())),
+  };
+  let lookedAt = 0;
+  return async (organisations) => {
+    if (clock.now() - lookedAt < reviewsMicros) return;
+    for (const organisationId of organisations)
+      await watchReviews({ work, clock, reviews }, callFor(organisationId)).then(
+        (round) => logRound(base, organisationId, round),
+        (error: unknown) => logFault(base, organisationId, error),
+      );
+    lookedAt = clock.now();
   };
 }
 

@@ -5,8 +5,8 @@ import {
   requireInForceCharter,
   termsOf,
 } from "@portolan/charter";
-import { PortolanError } from "@portolan/kernel";
-import type { ObjectiveDeps, WatchedObjectives } from "@portolan/monitoring";
+import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
+import type { ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
 import type { ObjectiveTerms } from "@portolan/monitoring/contract";
 import { findServedRoute } from "@portolan/serving";
 import type { Route } from "@portolan/serving/contract";
@@ -17,7 +17,7 @@ import type { ServingWiring } from "./serving.ts";
 /** What charters want of endpoints as they are served. */
 export function wireObjectives(
   { work, clock }: Foundation,
-  { authorizer }: IdentityWiring,
+  identity: IdentityWiring,
   charter: CharterDeps,
   { serving }: ServingWiring,
 ): ObjectiveDeps {
@@ -26,25 +26,59 @@ export function wireObjectives(
     clock,
     objectives: {
       find: async (call, environment, endpoint) => {
-        const { organisationId } = call.actor;
-        const resource = (useCaseId?: string) => ({
-          type: "Endpoint",
-          id: endpoint,
-          organisationId,
-          environment,
-          ...(useCaseId === undefined ? {} : { useCaseId }),
-        });
-        const allow = (route: Route) => authorizer.require(call, "serving:read", resource(route.useCaseId));
-        const route = await findServedRoute(serving, call, environment, endpoint, allow);
-        if (!route) {
-          await authorizer.require(call, "serving:read", resource());
+        const route = await readableRoute(identity, serving, call, { environment, endpoint });
+        if (!route)
           throw new PortolanError("kernel.not_found", { detail: `there is no endpoint ${endpoint}` });
-        }
         const found = await requireInForceCharter(charter, call, { useCaseId: route.useCaseId });
         return objectiveTerms(route, found);
       },
     },
   };
+}
+
+/** What is recorded of endpoints over time. What is served no more has a timeline for whoever may read the endpoints of all use cases. */
+export function wireTimeline(
+  { work, clock, objects }: Foundation,
+  identity: IdentityWiring,
+  { serving }: ServingWiring,
+): TimelineDeps {
+  const { authorizer } = identity;
+  return {
+    work,
+    clock,
+    authorizer,
+    objects,
+    endpoints: {
+      require: async (call, environment, endpoint) => {
+        await readableRoute(identity, serving, call, { environment, endpoint });
+      },
+    },
+  };
+}
+
+/**
+ * The route in force at an endpoint that the caller may read; undefined where there is none, and the caller may read them all.
+ *
+ * @throws PortolanError what `Authorizer.require` throws
+ */
+async function readableRoute(
+  { authorizer }: Pick<IdentityWiring, "authorizer">,
+  serving: ServingWiring["serving"],
+  call: CallContext,
+  { environment, endpoint }: { readonly environment: Environment; readonly endpoint: string },
+): Promise<Route | undefined> {
+  const { organisationId } = call.actor;
+  const resource = (useCaseId?: string) => ({
+    type: "Endpoint",
+    id: endpoint,
+    organisationId,
+    environment,
+    ...(useCaseId === undefined ? {} : { useCaseId }),
+  });
+  const allow = (route: Route) => authorizer.require(call, "serving:read", resource(route.useCaseId));
+  const route = await findServedRoute(serving, call, environment, endpoint, allow);
+  if (!route) await authorizer.require(call, "serving:read", resource());
+  return route;
 }
 
 /** The same for the process itself, which nobody has to allow. */

@@ -7,7 +7,7 @@ import type { IdentityWiring } from "./identity.ts";
 
 /** What outcomes say of predictions, held against the charter in force. */
 export function wirePerformance(
-  { work, clock }: Foundation,
+  { work, clock, objects }: Foundation,
   { authorizer }: IdentityWiring,
   predictions: PredictionsDeps,
 ): PerformanceDeps {
@@ -15,6 +15,7 @@ export function wirePerformance(
     work,
     authorizer,
     clock,
+    objects,
     bounds: { find: accuracyInForce },
     columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
   };

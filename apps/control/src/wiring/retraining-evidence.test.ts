@@ -14,6 +14,7 @@ const window: PerformanceWindow = {
     { metric: "roc_auc", value: 0.6, low: 0.5, high: 0.7, cases: 90 },
   ],
   verdict: "misses",
+  estimate: null,
 };
 
 describe("what retraining takes from monitoring", () => {

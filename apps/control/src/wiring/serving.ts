@@ -133,13 +133,11 @@ function wirePredictions(
       clock,
       recordBatch: recordBatchDigest,
       onAccepted: async (call, blocks) => {
-        await countBlocks({ work, wake: () => base.onReleases() }, call, blocks);
+        const queue = queueDeps(base, charter, () => predictions);
+        const { records } = queue;
+        await countBlocks({ work, records, wake: () => base.onReleases() }, call, blocks);
         await countBlockRequests(base, call, blocks);
-        await queueBlocks(
-          queueDeps(base, charter, () => predictions),
-          call,
-          blocks,
-        );
+        await queueBlocks(queue, call, blocks);
       },
       onErased: eraseReviews,
       onExpired: expireReviews,

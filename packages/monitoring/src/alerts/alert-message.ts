@@ -133,7 +133,9 @@ function slackMessage(alert: Alert): JsonObject {
 const alertNames = {
   performance: "PortolanPerformance",
   drift: "PortolanDrift",
+  concept: "PortolanConceptDrift",
   objective: "PortolanObjective",
+  review: "PortolanReview",
 } as const satisfies Record<Alert["kind"], string>;
 
 /** What a charter wants more than a word about is critical, and so is a budget that burns fast. */

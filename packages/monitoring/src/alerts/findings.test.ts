@@ -13,6 +13,7 @@ const window = (verdict: PerformanceVerdict, value: number) => ({
   unreadable: 0,
   metrics: [{ metric: "accuracy", value, low: value - 0.1, high: value + 0.1, cases: 100 }],
   verdict,
+  estimate: null,
 });
 const series = (
   windows: PerformanceSeries["windows"],
@@ -24,6 +25,7 @@ const series = (
   model: "churn",
   version: "3",
   bound: { metric: "accuracy", kind: "floor", value: 0.7, below: "alert" },
+  concept: null,
   windows,
   segments: [],
   ...over,

@@ -1,21 +1,21 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import type { CallContext, ObjectStore } from "@portolan/kernel";
+import type { CallContext } from "@portolan/kernel";
 import { driftFigures } from "../drift-figures.ts";
+import { keepReference } from "../performance/concept-store.ts";
 import { performancePolicy } from "../performance/performance-policy.ts";
 import type { PerformanceSeries } from "../performance/performance-schema.ts";
 import { type PerformanceDeps, reportOfOrganisation } from "../performance/read-performance.ts";
 import type { Alert } from "./alert-schema.ts";
 import { labelledEndpoints, listAlerts } from "./alert-store.ts";
+import { conceptFinding } from "./concept-finding.ts";
 import { driftFinding } from "./drift-finding.ts";
 import type { Finding } from "./finding.ts";
 import { performanceFinding } from "./performance-finding.ts";
 import { endAlert, settleFinding } from "./settle-alert.ts";
 
-export type WatchDeps = Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns">;
+export type WatchDeps = Pick<PerformanceDeps, "work" | "clock" | "bounds" | "columns" | "objects">;
 
-export interface DriftWatchDeps extends Pick<WatchDeps, "work" | "clock"> {
-  readonly objects: ObjectStore;
-}
+export type DriftWatchDeps = Pick<WatchDeps, "work" | "clock" | "objects">;
 
 /** Open alerts of one kind that a round looks at. */
 const mostOpen = 1000;
@@ -88,10 +88,11 @@ export class PerformanceWatch {
 
   async #judge(call: CallContext, endpoint: string, { due }: Watched): Promise<WatchRound> {
     const series = await reportOfOrganisation(this.#deps, call, endpoint);
+    await this.#keepReferences(call, endpoint, series);
     const findings = findingsOf(endpoint, series);
     const round = await settleAll(this.#deps, call, findings);
     const keys = new Set(findings.map(({ key }) => key));
-    const open = await openAlerts(this.#deps, call, "performance");
+    const open = await this.#open(call);
     const gone = open.filter((alert) => alert.endpoint === endpoint && !keys.has(alert.key));
     const ended = await endAll(this.#deps, call, gone, "no window of it is judged any more");
     due.delete(endpoint);
@@ -112,15 +113,34 @@ export class PerformanceWatch {
     return ended;
   }
 
+  /** What outcomes are judged for. */
+  async #open(call: CallContext): Promise<Alert[]> {
+    const kinds = ["performance", "concept"] as const;
+    return (await Promise.all(kinds.map((kind) => openAlerts(this.#deps, call, kind)))).flat();
+  }
+
+  /** A drift must not become the reference of what comes later: the first one that can be made stays. */
+  async #keepReferences(
+    call: CallContext,
+    endpoint: string,
+    series: readonly PerformanceSeries[],
+  ): Promise<void> {
+    for (const { concept, ...key } of series)
+      if (concept && !concept.reference.isKept)
+        await this.#deps.work.write(call, (tx) => keepReference(tx, endpoint, key, concept.reference));
+  }
+
   async #endUnjudged(call: CallContext, labelled: ReadonlySet<string>): Promise<number> {
-    const open = await openAlerts(this.#deps, call, "performance");
+    const open = await this.#open(call);
     const gone = open.filter(({ endpoint }) => !labelled.has(endpoint));
     return endAll(this.#deps, call, gone, `no labels for ${performancePolicy.days} days`);
   }
 }
 
 function findingsOf(endpoint: string, series: readonly PerformanceSeries[]): Finding[] {
-  return series.map((one) => performanceFinding(endpoint, one)).filter((finding) => finding !== undefined);
+  return series
+    .flatMap((one) => [performanceFinding(endpoint, one), conceptFinding(endpoint, one)])
+    .filter((finding) => finding !== undefined);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type CallContext, type Clock, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { countStages } from "../timeline/count-stages.ts";
 import { countRequests } from "./count-requests.ts";
 import { addBlock } from "./counts-store.ts";
 
@@ -20,7 +21,7 @@ export async function countBlockRequests(
     const call: CallContext = { actor: systemActor("control", organisationId), requestId };
     const counted = blocks.map(({ writerId, epoch, block, headers }) => {
       const own = headers.filter(({ context }) => context.organisationId === organisation);
-      return { writerId, epoch, block, minutes: countRequests(own) };
+      return { writerId, epoch, block, minutes: countRequests(own), stages: countStages(own) };
     });
     const found = counted.filter(({ minutes }) => minutes.length > 0);
     if (found.length === 0) continue;

@@ -1,5 +1,7 @@
 import { type Environment, environments, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
+import type { StageMinute } from "../timeline/count-stages.ts";
+import { addStages, pruneStages, type TimelineFilter } from "../timeline/stage-store.ts";
 import { type BurnWindow, burnWindows } from "./burn.ts";
 import type { CountedMinute, RequestCounts } from "./count-requests.ts";
 import { bucketEdgeMicros } from "./indicator.ts";
@@ -14,13 +16,14 @@ export interface BlockRequests {
   readonly epoch: number;
   readonly block: number;
   readonly minutes: readonly CountedMinute[];
+  readonly stages: readonly StageMinute[];
 }
 
 /** Adds it to what is counted; the same block again adds nothing. */
 export async function addBlock(
   session: Sql,
   organisationId: string,
-  { writerId, epoch, block, minutes }: BlockRequests,
+  { writerId, epoch, block, minutes, stages }: BlockRequests,
   now: number,
 ): Promise<void> {
   const marked =
@@ -29,6 +32,7 @@ export async function addBlock(
       session,
     );
   if (marked.rows.length === 0) return;
+  await addStages(session, organisationId, stages);
   for (const { environment, endpoint, minute, ...counts } of minutes) {
     const values = [...scalars.map((name) => counts[name]), ...counts.tookWithin];
     await sql`insert into monitoring.request_counts as c (organisation_id, environment, endpoint, minute, ${names()})
@@ -117,8 +121,20 @@ export async function countsSince(
   return countsIn(rows[0] ?? {});
 }
 
+/** Requests of an endpoint by minute, the oldest first. */
+export async function countsByMinute(
+  session: Sql,
+  { organisationId, environment, endpoint, from, to }: TimelineFilter,
+): Promise<(RequestCounts & { readonly minute: number })[]> {
+  const { rows } = await sql<SumRow>`select minute, ${names()} from monitoring.request_counts
+    where organisation_id = ${organisationId} and environment = ${environment} and endpoint = ${endpoint}
+      and minute >= ${from} and minute < ${to} order by minute`.execute(session);
+  return rows.map((row) => ({ ...countsIn(row), minute: Number(row["minute"]) }));
+}
+
 /** Forgets what no window looks at any more. */
 export async function pruneCounts(session: Sql, before: number): Promise<void> {
   await sql`delete from monitoring.request_counts where minute < ${before}`.execute(session);
+  await pruneStages(session, before);
   await sql`delete from monitoring.counted_blocks where counted_at < ${before}`.execute(session);
 }

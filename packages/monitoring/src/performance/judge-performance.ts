@@ -32,6 +32,9 @@ export interface SeriesEvidence {
   readonly labels?: number;
 }
 
+/** A window by its labels alone. */
+export type JudgedWindow = Omit<PerformanceWindow, "estimate">;
+
 /** Start of the window that an instant falls into; windows are counted from the epoch. */
 export function windowStart(at: number, windowMicros: number): number {
   return Math.floor(at / windowMicros) * windowMicros;
@@ -41,7 +44,7 @@ export function windowStart(at: number, windowMicros: number): number {
 export function judgeWindows(
   { cases, answered, bound, labels }: SeriesEvidence,
   windowMicros: number,
-): PerformanceWindow[] {
+): JudgedWindow[] {
   const task = taskOf(bound?.metric, cases);
   const labelled = Map.groupBy(cases, ({ receivedAt }) => windowStart(receivedAt, windowMicros));
   const counted = Map.groupBy(answered, ({ hour }) => windowStart(hour, windowMicros));
@@ -75,7 +78,8 @@ export function judgeSegments(
   }));
 }
 
-function maturityOf(labels: number, hours: readonly AnsweredHour[]) {
+/** Share of the predictions of these hours that have a label; null where not all were counted. */
+export function maturityOf(labels: number, hours: readonly AnsweredHour[]) {
   const counted = hours.reduce((sum, { predictions }) => sum + predictions, 0);
   // From before predictions were counted there are labels without them.
   if (counted < labels || counted === 0) return { predictions: null, maturity: null };

@@ -1,5 +1,7 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { PerformanceEstimate } from "../estimate/estimate-schema.ts";
+import { ConceptStanding } from "./concept-schema.ts";
 
 const Count = Type.Integer({ minimum: 0 });
 const Micros = (description: string) => Type.Integer({ description: `${description}, epoch microseconds` });
@@ -58,6 +60,10 @@ export const PerformanceWindow = Type.Object({
     description: "Share of the predictions that have a label; null where it is not known",
   }),
   ...figures,
+  estimate: Type.Union([PerformanceEstimate, Type.Null()], {
+    description:
+      "What the window's scores let expect, labels or none; null without a calibrated reference before it",
+  }),
 });
 export type PerformanceWindow = Static<typeof PerformanceWindow>;
 
@@ -77,6 +83,9 @@ export const PerformanceSeries = Type.Object({
   model: Type.String({ description: "Empty where no model answered" }),
   version: Type.String(),
   bound: Type.Union([PerformanceBound, Type.Null()]),
+  concept: Type.Union([ConceptStanding, Type.Null()], {
+    description: "Concept drift; null where too few mature days are known for a reference",
+  }),
   windows: Type.Array(PerformanceWindow),
   segments: Type.Array(PerformanceSegment, {
     description:

@@ -5,13 +5,18 @@ import {
   type Clock,
   environments,
   environmentsAllowing,
+  type ObjectStore,
   PortolanError,
   type Sql,
   Turns,
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { MonitoringErrorCode } from "../errors.ts";
+import type { PerformanceEstimate } from "../estimate/estimate-schema.ts";
+import { estimateWindows, findScores } from "../estimate/read-estimates.ts";
 import { happenedBy, saidBy } from "./case-values.ts";
+import { judgeConcept } from "./concept-drift.ts";
+import { listReferences, type SeriesReference } from "./concept-store.ts";
 import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./judge-performance.ts";
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceReport, PerformanceSeries } from "./performance-schema.ts";
@@ -47,6 +52,8 @@ export interface PerformanceDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly clock: Clock;
+  /** Has reference profiles. */
+  readonly objects: ObjectStore;
   readonly bounds: PerformanceBounds;
   readonly columns: ColumnReader;
 }
@@ -86,7 +93,14 @@ export async function readPerformance(
     const evidence = await gather(deps, call, filter, places, { most, windowMicros });
     const series: PerformanceSeries[] = [];
     for (const one of evidence.series) {
-      series.push(await judgeSeries(deps, call, one, { windowMicros, by: query.by }));
+      series.push(
+        await judgeSeries(deps, call, one, {
+          endpoint: query.endpoint,
+          windowMicros,
+          by: query.by,
+          now: deps.clock.now(),
+        }),
+      );
       await otherWork();
     }
     const { endpoint, asOf, to } = filter;
@@ -111,8 +125,9 @@ export async function reportOfOrganisation(
     const most = performancePolicy.mostLabels;
     const { series } = await gather(deps, call, filter, places, { most, windowMicros });
     const judged: PerformanceSeries[] = [];
+    const now = deps.clock.now();
     for (const one of series)
-      judged.push(await judgeSeries(deps, call, one, { windowMicros, by: undefined }));
+      judged.push(await judgeSeries(deps, call, one, { endpoint, windowMicros, by: undefined, now }));
     return judged;
   });
 }
@@ -168,6 +183,7 @@ interface GatheredSeries {
   readonly bound: PerformanceBound | undefined;
   /** Of its only window, where only the newest of them were read. */
   readonly labelCount?: number;
+  readonly references: readonly SeriesReference[];
 }
 
 /** Of more labels than one answer reads the newest whole windows. */
@@ -190,6 +206,7 @@ async function gather(
     // Of a window that is cut the number of labels is counted apart: it would never be mature.
     const isCut = truncated && from <= windowStart(found.at(-1)?.receivedAt ?? 0, windowMicros);
     const counts = isCut ? await countLabels(sql, { ...filter, from }, places) : [];
+    const references = await listReferences(sql, filter.organisationId, filter.endpoint);
     const byKey = Map.groupBy([...answered, ...labels], keyOf);
     const series: GatheredSeries[] = [];
     for (const [name, [key]] of [...byKey].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -202,6 +219,7 @@ async function gather(
         labels: labels.filter(isOwn),
         answered: answered.filter(isOwn),
         bound,
+        references: references.filter((one) => isOwn(one.key)),
         ...(count ? { labelCount: count.labels } : {}),
       });
     }
@@ -221,16 +239,32 @@ function keyOf({ environment, useCaseId, variant, model, version }: PerformanceK
   return JSON.stringify([environment, useCaseId, variant, model, version]);
 }
 
+const noEstimates: ReadonlyMap<number, PerformanceEstimate> = new Map();
+
 async function judgeSeries(
-  { columns }: Pick<PerformanceDeps, "columns">,
+  deps: Pick<PerformanceDeps, "columns" | "work" | "objects">,
   call: CallContext,
-  { key, labels, answered, bound, labelCount }: GatheredSeries,
-  { windowMicros, by }: { readonly windowMicros: number; readonly by: string | undefined },
+  { key, labels, answered, bound, labelCount, references }: GatheredSeries,
+  of: {
+    readonly endpoint: string;
+    readonly windowMicros: number;
+    readonly by: string | undefined;
+    readonly now: number;
+  },
 ): Promise<PerformanceSeries> {
   const cases = await casesOf(labels);
   const evidence = { cases, answered, bound, ...(labelCount === undefined ? {} : { labels: labelCount }) };
   const ids = cases.map(({ predictionId }) => predictionId);
-  const segments = by === undefined ? [] : segmentsOf(cases, await columns.read(call, ids, by));
+  const { endpoint, windowMicros, by, now } = of;
+  const kept = references.map(({ reference }) => reference);
+  const scores = await findScores(deps, call, { endpoint, key, kept });
+  const concept = judgeConcept({ ...evidence, kept, score: scores?.score }, now);
+  await otherWork();
+  const windows = judgeWindows(evidence, windowMicros);
+  await otherWork();
+  const estimates =
+    concept && scores ? await estimateWindows(deps, call, scores, concept, windows) : noEstimates;
+  const segments = by === undefined ? [] : segmentsOf(cases, await deps.columns.read(call, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
   return {
     environment,
@@ -239,7 +273,8 @@ async function judgeSeries(
     model,
     version,
     bound: bound ?? null,
-    windows: judgeWindows(evidence, windowMicros),
+    concept: concept?.standing ?? null,
+    windows: windows.map((window) => ({ ...window, estimate: estimates.get(window.start) ?? null })),
     segments: judgeSegments(evidence, segments),
   };
 }

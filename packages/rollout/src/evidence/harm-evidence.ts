@@ -1,4 +1,5 @@
 import { logBeta, logBetaUpperTail } from "@portolan/numerics";
+import { logSumExp } from "./log-sum-exp.ts";
 
 /** Harmful events of a stretch in which the candidate had one share of the requests. */
 export interface AttributedEvents {
@@ -52,9 +53,4 @@ export function combineSteps(logs: readonly number[], planned: number): number {
   const unbegun = later * (planned - logs.length);
   if (unbegun > 0) terms.push(Math.log(unbegun));
   return logSumExp(terms);
-}
-
-function logSumExp(terms: readonly number[]): number {
-  const largest = Math.max(...terms);
-  return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
