@@ -11,6 +11,7 @@ import { oneBlock } from "./mutating-routes-models.ts";
 import { openAlert } from "./mutating-routes-monitoring.ts";
 import { givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import type { World } from "./mutating-world.ts";
+import { pipelineRows } from "./pipeline-row.ts";
 import { releaseRow, retrainingRow } from "./release-row.ts";
 
 let control: InProcessControl;
@@ -219,6 +220,9 @@ async function fillProduction(): Promise<void> {
     await insert(...releaseRow(id("release", "release"), organisation, deployment, now));
     const useCase = known.get("useCase") ?? "";
     await insert(...retrainingRow(id("retraining", "retraining"), organisation, useCase, now));
+    known.set("pipeline", "arrivals-weekly");
+    for (const row of pipelineRows(id("pipelineRun", "pipelineRun"), organisation, useCase, now))
+      await insert(...row);
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)
        values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, '[]', $3)`,

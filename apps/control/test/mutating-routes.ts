@@ -4,6 +4,7 @@ import { identityRoutes } from "./mutating-routes-identity.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import { oversightRoutes } from "./mutating-routes-oversight.ts";
+import { pipelineRoutes } from "./mutating-routes-pipelines.ts";
 import { releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
@@ -15,6 +16,7 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...modelRoutes,
   ...releaseRoutes,
   ...retrainingRoutes,
+  ...pipelineRoutes,
   ...monitoringRoutes,
   ...oversightRoutes,
 ];

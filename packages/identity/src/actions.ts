@@ -151,6 +151,14 @@ export const actions = {
     "serving:read",
     "Approve a release that somebody else asked for",
   ),
+  "pipeline:read": action("reads", "one", "pipeline:read", "Read pipelines and their runs"),
+  "pipeline:publish": action("works", "one", "pipeline:read", "Publish a pipeline and its schedule"),
+  "pipeline:run": action(
+    "works",
+    "one",
+    "pipeline:read",
+    "Begin and cancel runs of a pipeline; each stage asks for its own right besides",
+  ),
   "retraining:read": action(
     "reads",
     "one",
@@ -299,6 +307,7 @@ export const resourceTypes = [
   "FeatureView",
   "TrainingSet",
   "TrainingRun",
+  "Pipeline",
   "Evaluation",
   "Model",
   "ModelVersion",
