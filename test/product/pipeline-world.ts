@@ -35,8 +35,7 @@ model = base64.b64decode("${template}")
 for marker, name in zip([${markers.join(", ")}], spec["features"]):
     model = model.replace(struct.pack("<f", marker), struct.pack("<f", weights.get(name, 0.0)))
 output = Path(os.environ["PORTOLAN_OUTPUT"])
-if params.get("leave", True):
-    (output / "model.onnx").write_bytes(model)
+(output / "model.onnx").write_bytes(model)
 (output / "metrics.json").write_text(json.dumps({"rounds": state["round"]}))
 `;
 
@@ -57,14 +56,14 @@ export const pipelineYaml = `pipeline: waits-daily
 useCase: flight-delays
 environment: production
 model: waits
-parameters: { until: "2026-03-02T00:00:00Z", pause: 0, leave: true, reuse: true, seed: 7 }
+parameters: { until: "2026-03-02T00:00:00Z", pause: 0, reuse: true, seed: 7 }
 stages:
   - kind: prepare
     folder: training
     cache: \${reuse}
   - kind: train
     folder: training
-    params: { pause: "\${pause}", leave: "\${leave}" }
+    params: { pause: "\${pause}" }
     seed: \${seed}
     cache: \${reuse}
     retries: 0
@@ -99,6 +98,12 @@ export async function openPipelineWorld(pythonMinor: string) {
   const run = async (id: string) => (await api(`/v1/pipeline-runs/${id}`)) as unknown as PipelineRun;
   return {
     file,
+    /** What its trainer wrote so far; nothing while its training run is named and not begun. */
+    async logOf({ made: { trainingRunId } }: PipelineRun): Promise<string> {
+      const path = `/v1/training-runs/${trainingRunId ?? "none"}/logs`;
+      const { status, body } = await control.call("GET", path, undefined, await control.token("ci"));
+      return status === 200 ? String(body["log"]) : "";
+    },
     api,
     run,
     async portolan(...args: string[]): Promise<CommandResult> {

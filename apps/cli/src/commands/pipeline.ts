@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type JsonObject, PortolanError } from "@portolan/kernel";
+import { isPortolanError, type JsonObject, PortolanError } from "@portolan/kernel";
 import type { PipelineRun, PipelineView } from "@portolan/pipelines/contract";
+import type { TrainingRunView } from "@portolan/training/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
@@ -238,12 +239,24 @@ async function untilEnded(api: ApiClient, begun: PipelineRun, output: Output): P
   return now;
 }
 
-/** Waits for it to begin, where the caller wants to follow it. */
+/** Waits for it to begin, where the caller wants to follow it: its id is on the pipeline's run before that. */
 async function trainingRunOf(api: ApiClient, run: PipelineRun, follow: boolean): Promise<string | undefined> {
   let now = run;
-  while (follow && now.state === "running" && now.made.trainingRunId === undefined) {
+  for (;;) {
+    const { trainingRunId } = now.made;
+    if (trainingRunId !== undefined && (await hasBegun(api, trainingRunId))) return trainingRunId;
+    if (!follow || now.state !== "running") return undefined;
     await delay(pollMs);
     now = await api.json<PipelineRun>({ path: pathOf(run.id) });
   }
-  return now.made.trainingRunId;
+}
+
+async function hasBegun(api: ApiClient, trainingRunId: string): Promise<boolean> {
+  try {
+    await api.json<TrainingRunView>({ path: `/v1/training-runs/${trainingRunId}` });
+    return true;
+  } catch (error) {
+    if (isPortolanError(error) && error.code === "training.run_not_found") return false;
+    throw error;
+  }
 }
