@@ -138,6 +138,9 @@ export const toRelease = [
   { kind: "release" as const, endpoint: "churn" },
 ];
 
+/** A stage with members besides. */
+export const withRules = <S extends object>(stage: S, rules: object): S => ({ ...stage, ...rules });
+
 /** A name of this test's own. */
 export const pipelineName = (): string => `churn-${count}`;
 

@@ -22,6 +22,7 @@ import {
   toRelease,
   toVersion,
   train,
+  withRules,
 } from "./pipeline-world.ts";
 
 /** Events of the ledger's rows about a subject, in their order. */
@@ -90,7 +91,7 @@ describe("how a run goes", () => {
 
   test("a try that fails is followed by another after a rest that doubles, and the last one ends the run", async () => {
     outside.runState = "failed";
-    await publish([prepare, { ...train, retries: 2, backoffSeconds: 10 }]);
+    await publish([prepare, withRules(train, { retries: 2, backoffSeconds: 10 })]);
     const { id } = await begin();
     await look();
     const runs = () => outside.told.filter((what) => what === "run 0").length;
@@ -123,7 +124,7 @@ describe("how a run goes", () => {
 
   test("a trainer that hangs is stopped at the stage's time limit", async () => {
     outside.runState = "running";
-    await publish([prepare, { ...train, retries: 0, timeoutSeconds: 90 }]);
+    await publish([prepare, withRules(train, { retries: 0, timeoutSeconds: 90 })]);
     const { id } = await begin();
     const run = await settled(id);
     expect(run).toMatchObject({ state: "failed", problem: "it took longer than its limit" });
@@ -179,8 +180,8 @@ describe("what was made before", () => {
 
   test("is made anew where the stage says so", async () => {
     await publish([
-      { ...prepare, cache: false },
-      { ...train, cache: false },
+      withRules(prepare, { cache: false }),
+      withRules(train, { cache: false }),
     ]);
     await settled((await begin()).id);
     const again = await settled((await begin()).id);

@@ -79,7 +79,8 @@ test("a schedule that names no time is refused", () => {
 });
 
 test("members that a stage does not have are refused by name", () => {
-  expect(findings(definition({ stages: [{ ...prepare, retires: 3 }] }))).toEqual([
+  const misspelt = { ...prepare, retires: 3 };
+  expect(findings(definition({ stages: [misspelt] }))).toEqual([
     expect.stringContaining("retires"),
   ]);
 });
