@@ -3,10 +3,12 @@ import type { PipelineRun } from "./contract.ts";
 import type { PipelineErrorCode } from "./errors.ts";
 import { type PipelineDeps, requirePipelineRun } from "./pipeline-deps.ts";
 import { runViewOf } from "./read-pipelines.ts";
+import { requireRights } from "./stage-rights.ts";
 import { changeRun, findPipelineRun } from "./store.ts";
 
 /**
- * Ends a run: what its stage has begun is told to stop, and a release that runs is rolled back. What was made stays.
+ * Ends a run: what its stage has begun is told to stop, and a release that runs is rolled back. What was made stays. Whoever cancels it must
+ * have the right to the stage that it is at.
  * @throws PortolanError `pipelines.wrong_state` where it is over, `kernel.not_found`, and what `Authorizer.require` throws
  */
 export async function cancelPipelineRun(
@@ -15,7 +17,9 @@ export async function cancelPipelineRun(
   id: string,
   reason: string,
 ): Promise<PipelineRun> {
-  await requirePipelineRun(deps, call, id, "pipeline:run");
+  const seen = await requirePipelineRun(deps, call, id, "pipeline:run");
+  // A release that runs would be rolled back in the name of who began it.
+  await requireRights(deps.authorizer, call, seen.stages.slice(seen.at, seen.at + 1), seen);
   return deps.work.write(call, async (tx) => {
     const { organisationId } = call.actor;
     const found = await findPipelineRun(tx.sql, organisationId, id);

@@ -164,7 +164,7 @@ export class PipelineController {
       await keepStageResult(tx, run, stage.kind, made, reusedFrom);
       await recordMove(tx, { ...run, made }, "pipelines.stage.succeeded", {
         stage: stage.kind,
-        note,
+        note: note.slice(0, 500),
         reusedFrom,
       });
       if (isLast) await recordMove(tx, { ...run, made }, "pipelines.run.succeeded", {});
@@ -251,9 +251,9 @@ export class PipelineController {
   }
 }
 
-/** Whether it is at its release, which may have promoted its version already. */
+/** Whether it has been at its release, which may have promoted its version already. */
 function isReleasing(run: StoredRun): boolean {
-  return run.stages[run.at]?.kind === "release" && standingOf(run).state === "running";
+  return run.stages[run.at]?.kind === "release" && standingOf(run).tries > 0;
 }
 
 function standingOf({ standings, at }: StoredRun): StageStanding {

@@ -6,11 +6,12 @@ import { definitionInvalid, type PipelineDeps, pipelineRef } from "./pipeline-de
 import { bindStages } from "./policy/bind-stages.ts";
 import { nextTime, readCron } from "./policy/cron.ts";
 import { viewOf } from "./read-pipelines.ts";
+import { requireRights } from "./stage-rights.ts";
 import type { Stage } from "./stages.ts";
 
 /**
  * Publishes a pipeline: the same definition is the same version, another one the next. Runs that are under way keep theirs; the schedule
- * is the newest version's.
+ * is the newest version's. Whoever publishes it must have the right to each of its stages: others begin its runs by name.
  *
  * @throws PortolanError `pipelines.definition_invalid` with all findings, `pipelines.name_taken`, `registry.artifact_not_found` for a
  *   program or lock that this use case does not hold, and what `Authorizer.require` throws
@@ -32,6 +33,7 @@ export async function publishPipeline(
   const definition: PipelineDefinition = { ...named, useCaseId: place.useCaseId ?? named.useCaseId };
   const bound = bindStages(definition);
   if (bound.kind === "unusable") throw definitionInvalid(name, bound.findings);
+  await requireRights(deps.authorizer, call, bound.stages, definition);
   for (const digest of bound.stages.flatMap(bytesOf))
     await deps.artifacts.require(call, digest, { environment, ...place });
   const digest = digestJson({ name, definition: definition as JsonObject });

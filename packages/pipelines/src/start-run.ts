@@ -1,10 +1,10 @@
-import { type CallContext, newId, type ResourceRef, type Transaction } from "@portolan/kernel";
+import { type CallContext, digestJson, newId, type Transaction } from "@portolan/kernel";
 import type { PipelineRun, PipelineRunRequest } from "./contract.ts";
 import type { StoredDefinition } from "./definition-store.ts";
 import { definitionInvalid, type PipelineDeps, requirePipeline } from "./pipeline-deps.ts";
 import { bindStages } from "./policy/bind-stages.ts";
 import { runViewOf } from "./read-pipelines.ts";
-import type { Stage } from "./stages.ts";
+import { requireRights } from "./stage-rights.ts";
 import { insertRun, type RunBeginning, type StoredRun } from "./store.ts";
 
 /**
@@ -36,10 +36,7 @@ export async function prepareRun(
   const parameters = { ...definition.parameters, ...request.parameters };
   const bound = bindStages(definition, request.parameters);
   if (bound.kind === "unusable") throw definitionInvalid(name, bound.findings);
-  for (const stage of bound.stages) {
-    const { action, resource } = rightOf(call, stage, { useCaseId, environment, model });
-    await deps.authorizer.require(call, action, resource);
-  }
+  await requireRights(deps.authorizer, call, bound.stages, definition);
   await deps.placement.require(call, { useCaseId, environment, name });
   return {
     environment,
@@ -64,33 +61,8 @@ export async function beginRun(tx: Transaction, beginning: Omit<RunBeginning, "i
   await tx.record({
     event: "pipelines.run.started",
     subject: run.id,
-    detail: { pipeline, version, digest, environment, cause, priority, parameters },
+    // The values are on the row; the ledger is for good.
+    detail: { pipeline, version, digest, environment, cause, priority, parameters: digestJson(parameters) },
   });
   return run;
-}
-
-/** What somebody must be allowed to who does a stage by hand: nobody trains for hours what they may not promote then. */
-function rightOf(
-  { actor: { organisationId } }: CallContext,
-  stage: Stage,
-  of: Pick<RunBeginning, "useCaseId" | "environment" | "model">,
-): { readonly action: string; readonly resource: ResourceRef } {
-  const { useCaseId, environment, model } = of;
-  const place = { organisationId, useCaseId, environment };
-  const onModel: ResourceRef = { type: "Model", id: model, ...place };
-  switch (stage.kind) {
-    case "prepare":
-      return { action: "features:build_training_set", resource: { type: "TrainingSet", ...place } };
-    case "train":
-      return { action: "training:start", resource: { type: "TrainingRun", ...place } };
-    case "register":
-      return { action: "registry:push_version", resource: onModel };
-    case "evaluate":
-    case "compare":
-      return { action: "registry:read", resource: { type: "Model", id: model, organisationId, useCaseId } };
-    case "promote":
-      return { action: "registry:promote", resource: { ...onModel, environment: stage.to } };
-    case "release":
-      return { action: "serving:deploy", resource: { type: "Endpoint", id: stage.endpoint, ...place } };
-  }
 }

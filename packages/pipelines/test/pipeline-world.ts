@@ -60,6 +60,7 @@ const rights = [
   "features:build_training_set",
   "training:start",
   "registry:push_version",
+  "evaluation:run",
   "registry:read",
 ];
 const grants = testAuthorizer({

@@ -179,10 +179,7 @@ describe("what was made before", () => {
   });
 
   test("is made anew where the stage says so", async () => {
-    await publish([
-      withRules(prepare, { cache: false }),
-      withRules(train, { cache: false }),
-    ]);
+    await publish([withRules(prepare, { cache: false }), withRules(train, { cache: false })]);
     await settled((await begin()).id);
     const again = await settled((await begin()).id);
     expect(again.stages.map(({ reusedFrom }) => reusedFrom)).toEqual([null, null]);
@@ -218,6 +215,9 @@ describe("who and where", () => {
   test("whoever may not promote begins no run that does: nobody trains for hours what is refused then", async () => {
     await publish(toRelease);
     await expect(begin({}, scientist())).rejects.toMatchObject({ code: "identity.forbidden" });
+    await expect(publish(toRelease.slice(0, -1), {}, scientist())).rejects.toMatchObject({
+      code: "identity.forbidden",
+    });
     await publish(toVersion);
     expect(await begin({}, scientist())).toMatchObject({ requestedBy: "usr_sam" });
   });
@@ -249,6 +249,9 @@ describe("a run that is cancelled", () => {
     await publish(toRelease);
     const { id } = await begin();
     await settled(id);
+    await expect(cancelPipelineRun(deps, scientist(), id, "not mine")).rejects.toMatchObject({
+      code: "identity.forbidden",
+    });
     await cancelPipelineRun(deps, ci(), id, "thought better of it");
     expect(await settled(id)).toMatchObject({ state: "cancelled" });
     expect(outside.told.slice(-2)).toEqual(["roll-back", "promote 1 production"]);

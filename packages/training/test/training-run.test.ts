@@ -76,6 +76,8 @@ describe.skipIf(python === undefined)("training runs", () => {
   let f: FeaturesFixture;
   let deps: TrainingDeps;
   let request: TrainingRunRequest;
+  /** How often the charter is asked until it keeps the data elsewhere. */
+  let asksUntilMoved = Infinity;
   beforeAll(async () => {
     let made: TrainingDeps | undefined;
     f = await featuresFixture([trainingMigrations, trackingMigrations], (base) => {
@@ -86,10 +88,14 @@ describe.skipIf(python === undefined)("training runs", () => {
         artifacts: base.artifacts,
         places: base.places,
         charters: {
-          requireInForce: (_call, { environment }) =>
-            environment === "dev"
-              ? Promise.resolve({ regulated: false })
-              : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
+          requireInForce: (_call, { environment }) => {
+            if (environment !== "dev")
+              return Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" }));
+            if (asksUntilMoved-- > 0) return Promise.resolve({ regulated: false });
+            return Promise.reject(
+              new PortolanError("charter.placement_refused", { detail: "stays in eu-west" }),
+            );
+          },
         },
         tracking: openRunTracking({ ...base, clock: systemClock }),
         baseModels: { find: () => Promise.reject(new Error("no run starts from a model here")) },
@@ -256,6 +262,17 @@ describe.skipIf(python === undefined)("training runs", () => {
       );
     await expect(start("none")).rejects.toMatchObject({ code: "training.not_isolated" });
     expect(await start("namespaces")).toMatchObject({ state: "waiting" });
+  });
+
+  test("a run whose charter has come to keep the data elsewhere since it was asked for does not begin to train", async () => {
+    asksUntilMoved = 1;
+    try {
+      const run = await train({ params: { rounds: 1 } });
+      expect(run).toMatchObject({ state: "failed", failure: expect.stringContaining("eu-west") as string });
+      expect((await readTrainingLog(deps, f.call, run.id)).log).toBe("");
+    } finally {
+      asksUntilMoved = Infinity;
+    }
   });
 
   test("without a charter in force, or without a ready set, nothing starts", async () => {

@@ -80,7 +80,5 @@ test("a schedule that names no time is refused", () => {
 
 test("members that a stage does not have are refused by name", () => {
   const misspelt = { ...prepare, retires: 3 };
-  expect(findings(definition({ stages: [misspelt] }))).toEqual([
-    expect.stringContaining("retires"),
-  ]);
+  expect(findings(definition({ stages: [misspelt] }))).toEqual([expect.stringContaining("retires")]);
 });
