@@ -13,7 +13,7 @@ describe.skipIf(python === undefined)("pipelines", () => {
   let undisturbed: PipelineRun;
   beforeAll(async () => {
     world = await openPipelineWorld(python?.minor ?? "");
-  }, 120_000);
+  });
   afterAll(() => world.close());
 
   async function start(...args: string[]): Promise<PipelineRun> {
@@ -67,7 +67,7 @@ describe.skipIf(python === undefined)("pipelines", () => {
       await world.killAndRestart();
     }
     expect(killedIn.slice(0, 2)).toEqual(["prepare", "train"]);
-    expect(killedIn.length).toBeGreaterThan(3);
+    expect(killedIn.length).toBeGreaterThan(2);
     const ended = await world.until(id, () => false);
     expect(ended, JSON.stringify(ended)).toMatchObject({
       state: "succeeded",
@@ -79,7 +79,7 @@ describe.skipIf(python === undefined)("pipelines", () => {
     const rounds = log.match(/round \d+/g);
     expect(rounds).toEqual([...new Set(rounds)]);
     expect(log.match(/starts at \d+/g)?.length).toBe(2);
-  }, 120_000);
+  });
 
   test("a pipeline that is edited while it runs is for later runs; a cancelled one stops its trainer", async () => {
     const { id } = await start("--param", "seed=9", "pause=0.2");

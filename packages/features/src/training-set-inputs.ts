@@ -2,7 +2,7 @@ import { asPlace, type CallContext, locate, type Sql } from "@portolan/kernel";
 import { decideSet } from "./access/set-access.ts";
 import { findLog, pendingDatasets, segmentsOf } from "./log/log-store.ts";
 import type { TrainingSetRequest } from "./resources.ts";
-import type { StoredView } from "./store.ts";
+import { findDataset, type StoredView } from "./store.ts";
 import { findInputs } from "./training-sets.ts";
 import { hasLog, viewReference } from "./view-model.ts";
 import type { FeatureDeps } from "./views.ts";
@@ -55,5 +55,13 @@ async function takenIn(
   });
   if (!log) return undefined;
   const [segments, pending] = [await segmentsOf(sql, log.id), await pendingDatasets(sql, log)];
-  return [...segments.map((one) => one.dataset_id), ...pending.map(({ id }) => id)].toSorted();
+  const ids = [...segments.map((one) => one.dataset_id), ...pending.map(({ id }) => id)].toSorted();
+  const taken: string[] = [];
+  for (const datasetId of ids) {
+    const place = { organisationId, environment, ...asPlace({ useCaseId }) };
+    const dataset = await findDataset(sql, { ...place, contract: body.source, datasetId });
+    // With its bytes: an erasure changes them, and the set is another one then.
+    taken.push(datasetId, dataset?.object ?? "gone");
+  }
+  return taken;
 }
