@@ -64,6 +64,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/release.ts")).registerReleaseCommands,
   },
   {
+    names: ["pipeline"],
+    load: async () => (await import("./commands/pipeline.ts")).registerPipelineCommands,
+  },
+  {
     names: ["retrain"],
     load: async () => (await import("./commands/retrain.ts")).registerRetrainCommands,
   },

@@ -65,7 +65,9 @@ export async function readLocks(folder: string): Promise<TrainingFolder["locks"]
 function recipeOf(file: Recipe): Recipe {
   const times = ["from", "to"].flatMap((name) => {
     const value = file[name];
-    return typeof value === "string" ? [[name, parseInstant(value)] as const] : [];
+    // A parameter of a pipeline has its value later.
+    const isInstant = typeof value === "string" && !value.startsWith("${");
+    return isInstant ? [[name, parseInstant(value)] as const] : [];
   });
   return { ...file, ...Object.fromEntries(times) };
 }

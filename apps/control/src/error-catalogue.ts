@@ -11,6 +11,7 @@ import { monitoringErrors } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
 import { oversightErrors } from "@portolan/oversight";
+import { pipelineErrors } from "@portolan/pipelines";
 import { plannerErrors } from "@portolan/planner";
 import { predictionsErrors } from "@portolan/predictions";
 import { registryErrors } from "@portolan/registry";
@@ -39,6 +40,7 @@ export const errorCatalogue = {
   ...lineageErrors,
   ...monitoringErrors,
   ...onnxFormatErrors,
+  ...pipelineErrors,
   ...predictionsErrors,
   ...registryErrors,
   ...retrainingErrors,

@@ -6,6 +6,7 @@ import type { ErasureWiring } from "./wiring/erasure.ts";
 import type { Foundation } from "./wiring/foundation.ts";
 import type { IdentityWiring } from "./wiring/identity.ts";
 import type { LineageWiring } from "./wiring/lineage.ts";
+import type { PipelineWiring } from "./wiring/pipelines.ts";
 import type { RetrainingWiring } from "./wiring/retraining.ts";
 import type { ServingWiring } from "./wiring/serving.ts";
 
@@ -18,6 +19,7 @@ export interface RoundWiring {
   readonly data: DataWiring;
   readonly alerting: AlertWiring;
   readonly retraining: RetrainingWiring;
+  readonly pipelines: PipelineWiring;
   readonly erasure: ErasureWiring;
 }
 
@@ -28,7 +30,7 @@ const lookEarlyMs = 1000;
 const followEveryMs = 1000;
 /** How often labels that arrived are looked for; an endpoint that takes long to judge rests longer. */
 const watchEveryMs = 15_000;
-/** Retrainings take minutes. */
+/** Retrainings and pipeline runs take minutes. */
 const steerEveryMs = 1000;
 /** Labels and counts are judged anew every five minutes at most; schedules are of hours. */
 const retrainEveryMs = 60_000;
@@ -39,7 +41,7 @@ const finishEveryMs = 60_000;
 
 /** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
 export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
-  const { base, identity, serving, lineage, data, alerting, retraining } = wiring;
+  const { base, identity, serving, lineage, data, alerting, retraining, pipelines } = wiring;
   const { log } = base;
   return [
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
@@ -48,6 +50,8 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     repeating(lookEarlyMs, () => data.early.look(), log, "features.early.look_failed"),
     repeating(watchEveryMs, () => alerting.watch(), log, "monitoring.watch.failed"),
     repeating(steerEveryMs, retraining.steer, log, "retraining.look_failed"),
+    repeating(steerEveryMs, pipelines.steer, log, "pipelines.look_failed"),
+    repeating(steerEveryMs, pipelines.startDue, log, "pipelines.schedule_failed"),
     repeating(retrainEveryMs, retraining.watch, log, "retraining.watch_failed"),
     repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
     repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),

@@ -15,6 +15,7 @@ import {
   type TimelineDeps,
 } from "@portolan/monitoring";
 import { registerOversightRoutes } from "@portolan/oversight";
+import { registerPipelineRoutes } from "@portolan/pipelines";
 import { registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
@@ -57,6 +58,7 @@ import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
 import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
+import { type PipelineWiring, wirePipelines } from "./wiring/pipelines.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
@@ -82,6 +84,7 @@ export interface Wiring {
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly retraining: RetrainingWiring;
+  readonly pipelines: PipelineWiring;
   readonly oversight: OversightWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
@@ -185,6 +188,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     serving,
     releases,
     retraining: wireRetraining(base, identity, parts),
+    pipelines: wirePipelines(base, identity, parts),
     oversight: wireOversight(base, identity, serving.predictions),
     data,
     scoring,
@@ -277,6 +281,7 @@ async function registerDomainRoutes(
     serving,
     releases,
     retraining,
+    pipelines,
     oversight,
     data,
     scoring,
@@ -299,6 +304,7 @@ async function registerDomainRoutes(
   await registerServingRoutes(app, serving.serving);
   await registerRolloutRoutes(app, releases.releases);
   await registerRetrainingRoutes(app, retraining.retraining);
+  await registerPipelineRoutes(app, pipelines.pipelines);
   await registerOversightRoutes(app, oversight);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);

@@ -12,6 +12,7 @@ import { openAlert } from "./mutating-routes-monitoring.ts";
 import { givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
+import { pipelineRows } from "./pipeline-row.ts";
 import { releaseRow, retrainingRow } from "./release-row.ts";
 
 let control: InProcessControl;
@@ -221,6 +222,9 @@ async function fillProduction(): Promise<void> {
     await insert(...releaseRow(id("release", "release"), organisation, deployment, now));
     const useCase = known.get("useCase") ?? "";
     await insert(...retrainingRow(id("retraining", "retraining"), organisation, useCase, now));
+    known.set("pipeline", "arrivals-weekly");
+    for (const row of pipelineRows(id("pipelineRun", "pipelineRun"), organisation, useCase, now))
+      await insert(...row);
     await insert(
       `insert into serving.snapshots (organisation_id, version, content_digest, signed, manifest, fetchable, placed, created_at)
        values ($1, 1, 'd', '{"payload":"","keyId":"","signature":""}', '{}', $2, '[]', $3)`,

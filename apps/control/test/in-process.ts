@@ -101,6 +101,7 @@ export async function openControl() {
     listen: () => app.listen({ host: "127.0.0.1", port: 0 }),
     /** What control does by itself every second and every minute. */
     retraining: wiring.retraining,
+    pipelines: wiring.pipelines,
     releases: wiring.releases,
     /** What takes trainers' tracking calls. */
     tracking: wiring.trainers.tracking,

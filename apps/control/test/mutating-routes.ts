@@ -5,6 +5,7 @@ import { mlflowRoutes } from "./mutating-routes-mlflow.ts";
 import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import { oversightRoutes } from "./mutating-routes-oversight.ts";
+import { pipelineRoutes } from "./mutating-routes-pipelines.ts";
 import { releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
@@ -17,6 +18,7 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...mlflowRoutes,
   ...releaseRoutes,
   ...retrainingRoutes,
+  ...pipelineRoutes,
   ...monitoringRoutes,
   ...oversightRoutes,
 ];

@@ -23,6 +23,7 @@ export {
 export type { OnlineRow, OnlineStore, OnlineVector, OnlineViewHeader } from "./ports.ts";
 export { findDataset, findMaterialization, findTrainingSet, findView } from "./store.ts";
 export { readTrainingSetColumns } from "./training-set-columns.ts";
+export { trainingSetInputs } from "./training-set-inputs.ts";
 export {
   readTrainingSet,
   startTrainingSet,

@@ -214,7 +214,7 @@ async function pin(deps: FeatureDeps, job: JobRun, id: string): Promise<Pinned> 
 }
 
 /** The dataset, and the views up to the first that is not there. */
-async function findInputs(
+export async function findInputs(
   sql: Sql,
   organisationId: string,
   { contract, environment, datasetId, useCaseId, views: asked }: TrainingSetRequest,

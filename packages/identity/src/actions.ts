@@ -151,6 +151,14 @@ export const actions = {
     "serving:read",
     "Approve a release that somebody else asked for",
   ),
+  "pipeline:read": action("reads", "one", "pipeline:read", "Read pipelines and their runs"),
+  "pipeline:publish": action("works", "one", "pipeline:read", "Publish a pipeline and its schedule"),
+  "pipeline:run": action(
+    "works",
+    "one",
+    "pipeline:read",
+    "Begin and cancel runs of a pipeline; each stage asks for its own right besides",
+  ),
   "retraining:read": action(
     "reads",
     "one",
@@ -300,6 +308,7 @@ export const resourceTypes = [
   "TrainingSet",
   "TrainingRun",
   "ClientRun",
+  "Pipeline",
   "Evaluation",
   "Model",
   "ModelVersion",

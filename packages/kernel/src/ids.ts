@@ -51,6 +51,7 @@ export const idPrefixes = {
   alert: "alr",
   alertRoute: "art",
   retraining: "rtr",
+  pipelineRun: "plr",
   review: "rev",
   feedback: "fbk",
 } as const;

@@ -21,6 +21,7 @@ export * from "./outbound-addresses.ts";
 export * from "./place.ts";
 export * from "./secret.ts";
 export * from "./signing.ts";
+export * from "./steering.ts";
 export * from "./time.ts";
 export * from "./turns.ts";
 export * from "./unit-of-work.ts";

@@ -5,6 +5,7 @@ import {
   type Logger,
   messageOf,
   newId,
+  steerOpenRows,
   systemActor,
   type Transaction,
   type UnitOfWork,
@@ -68,28 +69,24 @@ export class RetrainingController {
   /** Looks at every open retraining once. One that cannot be moved is no reason to leave the others. */
   async round(): Promise<void> {
     const { organisations, work, clock, log } = this.#deps;
-    for (const organisationId of await organisations()) {
-      const call = callFor(organisationId, clock.now());
-      const open = await work.read(call, (sql) => listOpen(sql, organisationId));
-      for (const one of open)
-        await this.#steer(call, one).catch((error: unknown) =>
-          log.error({ retraining: one.id, error: messageOf(error) }, "retraining.look_failed"),
-        );
-    }
+    await steerOpenRows<StoredRetraining>({
+      organisations,
+      callFor: (organisationId) => callFor(organisationId, clock.now()),
+      listOpen: (call) => work.read(call, (sql) => listOpen(sql, call.actor.organisationId)),
+      findOpen: (call, id) => work.read(call, (sql) => findRetraining(sql, call.actor.organisationId, id)),
+      advance: (call, one) => this.#advance(call, one),
+      onFault: (one, error) =>
+        log.error({ retraining: one.id, error: messageOf(error) }, "retraining.look_failed"),
+    });
   }
 
-  /** As many steps as can be taken without waiting. */
-  async #steer(call: CallContext, found: StoredRetraining): Promise<void> {
-    const { work } = this.#deps;
-    let retraining: StoredRetraining | undefined = found;
-    while (retraining && isOpenState(retraining.state)) {
-      if ((this.#due.get(retraining.id) ?? 0) > this.#deps.clock.now()) return;
-      const own: CallContext = { ...call, ...onBehalfOf(retraining) };
-      const outcome = await this.#take(own, retraining, steps[retraining.state]);
-      const isMoved = await this.#keep(own, retraining, outcome);
-      if (!isMoved) return;
-      retraining = await work.read(call, (sql) => findRetraining(sql, call.actor.organisationId, found.id));
-    }
+  /** @returns whether it stands elsewhere now */
+  async #advance(call: CallContext, retraining: StoredRetraining): Promise<boolean> {
+    if (!isOpenState(retraining.state)) return false;
+    if ((this.#due.get(retraining.id) ?? 0) > this.#deps.clock.now()) return false;
+    const own: CallContext = { ...call, ...onBehalfOf(retraining) };
+    const outcome = await this.#take(own, retraining, steps[retraining.state]);
+    return this.#keep(own, retraining, outcome);
   }
 
   async #take(call: CallContext, retraining: StoredRetraining, step: Step): Promise<Outcome> {

@@ -89,8 +89,12 @@ export interface MeasuredPair {
 }
 /** Judges of versions; `evaluation` has them. `key` names the work: begun again under the same one it is what was begun before. */
 export interface Judges {
-  evaluation(call: CallContext, of: MeasuredPair, key: string): Promise<Measured<Evaluation>>;
-  evaluate(call: CallContext, of: MeasuredPair, key: string): Promise<void>;
+  evaluation(
+    call: CallContext,
+    of: Omit<MeasuredPair, "champion">,
+    key: string,
+  ): Promise<Measured<Evaluation>>;
+  evaluate(call: CallContext, of: Omit<MeasuredPair, "champion">, key: string): Promise<void>;
   comparison(call: CallContext, of: MeasuredPair, key: string): Promise<Measured<Comparison>>;
   compare(call: CallContext, of: MeasuredPair, key: string): Promise<void>;
 }

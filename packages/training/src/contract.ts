@@ -79,6 +79,8 @@ export const TrainingRunResult = Type.Object({
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;
 
+export { TrainingLog } from "./training-log-schema.ts";
+
 export const TrainingRunView = Type.Object({
   id: Type.String(),
   environment: Environment,

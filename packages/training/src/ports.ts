@@ -1,10 +1,11 @@
 import type { CallContext, Environment, Secret, Transaction } from "@portolan/kernel";
 
-/** Outside dev nothing trains without a charter in force. */
+/** Outside dev nothing trains without a charter in force, and nowhere what it keeps elsewhere. */
 export interface CharterGate {
   /**
    * @returns whether a regulation applies to the use case.
-   * @throws PortolanError when the use case has no fully signed charter and the environment demands one.
+   * @throws PortolanError `charter.not_in_force` when the use case has no fully signed charter and the environment demands one,
+   *   `charter.placement_refused` when it keeps the data out of the place where this process runs.
    */
   requireInForce(
     call: CallContext,

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ArtifactCatalogue,
@@ -64,15 +64,20 @@ export interface TrainingDeps {
   readonly isolation?: Isolation;
 }
 
-/**
- * Starts a training run as a durable job.
- * @param as its id, for who must not start it twice: under an id that there is already, nothing is started
- */
+/** How a run is begun, beside what it is made from. */
+export interface RunStart {
+  /** Its id, for who must not start it twice: under an id that there is already, nothing is started. */
+  readonly as?: Id<"trainingRun">;
+  /** Of runs that wait, the higher goes first; 0 by default. */
+  readonly priority?: number;
+}
+
+/** Starts a training run as a durable job. */
 export async function startTrainingRun(
   deps: TrainingDeps,
   call: CallContext,
   named: TrainingRunRequest,
-  as?: Id<"trainingRun">,
+  { as, priority }: RunStart = {},
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const { environment } = named;
@@ -99,7 +104,13 @@ export async function startTrainingRun(
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
     const id = as ?? newId("trainingRun", tx.now);
     await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
-    await tx.enqueue({ queue: trainingQueue, payload: { runId: id }, key: id, place: scope });
+    await tx.enqueue({
+      queue: trainingQueue,
+      payload: { runId: id },
+      key: id,
+      place: scope,
+      ...(priority === undefined ? {} : { priority }),
+    });
     await tx.record({
       event: "training.run.started",
       subject: id,
@@ -131,13 +142,6 @@ export function noSuchRun(id: string): PortolanError<TrainingErrorCode> {
 
 function runPlace({ environment, ...request }: TrainingRunRequest): EnvironmentPlace {
   return { environment, ...asPlace({ useCaseId: request.useCaseId }) };
-}
-
-/** The run's log: of the stored run, or what the trainer has written so far. */
-export async function readTrainingLog(deps: TrainingDeps, call: CallContext, id: string): Promise<string> {
-  const run = await readTrainingRun(deps, call, id);
-  if (run.result) return new TextDecoder().decode(await deps.objects.get(run.result.log as Digest));
-  return readFile(join(deps.workFolder, id, "trainer.log"), "utf8").catch(() => "");
 }
 
 export function trainingJob(deps: TrainingDeps): JobHandler {
@@ -172,6 +176,8 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
       await updateRun(tx.sql, id, "running", tx.now);
       return { request: run.request, set };
     });
+    // The charter may have come to keep the data elsewhere while the run waited, or between two starts.
+    await deps.charters.requireInForce(job.call, runPlace(pinned.request));
     const result = await job.effect("train", () => produce(deps, job, id, pinned));
     // Model and log are in the object store and on the job's record: whoever reads "succeeded" finds no folder any more.
     await rm(join(deps.workFolder, id), { recursive: true, force: true });
@@ -199,7 +205,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
       return { runId: id, model: result.model };
     });
   } catch (error) {
-    // Trying again does not mend a trainer that fails by itself; anything else may pass, and is a failure only at the last try.
+    // Trying again does not mend a trainer that fails by itself, nor what the charter says; anything else may pass, and is a failure only at the last try.
     const settled = isPortolanError(error) && settledCodes.includes(error.code);
     if (job.signal.aborted || !(settled || job.finalAttempt)) throw error;
     const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
@@ -214,7 +220,12 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
   }
 }
 
-const settledCodes: readonly string[] = ["training.trainer_failed"] satisfies TrainingErrorCode[];
+/** What another try would not change. */
+const settledCodes: readonly string[] = [
+  "training.trainer_failed" satisfies TrainingErrorCode,
+  "charter.placement_refused",
+  "charter.not_in_force",
+];
 
 interface Pinned {
   readonly request: TrainingRunRequest;

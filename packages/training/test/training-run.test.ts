@@ -21,7 +21,8 @@ import {
   trainingMigrations,
 } from "../src/index.ts";
 import type { IsolationLevel } from "../src/isolation-level.ts";
-import { readTrainingLog, readTrainingRun } from "../src/training-runs.ts";
+import { readTrainingLog } from "../src/training-log.ts";
+import { readTrainingRun } from "../src/training-runs.ts";
 import { openRunTracking } from "./tracking-fixture.ts";
 import { fakeTrainer, installEnvironment, pythonCandidates, requirePython } from "./trainer-fixture.ts";
 
@@ -75,6 +76,8 @@ describe.skipIf(python === undefined)("training runs", () => {
   let f: FeaturesFixture;
   let deps: TrainingDeps;
   let request: TrainingRunRequest;
+  /** How often the charter is asked until it keeps the data elsewhere. */
+  let asksUntilMoved = Infinity;
   beforeAll(async () => {
     let made: TrainingDeps | undefined;
     f = await featuresFixture([trainingMigrations, trackingMigrations], (base) => {
@@ -85,10 +88,14 @@ describe.skipIf(python === undefined)("training runs", () => {
         artifacts: base.artifacts,
         places: base.places,
         charters: {
-          requireInForce: (_call, { environment }) =>
-            environment === "dev"
-              ? Promise.resolve({ regulated: false })
-              : Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" })),
+          requireInForce: (_call, { environment }) => {
+            if (environment !== "dev")
+              return Promise.reject(new PortolanError("charter.not_in_force", { detail: "not signed" }));
+            if (asksUntilMoved-- > 0) return Promise.resolve({ regulated: false });
+            return Promise.reject(
+              new PortolanError("charter.placement_refused", { detail: "stays in eu-west" }),
+            );
+          },
         },
         tracking: openRunTracking({ ...base, clock: systemClock }),
         baseModels: { find: () => Promise.reject(new Error("no run starts from a model here")) },
@@ -159,7 +166,10 @@ describe.skipIf(python === undefined)("training runs", () => {
     expect(other.result?.model).not.toBe(one.result?.model);
     expect(await deps.objects.has(one.result?.model as Digest)).toBe(true);
     expect(await eventsOf(one.id)).toEqual(["training.run.started", "training.run.succeeded"]);
-    expect(await readTrainingLog(deps, f.call, one.id)).toContain("round 4");
+    const { log, ...read } = await readTrainingLog(deps, f.call, one.id);
+    expect(log).toContain("round 4");
+    expect(read).toEqual({ nextByte: log.length, isOver: true });
+    expect((await readTrainingLog(deps, f.call, one.id, log.indexOf("round 4"))).log).toBe("round 4\n");
     expect((await readdir(deps.workFolder)).filter((name) => name.startsWith("run_"))).toEqual([]);
   }, 300_000);
 
@@ -173,7 +183,7 @@ describe.skipIf(python === undefined)("training runs", () => {
       where payload ->> 'runId' = ${run.id}`.execute(f.db.sql);
     expect(jobs.rows).toMatchObject([{ attempts: 1 }]);
     expect(await eventsOf(run.id)).toEqual(["training.run.started", "training.run.failed"]);
-    expect(await readTrainingLog(deps, f.call, run.id)).toContain("no luck today");
+    expect((await readTrainingLog(deps, f.call, run.id)).log).toContain("no luck today");
   });
 
   test("bytes that another place of the organisation holds train nothing, as if they did not exist", async () => {
@@ -221,7 +231,7 @@ describe.skipIf(python === undefined)("training runs", () => {
     });
     await waitFor(
       () => readTrainingLog(deps, f.call, id),
-      (log) => log.includes("round 2"),
+      ({ log, isOver }) => !isOver && log.includes("round 2"),
     );
     const jobs = await raw<{ id: string }>`select id from database.job_runs
       where payload ->> 'runId' = ${id}`.execute(f.db.sql);
@@ -232,7 +242,10 @@ describe.skipIf(python === undefined)("training runs", () => {
     );
     expect(run).toMatchObject({ state: "cancelled", finishedAt: expect.any(Number) as number });
     expect(await eventsOf(id)).toEqual(["training.run.started", "training.run.cancelled"]);
-    expect(await readTrainingLog(deps, f.call, id)).toContain("round 2");
+    expect(await readTrainingLog(deps, f.call, id)).toMatchObject({
+      log: expect.stringContaining("round 2") as string,
+      isOver: true,
+    });
     expect(await readdir(join(deps.workFolder, id))).toEqual(["trainer.log"]);
   });
 
@@ -249,6 +262,17 @@ describe.skipIf(python === undefined)("training runs", () => {
       );
     await expect(start("none")).rejects.toMatchObject({ code: "training.not_isolated" });
     expect(await start("namespaces")).toMatchObject({ state: "waiting" });
+  });
+
+  test("a run whose charter has come to keep the data elsewhere since it was asked for does not begin to train", async () => {
+    asksUntilMoved = 1;
+    try {
+      const run = await train({ params: { rounds: 1 } });
+      expect(run).toMatchObject({ state: "failed", failure: expect.stringContaining("eu-west") as string });
+      expect((await readTrainingLog(deps, f.call, run.id)).log).toBe("");
+    } finally {
+      asksUntilMoved = Infinity;
+    }
   });
 
   test("without a charter in force, or without a ready set, nothing starts", async () => {

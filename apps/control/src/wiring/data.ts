@@ -114,7 +114,7 @@ export async function wireData(
     objects,
     artifacts,
     places,
-    charters: { requireInForce: (call, what) => regulationOf(charter, call, what) },
+    charters: trainingCharters(charter, residency),
     tracking,
     baseModels,
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
@@ -174,6 +174,16 @@ async function requireCharter(
     detail: `no signed charter is in force for ${what.useCaseId ?? "this work"}`,
     mend: "Name a use case whose charter is signed, or work in the dev environment.",
   });
+}
+
+/** A trainer reads the data: it runs only where the charter lets them be. */
+function trainingCharters(charter: CharterDeps, residency: ResidencyCheck): TrainingDeps["charters"] {
+  return {
+    requireInForce: async (call, what) => {
+      await residency.require(call, { ...what, name: "trainer" });
+      return regulationOf(charter, call, what);
+    },
+  };
 }
 
 /** Whether what is trained there is regulated. */

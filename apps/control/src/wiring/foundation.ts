@@ -25,6 +25,7 @@ import { lineageMigrations } from "@portolan/lineage";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { oversightMigrations } from "@portolan/oversight";
+import { pipelineMigrations } from "@portolan/pipelines";
 import { plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
@@ -67,6 +68,7 @@ export const migrationSets = [
   predictionsMigrations,
   rolloutMigrations,
   retrainingMigrations,
+  pipelineMigrations,
   oversightMigrations,
   dataMigrations,
   featuresMigrations,

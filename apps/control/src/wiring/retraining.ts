@@ -1,24 +1,9 @@
 import { type CharterDeps, inForceCharter } from "@portolan/charter";
-import { type EvaluationDeps } from "@portolan/evaluation";
-import {
-  type FeatureDeps,
-  findDataset,
-  findTrainingSet,
-  readTrainingSet,
-  startTrainingSet,
-} from "@portolan/features";
-import {
-  type CallContext,
-  type Id,
-  type IdKind,
-  isPortolanError,
-  PortolanError,
-  parseId,
-} from "@portolan/kernel";
+import { findDataset, findTrainingSet } from "@portolan/features";
+import type { CallContext } from "@portolan/kernel";
 import type { DriftRouteDeps, PerformanceDeps } from "@portolan/monitoring";
-import { promoteVersion, pushVersion, type RegistryDeps, readVersion } from "@portolan/registry";
+import { readVersion } from "@portolan/registry";
 import {
-  type Champion,
   type ControllerDeps,
   type FoundRecipe,
   RetrainingController,
@@ -26,25 +11,10 @@ import {
   type WatchDeps,
   watchEndpoints,
 } from "@portolan/retraining";
-import {
-  type RolloutRouteDeps,
-  readRelease,
-  readReleases,
-  rollBackRelease,
-  startRelease,
-} from "@portolan/rollout";
-import { type Deployed, findDeployed, listDeployed } from "@portolan/serving";
-import {
-  findRun,
-  readTrainingRun,
-  startTrainingRun,
-  type TrainingDeps,
-  trainingQueue,
-} from "@portolan/training";
+import { findRun } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
-import { cancelJobOf } from "./keyed-jobs.ts";
-import { retrainingJudges } from "./retraining-judges.ts";
+import { type ElsewhereParts, madeElsewhere } from "./made-elsewhere.ts";
 import { permitsOf, retrainingSignals } from "./retraining-signals.ts";
 
 export interface RetrainingWiring {
@@ -56,13 +26,8 @@ export interface RetrainingWiring {
 }
 
 /** What retraining is put together from. */
-export interface RetrainingParts {
+export interface RetrainingParts extends ElsewhereParts {
   readonly charter: CharterDeps;
-  readonly registry: RegistryDeps;
-  readonly evaluation: EvaluationDeps;
-  readonly features: FeatureDeps;
-  readonly training: TrainingDeps;
-  readonly releases: RolloutRouteDeps;
   readonly performance: PerformanceDeps;
   readonly monitoring: DriftRouteDeps;
 }
@@ -81,7 +46,6 @@ export function wireRetraining(
     log,
     authorizer,
     organisations: () => directory.organisations(),
-    endpoints: endpointsOf(base),
     charters: {
       inForce: async (call: CallContext, useCaseId: string) =>
         (await inForceCharter(charter, call, { useCaseId }))?.charter,
@@ -91,6 +55,7 @@ export function wireRetraining(
         recipeOf(base, parts, call, model, version),
     },
     ...madeElsewhere(base, parts),
+    rows: newestRows(base),
   };
   const controller = new RetrainingController(shared satisfies ControllerDeps);
   const watching: WatchDeps & RetrainingRouteDeps = {
@@ -99,26 +64,6 @@ export function wireRetraining(
     signals: retrainingSignals(parts, clock),
   };
   return { retraining: watching, steer: () => controller.round(), watch: () => watchEndpoints(watching) };
-}
-
-function endpointsOf({ work }: Foundation): ControllerDeps["endpoints"] {
-  return {
-    find: async (call, environment, name) => {
-      const { organisationId } = call.actor;
-      const found = await work.read(call, (sql) => findDeployed(sql, organisationId, environment, name));
-      return found && championOf(found);
-    },
-    list: async (call) => {
-      const all = await work.read(call, (sql) => listDeployed(sql, call.actor.organisationId));
-      return all.map(championOf);
-    },
-  };
-}
-
-function championOf({ name, environment, request, route }: Deployed): Champion {
-  const { useCaseId, model, version } = request;
-  const { businessUnitId, teamId } = route;
-  return { endpoint: name, environment, useCaseId, businessUnitId, teamId, model, version };
 }
 
 /** How a version was made, from the records of registry, training and features. */
@@ -171,82 +116,13 @@ function pinnedVersion(reference: string | undefined): { readonly version?: numb
   return version === undefined ? {} : { version: Number(version) };
 }
 
-type Elsewhere = Pick<ControllerDeps, "rows" | "sets" | "runs" | "judges" | "versions" | "releases">;
-
-function madeElsewhere(base: Foundation, parts: RetrainingParts): Elsewhere {
-  const { work } = base;
-  const { features, training, evaluation } = parts;
+function newestRows({ work }: Foundation): ControllerDeps["rows"] {
   return {
-    rows: {
-      newest: async (call, of) => {
-        const { organisationId } = call.actor;
-        const found = await work.read(call, (sql) => findDataset(sql, { organisationId, ...of }));
-        if (!found || found.min_event_time === null || found.max_event_time === null) return undefined;
-        return { datasetId: found.id, firstEvent: found.min_event_time, lastEvent: found.max_event_time };
-      },
+    newest: async (call, of) => {
+      const { organisationId } = call.actor;
+      const found = await work.read(call, (sql) => findDataset(sql, { organisationId, ...of }));
+      if (!found || found.min_event_time === null || found.max_event_time === null) return undefined;
+      return { datasetId: found.id, firstEvent: found.min_event_time, lastEvent: found.max_event_time };
     },
-    sets: {
-      start: async (call, id, request) =>
-        void (await startTrainingSet(features, call, request, idOf("trainingSet", id))),
-      read: (call, id) => ifThere(readTrainingSet(features, call, id), "features.training_set_not_found"),
-    },
-    runs: {
-      start: async (call, id, request) =>
-        void (await startTrainingRun(training, call, request, idOf("trainingRun", id))),
-      read: (call, id) => ifThere(readTrainingRun(training, call, id), "training.run_not_found"),
-      cancel: (tx, id) => cancelJobOf(base, tx, { queue: trainingQueue, key: id }),
-    },
-    judges: retrainingJudges({ work, evaluation }),
-    versions: versionsOf(parts),
-    releases: releasesOf(parts.releases),
-  };
-}
-
-function idOf<K extends IdKind>(kind: K, text: string): Id<K> {
-  const id = parseId(kind, text);
-  if (id === undefined)
-    throw new PortolanError("kernel.internal", { detail: `${text} is no id of a ${kind}` });
-  return id;
-}
-
-async function ifThere<T>(reading: Promise<T>, missing: string): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (isPortolanError(error) && error.code === missing) return undefined;
-    throw error;
-  }
-}
-
-function versionsOf({ registry }: RetrainingParts): ControllerDeps["versions"] {
-  return {
-    find: (call, model, version) => readVersion(registry, call, model, version),
-    register: (call, { model, useCaseId, environment, artifact, trainingRunId, features }) => {
-      const lineage = { origin: "trained", trainingRunId, ...(features ? { features } : {}) } as const;
-      return pushVersion(registry, call, { model, useCaseId, environment, artifact, lineage });
-    },
-    promote: async (call, model, version, to) => {
-      const { stages } = await readVersion(registry, call, model, version);
-      if (stages.includes(to)) return { kind: "promoted" };
-      const verdict = await promoteVersion(registry, call, { model, version, to });
-      return verdict.kind === "promoted" ? { kind: "promoted" } : verdict;
-    },
-  };
-}
-
-function releasesOf(deps: RolloutRouteDeps): ControllerDeps["releases"] {
-  return {
-    start: (call, { endpoint, environment, model }, version, plan) =>
-      startRelease(deps, call, endpoint, { environment, model, version, ...(plan ? { plan } : {}) }),
-    read: (call, id) => readRelease(deps, call, id),
-    find: async (call, { endpoint, environment, model }, version, since) =>
-      (await readReleases(deps, call, endpoint)).find(
-        ({ candidate, ...one }) =>
-          one.environment === environment &&
-          candidate.model === model &&
-          candidate.version === version &&
-          one.startedAt >= since,
-      ),
-    rollBack: async (call, id, reason) => void (await rollBackRelease(deps, call, id, reason)),
   };
 }

@@ -1,10 +1,14 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { TrainingRunRequest, TrainingRunView } from "../contract.ts";
-import { readTrainingLog, readTrainingRun, startTrainingRun, type TrainingDeps } from "../training-runs.ts";
+import { TrainingLog, TrainingRunRequest, TrainingRunView } from "../contract.ts";
+import { readTrainingLog } from "../training-log.ts";
+import { readTrainingRun, startTrainingRun, type TrainingDeps } from "../training-runs.ts";
 
 const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
+const LogQuery = Type.Object({
+  after: Type.Optional(Type.Integer({ minimum: 0, description: "Bytes that the caller has already" })),
+});
 
 export async function trainingRunRoutes(app: FastifyInstance, deps: TrainingDeps): Promise<void> {
   app.post<{ Body: TrainingRunRequest }>(
@@ -33,17 +37,18 @@ export async function trainingRunRoutes(app: FastifyInstance, deps: TrainingDeps
     },
     (request) => readTrainingRun(deps, request.call, request.params.id),
   );
-  app.get<{ Params: Static<typeof IdParams> }>(
+  app.get<{ Params: Static<typeof IdParams>; Querystring: Static<typeof LogQuery> }>(
     "/v1/training-runs/:id/logs",
     {
       config: routeConfig("training:read", "read"),
       schema: {
-        summary: "What the trainer wrote",
+        summary: "What the trainer wrote, a piece at a time; also while it runs",
         tags: ["training"],
         params: IdParams,
-        response: { 200: Type.Object({ log: Type.String() }) },
+        querystring: LogQuery,
+        response: { 200: TrainingLog },
       },
     },
-    async (request) => ({ log: await readTrainingLog(deps, request.call, request.params.id) }),
+    ({ call, params, query }) => readTrainingLog(deps, call, params.id, query.after),
   );
 }

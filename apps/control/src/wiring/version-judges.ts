@@ -7,21 +7,18 @@ import {
   startComparison,
   startEvaluation,
 } from "@portolan/evaluation";
-import type { CallContext, Sql, UnitOfWork } from "@portolan/kernel";
-import type { ControllerDeps, Measured, MeasuredPair } from "@portolan/retraining";
-import { newestJobOf } from "./keyed-jobs.ts";
+import type { CallContext, Sql } from "@portolan/kernel";
+import type { Elsewhere } from "@portolan/pipelines";
+import type { Measured, MeasuredPair } from "@portolan/retraining";
+import type { Foundation } from "./foundation.ts";
+import { cancelJobOf, newestJobOf } from "./keyed-jobs.ts";
 
 /** Evaluations and comparisons as people have them made: what is on record is found, else the job that makes it. */
-export function retrainingJudges({
-  work,
-  evaluation,
-}: {
-  readonly work: UnitOfWork;
-  readonly evaluation: EvaluationDeps;
-}): ControllerDeps["judges"] {
+export function versionJudges(base: Foundation, evaluation: EvaluationDeps): Elsewhere["judges"] {
+  const { work } = base;
   const look = async <T>(
     call: CallContext,
-    { model, challenger }: MeasuredPair,
+    { model, challenger }: Pick<MeasuredPair, "model" | "challenger">,
     job: { readonly queue: string; readonly key: string },
     find: (sql: Sql) => Promise<T | undefined>,
   ): Promise<Measured<T>> => {
@@ -48,6 +45,9 @@ export function retrainingJudges({
       }),
     compare: async (call, { model, challenger, champion, setId: trainingSetId }, key) =>
       void (await startComparison(evaluation, call, { model, challenger, champion, trainingSetId }, key)),
+    cancel: async (tx, key) => {
+      for (const queue of [evaluationQueue, comparisonQueue]) await cancelJobOf(base, tx, { queue, key });
+    },
   };
 }
 
