@@ -6,6 +6,9 @@ interface DemoResult {
   readonly quarantined: number;
   readonly auc: { readonly low: number; readonly baseline: number };
   readonly served: number;
+  readonly answeredMeanwhile: number;
+  readonly retrained: { readonly version: number };
+  readonly rolledBack: { readonly requests: number };
   readonly parity: { readonly compared: number; readonly mismatches: number };
   readonly verified: { readonly rows: number };
 }
@@ -13,11 +16,14 @@ interface DemoResult {
 /** What `portolan --json demo` printed says that the whole road was walked. */
 export function expectWholeRoad(printed: string): void {
   const result: DemoResult = JSON.parse(printed);
-  expect(result.steps).toHaveLength(12);
+  expect(result.steps).toHaveLength(15);
   expect([result.accepted, result.quarantined]).toEqual([1_627_622, 13]);
   expect(result.auc.low).toBeGreaterThan(0.7);
   expect(result.auc.low).toBeGreaterThan(result.auc.baseline);
   expect(result.served).toBeGreaterThan(500);
+  expect(result.answeredMeanwhile).toBeGreaterThan(0);
+  expect(result.retrained.version).toBeGreaterThan(1);
+  expect(result.rolledBack.requests).toBeGreaterThan(0);
   expect(result.parity.compared).toBeGreaterThan(5000);
   expect(result.parity.mismatches).toBe(0);
   expect(result.verified.rows).toBeGreaterThan(50);

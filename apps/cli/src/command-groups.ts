@@ -15,6 +15,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["init", "plan", "apply"],
     load: async () => (await import("./commands/project.ts")).registerProjectCommands,
   },
+  { names: ["adopt"], load: async () => (await import("./commands/adopt.ts")).registerAdoptCommand },
   {
     names: ["charter", "sign"],
     load: async () => (await import("./commands/charter.ts")).registerCharterCommands,

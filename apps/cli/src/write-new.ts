@@ -6,9 +6,9 @@ import type { CliErrorCode } from "./errors.ts";
  * Writes a file that is not there yet, or with `force` over the one that is; resolves to its path.
  * @throws PortolanError `cli.bad_file`
  */
-export async function writeNew(path: string, text: string, force: boolean): Promise<string> {
+export async function writeNew(path: string, content: string | Uint8Array, force: boolean): Promise<string> {
   try {
-    await writeFile(path, text, { flag: force ? "w" : "wx" });
+    await writeFile(path, content, { flag: force ? "w" : "wx" });
   } catch (cause) {
     throw existingFile(path, cause);
   }

@@ -1,8 +1,9 @@
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
+import { installEnvironmentOf } from "@portolan/training";
 import { restoreMain } from "./backup/restore-main.ts";
-import { ControlConfig, installEnvironmentOf } from "./config.ts";
+import { ControlConfig } from "./config.ts";
 import { startControl } from "./start-control.ts";
 
 // `portolan restore` runs this program with the argument: offline, with nothing listening, and it ends by itself.

@@ -24,6 +24,7 @@ export type {
   PlacementRefusal,
   PlacementVerdict,
 } from "./placement.ts";
+export type { PrivacyTerms } from "./privacy-terms.ts";
 export {
   betterWhen,
   type ChallengerTerms,

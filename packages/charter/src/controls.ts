@@ -36,6 +36,7 @@ export const controlNames = [
   "drift_alert",
   "fairness_gate",
   "challenger_gate",
+  "privacy_gate",
   "explainability",
   "human_review",
   "retraining",

@@ -6,6 +6,7 @@ import { Review } from "./human-review.ts";
 import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
+import { Privacy } from "./privacy-terms.ts";
 import { Challenger, Fairness, Slices } from "./release-gates.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
@@ -122,6 +123,7 @@ const Requirements = Type.Object(
     accuracy: Accuracy,
     slices: Type.Optional(Slices),
     challenger: Type.Optional(Challenger),
+    privacy: Type.Optional(Privacy),
     featureFreshness: Type.Optional(DurationText("Oldest feature value that may enter a prediction.")),
     featureTime: Type.Optional(
       OneOf(

@@ -108,6 +108,10 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "evaluation",
     how: "a version that does not show on the same rows what the charter asks replaces none in production",
   },
+  privacy_gate: {
+    by: "evaluation",
+    how: "a version whose training loses more privacy than the bound, or of which no loss is known, is not released",
+  },
   explainability: {
     how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
   },

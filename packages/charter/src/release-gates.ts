@@ -2,6 +2,7 @@ import { type Static, Type } from "@portolan/typebox";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
 import { type MetricName, metrics } from "./metrics.ts";
+import { type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
 import type { Finding } from "./schema-findings.ts";
 import { closed, OneOf, Slug } from "./schema-parts.ts";
 import type { AccuracyBound } from "./terms.ts";
@@ -166,12 +167,14 @@ export interface ReleaseTerms {
   /** Absent also where the charter names attributes and no measure. */
   readonly fairness?: FairnessTerms;
   readonly challenger?: ChallengerTerms;
+  readonly privacy?: PrivacyTerms;
 }
 
 /** What the charter says of releases beside the accuracy bound. Pure. */
 export function releaseTerms({ requirements, fairness }: CharterDocument): Omit<ReleaseTerms, "accuracy"> {
-  const { slices, challenger } = requirements;
+  const { slices, challenger, privacy } = requirements;
   return {
+    ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
     ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
@@ -229,6 +232,7 @@ export function releaseFacts(document: CharterDocument): Fact[] {
           ),
         ]
       : []),
+    ...privacyFacts(document.requirements.privacy),
   ];
 }
 

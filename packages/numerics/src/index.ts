@@ -16,6 +16,7 @@ export * from "./multiple-tests.ts";
 export * from "./normal.ts";
 export * from "./paired-shares.ts";
 export * from "./population-stability.ts";
+export * from "./privacy-accountant.ts";
 export * from "./proper-scores.ts";
 export * from "./quantile.ts";
 export * from "./roc-auc.ts";

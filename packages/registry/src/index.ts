@@ -29,7 +29,7 @@ export { readComputeProfile } from "./read-compute-profile.ts";
 export { registerUpstream } from "./register-upstream.ts";
 export { createByteRemoval } from "./remove-bytes.ts";
 export { type SealedStatement, signFiles } from "./sign-files.ts";
-export { findLoadedBytes, findVersion, versionsTrainedOn } from "./store.ts";
+export { findLoadedBytes, findVersion, trainingRunOf, versionsTrainedOn } from "./store.ts";
 /** What the routes of models, artifacts and evidence need. */
 export type RegistryDeps = ModelDeps & ReadRecordDeps;
 

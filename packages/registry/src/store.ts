@@ -144,6 +144,20 @@ export async function findVersion(
   return row && (await toVersion(sql, row));
 }
 
+/** The run that made a version; `undefined` where it was not trained here. */
+export async function trainingRunOf(
+  sql: Sql,
+  versionId: string,
+): Promise<{ readonly organisationId: string; readonly runId: string } | undefined> {
+  const row = await tables(sql)
+    .selectFrom("registry.versions")
+    .select(["organisation_id", "lineage"])
+    .where("id", "=", versionId)
+    .executeTakeFirst();
+  const runId = row?.lineage.trainingRunId;
+  return row && runId !== undefined ? { organisationId: row.organisation_id, runId } : undefined;
+}
+
 /** Newest first. */
 export async function listVersions(
   sql: Sql,

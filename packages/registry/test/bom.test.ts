@@ -5,7 +5,7 @@ import addFormats from "ajv-formats";
 import { expect, test } from "vitest";
 import type { VersionRecord } from "../src/contract.ts";
 import { modelBom } from "../src/policy.ts";
-import { aDigest, aRecord, aTrainingSet } from "./record-fixture.ts";
+import { aDigest, aRecord, aTraining, aTrainingSet } from "./record-fixture.ts";
 
 /** The official JSON schemas of CycloneDX, as its own library carries them. */
 function schema(name: string): object {
@@ -38,13 +38,39 @@ const imported: VersionRecord = {
   version: { ...aRecord.version, stages: [], lineage: { origin: "imported", source: "churn.onnx" } },
 };
 const research: VersionRecord = { ...aRecord, trainingSet: { ...aTrainingSet, dataClass: "research" } };
+const secret: VersionRecord = {
+  ...aRecord,
+  training: {
+    ...aTraining,
+    privacy: {
+      mechanism: "dp-sgd",
+      unit: "row",
+      noiseMultiplier: 1.1,
+      samplingRate: 0.01,
+      steps: 1000,
+      delta: 1e-5,
+      epsilon: 1.7102,
+      order: 8,
+      noise: "secret",
+    },
+  },
+};
 
 test.each([
   ["a trained version", aRecord],
+  ["one that keeps privacy", secret],
   ["an imported one", imported],
   ["one of research data", research],
 ])("the bill of %s is valid by the official schema of CycloneDX 1.6", (_name, record) => {
   expect(problemsOf(modelBom(record))).toEqual([]);
+});
+
+test("what privacy a training keeps is told by properties of the card", () => {
+  const { metadata } = modelBom(secret);
+  const epsilon = { name: "portolan:privacy:epsilon", value: "1.7102" };
+  expect(metadata).toMatchObject({
+    component: { modelCard: { properties: expect.arrayContaining([epsilon]) as object[] } },
+  });
 });
 
 test("the schema finds a member that it does not know, a metric that is no text and a reference with a blank", () => {

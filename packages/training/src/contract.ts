@@ -39,6 +39,23 @@ export const TrainingRunRequest = Type.Object(
 );
 export type TrainingRunRequest = Static<typeof TrainingRunRequest>;
 
+/** A guarantee of differential privacy, computed by Portolan from what the run was asked to do; for rows that are added or removed. */
+export const TrainingPrivacy = Type.Object({
+  mechanism: Type.Literal("dp-sgd"),
+  unit: Type.Literal("row", { description: "Whose presence is hidden" }),
+  noiseMultiplier: Type.Number({ description: "Standard deviation of the noise over the clipping norm" }),
+  samplingRate: Type.Number({ description: "With what probability a row is in a step's sample" }),
+  steps: Type.Integer(),
+  delta: Type.Number(),
+  epsilon: Type.Number({ description: "By Rényi differential privacy of the sampled Gaussian mechanism" }),
+  order: Type.Number({ description: "Of the Rényi divergence that gave it" }),
+  noise: Type.Union([Type.Literal("secret"), Type.Literal("reproducible")], {
+    description:
+      "reproducible: whoever reads the run's seed can take the noise off, so nothing is hidden from them",
+  }),
+});
+export type TrainingPrivacy = Static<typeof TrainingPrivacy>;
+
 /** Everything that went in and came out: same inputs, same model, where the library allows. */
 export const TrainingRunResult = Type.Object({
   model: Sha256,
@@ -58,6 +75,7 @@ export const TrainingRunResult = Type.Object({
   isolation: Type.Union([Type.Literal("namespaces"), Type.Literal("account"), Type.Literal("none")], {
     description: "What kept the trainer from the server's files and processes",
   }),
+  privacy: Type.Optional(TrainingPrivacy),
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;
 

@@ -10,11 +10,12 @@ export {
   findPython,
 } from "./environment.ts";
 export { trainingErrors } from "./errors.ts";
+export { installEnvironmentOf } from "./install-environment.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
 export type { BaseModel, BaseModels, CharterGate, RunTracking } from "./ports.ts";
 export { type Python, pythonMinors } from "./python.ts";
 export { findRun, microsTrained, runsUnderWay } from "./store.ts";
-export { runTrainer } from "./trainer-process.ts";
+export { runProgram, runTrainer } from "./trainer-process.ts";
 export {
   noSuchRun,
   readTrainingRun,

@@ -48,11 +48,16 @@ export interface TrainerTask {
   readonly tracking?: TrackingAddress;
 }
 
-export interface TrainerOutcome {
-  readonly model: string;
-  readonly metrics: Readonly<Record<string, number>>;
+export interface ProgramOutcome {
+  /** The folder with what it left. */
+  readonly output: string;
   readonly log: string;
   readonly isolation: Isolation;
+}
+
+export interface TrainerOutcome extends Omit<ProgramOutcome, "output"> {
+  readonly model: string;
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /** By run folder: of two calls for one, as after a lost lease, the later one's trainer is to stay. */
@@ -70,6 +75,12 @@ const usagePollMs = 500;
  *   not help. `training.interrupted` when it was stopped or killed: it goes on from its checkpoint.
  */
 export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
+  const { output, log, isolation } = await runProgram(task);
+  return { ...(await readOutput(output, log)), log, isolation };
+}
+
+/** As `runTrainer`, for a program that leaves something else: whoever calls reads its output, as that of a stranger. */
+export async function runProgram(task: TrainerTask): Promise<ProgramOutcome> {
   const { folder } = task;
   const places = {
     output: join(folder, "output"),
@@ -100,7 +111,7 @@ export async function runTrainer(task: TrainerTask): Promise<TrainerOutcome> {
   if (end.signal !== null && outsideSignals.has(end.signal)) throw interrupted(`killed by ${end.signal}`);
   if (end.signal !== null) throw failed(`the trainer crashed (${end.signal}): ${await lastLines(log)}`);
   if (end.code !== 0) throw failed(`the trainer ended with ${end.code}: ${await lastLines(log)}`);
-  return { ...(await readOutput(output, log)), log, isolation: places.isolation };
+  return { output, log, isolation: places.isolation };
 }
 
 /** What others send; any other signal is a fault of the trainer's own, and would come again. */

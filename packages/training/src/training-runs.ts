@@ -25,6 +25,7 @@ import {
 } from "@portolan/kernel";
 import { requireBase } from "./base-model.ts";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
+import { privacyOf } from "./differential-privacy.ts";
 import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation } from "./isolation.ts";
@@ -181,8 +182,14 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
         { digest: result.model, kind: "model" },
         { digest: result.log, kind: "training_log" },
       ]);
-      const { python, data, code, isolation } = result;
-      const detail = { python, data, code, isolation };
+      const { python, data, code, isolation, privacy } = result;
+      const detail = {
+        python,
+        data,
+        code,
+        isolation,
+        ...(privacy ? { epsilon: privacy.epsilon, delta: privacy.delta } : {}),
+      };
       await tx.record({
         event: "training.run.succeeded",
         subject: id,
@@ -256,13 +263,9 @@ async function produce(
       signal: job.signal,
     },
   );
-  const model = await deps.objects.putFile(outcome.model);
-  const log = await deps.objects.putFile(outcome.log);
+  const privacy = privacyOf(request);
   return {
-    model: model.digest,
-    modelSizeBytes: model.sizeBytes,
-    metrics: outcome.metrics,
-    log: log.digest,
+    ...(await kept(deps.objects, outcome)),
     data: set.object,
     ...(base ? { base } : {}),
     code: request.code,
@@ -270,8 +273,20 @@ async function produce(
     environmentLock: lock,
     python: python.version,
     seed: request.seed,
-    networkBlocked: outcome.isolation.networkBlocked,
-    isolation: outcome.isolation.level,
+    ...(privacy ? { privacy } : {}),
+  };
+}
+
+/** What came out, in the object store. */
+async function kept(objects: ObjectStore, { model, metrics, log, isolation }: TrainerOutcome) {
+  const { digest, sizeBytes } = await objects.putFile(model);
+  return {
+    model: digest,
+    modelSizeBytes: sizeBytes,
+    metrics,
+    log: (await objects.putFile(log)).digest,
+    networkBlocked: isolation.networkBlocked,
+    isolation: isolation.level,
   };
 }
 

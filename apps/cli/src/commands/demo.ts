@@ -5,10 +5,13 @@ import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
 import { assembleCast } from "../demo/cast.ts";
 import { planCharterStep, signCharterStep } from "../demo/govern.ts";
+import { harmfulReleaseStep } from "../demo/harm.ts";
+import { judgeStep } from "../demo/judge.ts";
 import { gateStep, ingestStep, trainingSetStep, trainStep } from "../demo/learn.ts";
 import { Narrator } from "../demo/narrator.ts";
 import { auditStep, explainStep, parityStep } from "../demo/prove.ts";
-import { deployStep, replayStep } from "../demo/serve.ts";
+import { replayStep, retrainStep } from "../demo/renew.ts";
+import { deployStep } from "../demo/serve.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
 import { readRunState } from "../supervisor/state-file.ts";
@@ -51,7 +54,7 @@ async function runDemo(
   options: DemoOptions,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 12);
+  const narrator = new Narrator(output, 15);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
@@ -84,9 +87,16 @@ async function runDemo(
   await narrator.step("Train in the pinned environment, register, sign", 40, () => trainStep(ready));
   await narrator.step("Evaluate, gate, promote", 10, () => gateStep(ready));
   await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
-  await narrator.step("Replay later weeks as live traffic, outcomes following", 40, () => replayStep(ready));
+  await narrator.step("Retrain on what has come since, unattended", 40, () => retrainStep(ready));
+  await narrator.step(
+    "Replay later weeks as live traffic: a canary beside the champion, outcomes following",
+    50,
+    () => replayStep(ready),
+  );
+  await narrator.step("Judge accuracy and drift of what was served", 10, () => judgeStep(ready));
   await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
   await narrator.step("Explain a prediction", 5, () => explainStep(ready));
+  await narrator.step("Release a harmful version", 25, () => harmfulReleaseStep(ready));
   await narrator.step("Audit", 10, () => auditStep(ready));
   return { narrator, world: ready };
 }
@@ -107,6 +117,10 @@ function closing(world: World, seconds: number, exits: boolean): string {
     auc,
     served = 0,
     latencyMs,
+    live = 0,
+    answeredMeanwhile = 0,
+    retrained,
+    rolledBack,
     parity,
     verified,
   }: DemoSummary = world.summary;
@@ -115,6 +129,8 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `rows       ${count(accepted)} accepted, ${quarantined} kept out`,
     `model      AUC ${auc?.value.toFixed(3)} [${auc?.low.toFixed(3)}, ${auc?.high.toFixed(3)}] on held-out later weeks; naive baseline ${auc?.baseline.toFixed(3)}`,
     `served     ${count(served)} predictions, p50 ${latencyMs?.p50.toFixed(1)} ms, p95 ${latencyMs?.p95.toFixed(1)} ms, p99 ${latencyMs?.p99.toFixed(1)} ms`,
+    `outcomes   AUC ${live.toFixed(3)} on this traffic; ${count(answeredMeanwhile)} predictions answered while control was away`,
+    `lifecycle  version ${retrained?.version} trained, judged and released by itself; a harmful release taken back after ${count(rolledBack?.requests ?? 0)} of its requests`,
     `features   ${count(parity?.compared ?? 0)} served values derived again offline, ${parity?.mismatches} differ`,
     `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
     `took       ${seconds.toFixed(0)} s`,
@@ -132,6 +148,9 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `  ${portolan} model verify flight-delays ${world.version ?? 1} --for production --as otto`,
     `  ${portolan} explain ${world.lastPrediction ?? ""} --as otto`,
     `  ${portolan} drift report flight-delays --as otto`,
+    `  ${portolan} performance report flight-delays --as otto`,
+    `  ${portolan} retrain status flight-delays --as otto`,
+    `  ${portolan} release status flight-delays --as otto`,
     `  ${portolan} audit search --as otto`,
     `  ${portolan} audit prove ${world.lastPrediction ?? ""} --as otto`,
     `  ${portolan} down`,

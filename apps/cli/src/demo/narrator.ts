@@ -44,9 +44,9 @@ export function check(holds: boolean, detail: string): void {
   });
 }
 
-const waitLimitMs = 60_000;
+const waitLimitMs = 180_000;
 
-/** Asks ten times a second until it is so. @throws PortolanError `cli.check_failed` after a minute, with `failure` */
+/** Asks ten times a second until it is so. @throws PortolanError `cli.check_failed` after three minutes, with `failure` */
 export async function until(done: () => Promise<boolean>, failure: string): Promise<void> {
   const deadline = performance.now() + waitLimitMs;
   while (!(await done())) {

@@ -4,7 +4,7 @@ import { fetchProof, judgeFetchedProof, verifyOnline } from "../commands/audit.t
 import { shortest } from "../commands/explain.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import { check, until } from "./narrator.ts";
-import { purpose } from "./serve.ts";
+import { purpose } from "./traffic.ts";
 import { count, endpointName, type World } from "./world.ts";
 
 /** What the gateway served is what training would see: every value of the replayed traffic, derived again offline. */

@@ -47,7 +47,7 @@ export async function flightsBetween(world: World, from: EpochMicros, to: EpochM
     returns: "flights",
     sql: `select origin, destination, departed_at as at, distance, delay > 15 as late,
             hour(date) * 60 + minute(date) as minute_of_day, dayofweek(date) as day_of_week
-          from flights where departed_at >= ${from} and departed_at < ${to} order by departed_at, origin, destination limit 600`,
+          from flights where departed_at >= ${from} and departed_at < ${to} order by departed_at, origin, destination limit 1500`,
   });
   return rows.map((row) => ({
     origin: String(row["origin"]),

@@ -14,10 +14,18 @@ export interface World {
   datasetId?: string;
   trainingSet?: TrainingSet;
   heldOut?: TrainingSet;
+  /** What answers at the endpoint. */
   version?: number;
+  /** What answered first. */
+  firstVersion?: number;
   /** When the replayed traffic began to arrive. */
   replayedFrom?: EpochMicros;
+  /** Departures until then were replayed. */
+  replayedTo?: EpochMicros;
   lastPrediction?: string;
+  retrainingId?: string;
+  /** The release that the retraining ended in. */
+  releaseId?: string;
   summary: DemoSummary;
 }
 
@@ -37,6 +45,12 @@ export interface DemoSummary {
   auc?: { readonly value: number; readonly low: number; readonly high: number; readonly baseline: number };
   served?: number;
   latencyMs?: { readonly p50: number; readonly p95: number; readonly p99: number };
+  /** Area under the curve of the replayed traffic, from the outcomes that followed. */
+  live?: number;
+  /** Predictions that were answered while control was away. */
+  answeredMeanwhile?: number;
+  retrained?: { readonly version: number };
+  rolledBack?: { readonly seconds: number; readonly requests: number };
   parity?: { readonly compared: number; readonly mismatches: number };
   verified?: { readonly rows: number; readonly checkpoints: number };
 }

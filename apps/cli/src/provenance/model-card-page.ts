@@ -97,13 +97,14 @@ function trainingDataPart({ trainingData }: ModelCard): string {
 
 function trainingPart({ training }: ModelCard): string {
   if (!training) return "<p>It was not trained here.</p>";
-  const { run, code, params, seed, python, packages, isolation } = training;
+  const { run, code, params, seed, python, packages, isolation, privacy } = training;
   const about = facts([
     ["Run", run],
     ["Program", code],
     ["Seed", seed],
     ["Python", python],
     ["Isolation", isolation],
+    ["Privacy", privacy],
   ]);
   const named = Object.entries(params).map(([name, value]) => [name, String(value)]);
   const parameters = named.length === 0 ? "" : table("Parameters", ["Parameter", "Value"], named);

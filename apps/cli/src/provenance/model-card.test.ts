@@ -3,6 +3,7 @@ import {
   aCharter,
   aDigest,
   aRecord,
+  aTraining,
   aTrainingSet,
 } from "../../../../packages/registry/test/record-fixture.ts";
 import { modelCard } from "./model-card.ts";
@@ -41,6 +42,25 @@ describe("a model card", () => {
     expect(modelCard(aRecord).limitations).toContain(
       "The charter promises roc_auc of at least 0.65 on held-out later data, and nothing beyond it.",
     );
+  });
+
+  test("tells the privacy that a training kept, and where its noise hides nothing", () => {
+    const privacy = {
+      mechanism: "dp-sgd",
+      unit: "row",
+      noiseMultiplier: 1.1,
+      samplingRate: 0.01,
+      steps: 1000,
+      delta: 1e-5,
+      epsilon: 1.7102,
+      order: 8,
+      noise: "secret",
+    };
+    const page = modelCardPage(modelCard({ ...aRecord, training: { ...aTraining, privacy } }));
+    expect(page).toContain("(1.710, 0.00001)-differential privacy of each row by DP-SGD: noise 1.1");
+    const again = { ...aTraining, privacy: { ...privacy, noise: "reproducible" } };
+    expect(modelCardPage(modelCard({ ...aRecord, training: again }))).toContain("hides nothing");
+    expect(modelCardPage(modelCard(aRecord))).not.toContain("differential privacy");
   });
 
   test("of an imported version without a charter has no section that nobody filled", () => {

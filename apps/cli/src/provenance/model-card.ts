@@ -49,6 +49,8 @@ export interface ModelCard {
     readonly python: string;
     readonly packages: readonly string[];
     readonly isolation: string;
+    /** In a sentence; absent: nothing is known of any. */
+    readonly privacy?: string;
   };
   readonly source?: string;
   readonly inputs: readonly string[];
@@ -138,7 +140,7 @@ function trainingOf(
   training: NonNullable<VersionRecord["training"]>,
   packages: VersionRecord["packages"],
 ): NonNullable<ModelCard["training"]> {
-  const { runId, code, params, seed, python, isolation } = training;
+  const { runId, code, params, seed, python, isolation, privacy } = training;
   return {
     run: runId,
     code,
@@ -147,7 +149,17 @@ function trainingOf(
     python,
     packages: packages.map(({ name, version }) => `${name} ${version}`),
     isolation,
+    ...(privacy ? { privacy: privacyText(privacy) } : {}),
   };
+}
+
+type Privacy = NonNullable<NonNullable<VersionRecord["training"]>["privacy"]>;
+
+function privacyText({ epsilon, delta, unit, noiseMultiplier, samplingRate, steps, noise }: Privacy): string {
+  const told = `(${epsilon.toFixed(3)}, ${delta})-differential privacy of each ${unit} by DP-SGD: noise ${noiseMultiplier}, sampling rate ${samplingRate}, ${steps} steps`;
+  return noise === "secret"
+    ? told
+    : `${told}; but the noise can be made again from the run's seed, which hides nothing from who reads it`;
 }
 
 function instant(micros: number): string {

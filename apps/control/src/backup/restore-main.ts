@@ -1,5 +1,5 @@
 import { createLogger, isPortolanError, loadConfig, messageOf, systemClock } from "@portolan/kernel";
-import { installEnvironmentOf } from "../config.ts";
+import { installEnvironmentOf } from "@portolan/training";
 import { RestoreConfig, type RestoreOutcome, restoreControl } from "./restore.ts";
 
 /** The last line that a restore prints. */

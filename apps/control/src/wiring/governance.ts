@@ -14,7 +14,7 @@ import {
   textEvaluationJob,
 } from "@portolan/evaluation";
 import { evaluationGates } from "@portolan/evaluation/contract";
-import { judgeChallenger, judgeGates, judgeTextGates } from "@portolan/evaluation/policy";
+import { judgeChallenger, judgeGates, judgePrivacy, judgeTextGates } from "@portolan/evaluation/policy";
 import { findTrainingSet } from "@portolan/features";
 import {
   asEpochMicros,
@@ -36,6 +36,7 @@ import {
   readPromoted,
   readVersion,
   speechOf,
+  trainingRunOf,
 } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { publishIntent } from "@portolan/serving";
@@ -165,15 +166,23 @@ function wireEvaluations(
 async function gatesUnder(sql: Sql, versionId: string, useCaseId: string, replaces?: string) {
   const terms = await releaseTerms(sql, useCaseId);
   if (!terms) return [];
-  const { challenger } = terms;
+  const { challenger, privacy } = terms;
   const beside =
     challenger && replaces !== undefined
       ? [judgeChallenger(await comparisonsOf(sql, versionId, replaces), challenger)]
       : [];
+  if (privacy) beside.push(judgePrivacy(await privacyOnRecord(sql, versionId), privacy));
   const found = await latestEvidence(sql, versionId);
   if (found) return [...judgeGates(found, terms), ...beside];
   const text = await latestTextEvidence(sql, versionId);
   return text ? [...judgeTextGates(text, terms), ...beside] : beside;
+}
+
+/** What the run that made a version keeps of privacy, as its record says. */
+async function privacyOnRecord(sql: Sql, versionId: string) {
+  const made = await trainingRunOf(sql, versionId);
+  const run = made && (await findRun(sql, made.organisationId, made.runId));
+  return run?.result?.privacy;
 }
 
 /** Held-out rows and cases go to the server that runs the version: only where the charter lets them. */

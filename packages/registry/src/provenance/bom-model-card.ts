@@ -1,5 +1,5 @@
 import type { JsonObject } from "@portolan/kernel";
-import type { CharterFacts, EvaluationFacts, VersionRecord } from "./record.ts";
+import type { CharterFacts, EvaluationFacts, PrivacyFacts, VersionRecord } from "./record.ts";
 
 interface CardParts {
   /** Reference of the component that the model learned from. */
@@ -9,7 +9,7 @@ interface CardParts {
 
 /** The `modelCard` of a CycloneDX component: nothing in it that is not on record. Pure. */
 export function modelCardOf(record: VersionRecord, { trainingSetRef, formats }: CardParts): JsonObject {
-  const { trainingSet, charter, evaluations } = record;
+  const { trainingSet, charter, evaluations, training } = record;
   const [newest] = evaluations;
   return {
     modelParameters: {
@@ -21,7 +21,16 @@ export function modelCardOf(record: VersionRecord, { trainingSetRef, formats }: 
     },
     ...(newest ? { quantitativeAnalysis: { performanceMetrics: performanceMetrics(newest) } } : {}),
     ...(charter ? { considerations: considerations(charter, trainingSet?.dataClass) } : {}),
+    ...(training?.privacy ? { properties: privacyProperties(training.privacy) } : {}),
   };
+}
+
+/** CycloneDX has no field for it: properties under our name. */
+function privacyProperties(privacy: PrivacyFacts): JsonObject[] {
+  return Object.entries(privacy).map(([name, value]) => ({
+    name: `portolan:privacy:${name}`,
+    value: String(value),
+  }));
 }
 
 function performanceMetrics({ metrics, setId, examples }: EvaluationFacts): JsonObject[] {

@@ -12,6 +12,20 @@ export const LockedPackage = Type.Object({
 });
 export type LockedPackage = Static<typeof LockedPackage>;
 
+/** A guarantee of differential privacy: computed by Portolan from what the run was asked to do, for rows that are added or removed. */
+export const PrivacyFacts = Type.Object({
+  mechanism: Type.String(),
+  unit: Type.String({ description: "Whose presence is hidden" }),
+  noiseMultiplier: Type.Number(),
+  samplingRate: Type.Number(),
+  steps: Type.Integer(),
+  delta: Type.Number(),
+  epsilon: Type.Number(),
+  order: Type.Number({ description: "Of the Rényi divergence that gave it" }),
+  noise: Type.String({ description: "secret, or reproducible by whoever reads the run" }),
+});
+export type PrivacyFacts = Static<typeof PrivacyFacts>;
+
 /** The run that made a version: what went in beside the data, and under which walls. */
 export const TrainingFacts = Type.Object({
   runId: Type.String(),
@@ -33,6 +47,7 @@ export const TrainingFacts = Type.Object({
   base: Type.Optional(Sha256),
   log: Sha256,
   metrics: Type.Record(Type.String(), Type.Number(), { description: "As its own program reported them" }),
+  privacy: Type.Optional(PrivacyFacts),
 });
 export type TrainingFacts = Static<typeof TrainingFacts>;
 

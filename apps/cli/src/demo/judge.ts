@@ -1,0 +1,43 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DriftReports, PerformanceReport } from "@portolan/monitoring/contract";
+import type { RetrainingReport } from "@portolan/retraining/contract";
+import { headline } from "../drift/words.ts";
+import { reportPage } from "../retraining/report-page.ts";
+import { check } from "./narrator.ts";
+import { count, endpointName, type World } from "./world.ts";
+
+/** What people look at in production: how good each version turned out, what has changed since it learned, and why it was trained again. */
+export async function judgeStep(world: World): Promise<string[]> {
+  const { otto } = world.cast.as;
+  const path = `/v1/endpoints/${endpointName}`;
+  const performance = await otto.json<PerformanceReport>({ path: `${path}/performance` });
+  const drift = await otto.json<DriftReports>({ path: `${path}/drift-report` });
+  const isOurs = (version: number | string) => [world.firstVersion, world.version].includes(Number(version));
+  const turnedOut = performance.series.filter(({ version }) => isOurs(version)).flatMap(accuracyLines);
+  const drifts = drift.reports.filter(({ version }) => isOurs(version));
+  check(turnedOut.length > 0, "no version's accuracy is known from outcomes");
+  check(drifts.length > 0, "nothing was counted for drift");
+  return [
+    ...turnedOut,
+    ...drifts.map((report) => `${report.variant} version ${report.version}: ${headline(report)}`),
+    `the retraining's evidence on one page: ${await retrainingPage(world)}`,
+  ];
+}
+
+function accuracyLines({ variant, version, bound, windows }: PerformanceReport["series"][number]): string[] {
+  const newest = windows.at(-1);
+  const figure = newest?.metrics.find(({ metric }) => metric === bound?.metric);
+  if (!newest || !figure || !bound) return [];
+  const { value, low, high } = figure;
+  return [
+    `${variant} version ${version}: ${bound.metric} ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}] from ${count(newest.labels)} outcomes; the charter's ${bound.kind} is ${bound.value}: ${newest.verdict}`,
+  ];
+}
+
+async function retrainingPage({ context, cast, retrainingId = "" }: World): Promise<string> {
+  const report = await cast.as.lee.json<RetrainingReport>({ path: `/v1/retrainings/${retrainingId}/report` });
+  const file = join(context.home, "retraining.html");
+  await writeFile(file, reportPage(report));
+  return file;
+}
