@@ -49,22 +49,13 @@ async function fillProduction(): Promise<void> {
     known.set(name, newId(kind, now));
     return known.get(name) ?? "";
   };
-  const artifact = await must(
-    control,
-    "POST",
-    "/v1/artifacts?environment=production",
-    Buffer.from("bytes"),
-    await control.token("ci"),
-  );
+  const ci = await control.token("ci");
+  const uploaded = (text: string) =>
+    must(control, "POST", "/v1/artifacts?environment=production", Buffer.from(text), ci);
+  const artifact = await uploaded("bytes");
   known.set("artifact", String(artifact["digest"])).set("part", String(artifact["digest"]));
   const empty = { tensor: "x", column: 0, name: "x", kind: "levels", levels: [], counts: [1, 0] };
-  const reference = await must(
-    control,
-    "POST",
-    "/v1/artifacts?environment=production",
-    Buffer.from(JSON.stringify({ rows: 1, inputs: [empty], outputs: [], skipped: [] })),
-    await control.token("ci"),
-  );
+  const reference = await uploaded(JSON.stringify({ rows: 1, inputs: [empty], outputs: [], skipped: [] }));
   known.set("counted", "counted-model");
   known.set("countedEndpoint", "arrivals");
   const key = await must(control, "POST", "/v1/api-keys", { name: "k", environment: "production" }, insider);
