@@ -130,7 +130,7 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `model      AUC ${auc?.value.toFixed(3)} [${auc?.low.toFixed(3)}, ${auc?.high.toFixed(3)}] on held-out later weeks; naive baseline ${auc?.baseline.toFixed(3)}`,
     `served     ${count(served)} predictions, p50 ${latencyMs?.p50.toFixed(1)} ms, p95 ${latencyMs?.p95.toFixed(1)} ms, p99 ${latencyMs?.p99.toFixed(1)} ms`,
     `outcomes   AUC ${live.toFixed(3)} on this traffic; ${count(answeredMeanwhile)} predictions answered while control was away`,
-    `lifecycle  version ${retrained?.version} trained, judged and released by itself; a harmful release taken back after ${count(rolledBack?.requests ?? 0)} of its requests`,
+    `lifecycle  version ${retrained?.version} trained and judged unattended, released after two approvals; a harmful release taken back after ${count(rolledBack?.requests ?? 0)} of its requests`,
     `features   ${count(parity?.compared ?? 0)} served values derived again offline, ${parity?.mismatches} differ`,
     `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
     `took       ${seconds.toFixed(0)} s`,
