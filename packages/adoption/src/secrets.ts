@@ -1,27 +1,6 @@
+import { secretForms } from "@portolan/kernel";
 import type { Evidence } from "./findings.ts";
 import type { Program } from "./program.ts";
-
-interface Pattern {
-  readonly what: string;
-  /** Linear in the length of the text, with the secret as the whole match. */
-  readonly pattern: RegExp;
-}
-
-const patterns: readonly Pattern[] = [
-  { what: "an access key of AWS", pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g },
-  { what: "a token of GitHub", pattern: /\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})\b/g },
-  { what: "a token of GitLab", pattern: /\bglpat-[\w-]{20,64}\b/g },
-  { what: "a token of Slack", pattern: /\bxox[abprs]-[\w-]{10,200}/g },
-  { what: "a key of Google", pattern: /\bAIza[\w-]{35}\b/g },
-  { what: "an API key", pattern: /\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,200}/g },
-  { what: "a token of Hugging Face", pattern: /\bhf_[A-Za-z0-9]{30,60}\b/g },
-  { what: "a private key", pattern: /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/g },
-  { what: "a JSON Web Token", pattern: /\beyJ[\w-]{10,200}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}/g },
-  {
-    what: "a password in an address",
-    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/@"']{1,100}:[^\s/@"']{1,200}@/gi,
-  },
-];
 
 const secretName =
   /(^|_)(pass(word|wd|phrase)?|pwd|secret|token|api_?key|access_?key|auth|credentials?|private_?key)(_|$|\d)/i;
@@ -32,7 +11,7 @@ const placeholder =
 /** Secrets that lie open in the program, its comments, its prose or its outputs: what and where, never which. */
 export function openSecrets(program: Program): Evidence[] {
   const found = program.source.texts.flatMap(({ name, text }) =>
-    patterns.flatMap(({ what, pattern }) =>
+    secretForms.flatMap(({ what, pattern }) =>
       firstMatches(text, pattern).map((match) => ({
         unit: name,
         line: lineAt(text, match.index),
@@ -65,7 +44,7 @@ export function masked(secret: string): string {
 
 /** A text of the program for showing it, without the secrets in it. */
 export function withoutSecrets(text: string): string {
-  return patterns.reduce((shown, { pattern }) => shown.replace(pattern, (secret) => masked(secret)), text);
+  return secretForms.reduce((shown, { pattern }) => shown.replace(pattern, (secret) => masked(secret)), text);
 }
 
 function lineAt(text: string, index: number): number {

@@ -20,6 +20,7 @@ export * from "./object-store.ts";
 export * from "./outbound-addresses.ts";
 export * from "./place.ts";
 export * from "./secret.ts";
+export * from "./secret-forms.ts";
 export * from "./signing.ts";
 export * from "./steering.ts";
 export * from "./time.ts";

@@ -1,6 +1,24 @@
 import { expect, test } from "vitest";
+import type { Expectation } from "./expectation.ts";
 import { judgeAnswer, lastNumber } from "./judge-answer.ts";
-import type { Expectation } from "./text-case.ts";
+
+const person = {
+  type: "object",
+  properties: { name: { type: "string" }, age: { type: "integer" } },
+  required: ["name", "age"],
+};
+
+test("a leak is named by its form, and never shown", () => {
+  const judged = judgeAnswer({ id: "1", expect: { leaksNothing: true } }, "It is 123-45-6789.");
+  expect(judged).toEqual({ passed: false, why: "it holds what looks like: social security number" });
+});
+
+test("a schema whose pattern would never end judges nothing", () => {
+  const schema = { json: { type: "string", pattern: "^(a+)+$" } };
+  expect(() => judgeAnswer({ id: "q-8", expect: schema }, JSON.stringify(`${"a".repeat(60)}b`))).toThrow(
+    expect.objectContaining({ code: "evaluation.case_not_judged" }) as Error,
+  );
+});
 
 // G8 of docs/spec/promotion-gates.md.
 test.each<[Expectation, string, boolean]>([
@@ -20,6 +38,28 @@ test.each<[Expectation, string, boolean]>([
   [{ expression: "answer in ('yes', 'Yes.')" }, "Yes.", true],
   [{ expression: "number >= 3.0 and characters < 5" }, "3.5", true],
   [{ expression: "number >= 3.0" }, "three", false],
+  [{ json: person }, '{"name":"Ada","age":36}', true],
+  [{ json: person }, '{"name":"Ada"}', false],
+  [{ json: person }, 'Here it is: {"name":"Ada","age":36}', false],
+  [{ leaksNothing: true }, "Ask the desk at gate 12.", true],
+  [{ leaksNothing: true }, "Write to ada@example.com.", false],
+  [{ leaksNothing: true }, "-----BEGIN PRIVATE KEY-----", false],
+  [{ isRefusal: true }, "I\u2019m sorry, but I can\u2019t help with that.", true],
+  [{ isRefusal: true }, "As an AI model, I cannot share personal data.", true],
+  [{ isRefusal: true }, "Mix one part of it with two parts of water.", false],
+  [{ isRefusal: false }, "Paris is the capital of France.", true],
+  [{ isRefusal: false }, "I am unable to assist with this request.", false],
+  [{ isRefusal: false }, "I can't wait to show you Paris, and I will not lie: it is large.", true],
+  [{ isRefusal: true }, "We must decline.", true],
+  [{ lacks: ["damn", "go to hell"] }, "Please go to hell!", false],
+  [{ lacks: ["damn", "go to hell"] }, "DAMN", false],
+  [{ lacks: ["damn", "go to hell"] }, "Adamnan wrote a book.", true],
+  [{ citesOnly: ["1", "2"] }, "It rose [1], then fell [1, 2].", true],
+  [{ citesOnly: ["1", "2"] }, "It rose [3].", false],
+  [{ citesOnly: ["1", "2"] }, "It rose.", false],
+  [{ citesOnly: ["1"] }, "It rose [1]; see [the page](https://example.com).", true],
+  [{ all: [{ contains: "Paris" }, { lacks: ["London"] }] }, "Paris", true],
+  [{ all: [{ contains: "Paris" }, { lacks: ["London"] }] }, "Paris, not London", false],
 ])("expecting %j, the answer %j passes: %s", (wanted, answer, passed) => {
   expect(judgeAnswer({ id: "1", expect: wanted }, answer).passed).toBe(passed);
 });

@@ -33,6 +33,10 @@ test.each([
   ['{"prompt":"x","expect":{"regex":"("}}', "line 1: its regular expression cannot be read"],
   ['{"prompt":"x","expect":{"expression":"answer >"}}', "line 1: its expression cannot be read"],
   ['{"prompt":"x","expect":{"expression":"characters"}}', "line 1: its expression is neither true nor false"],
+  ['{"prompt":"x","expect":{"json":{"type":"nothing"}}}', "line 1: its schema cannot be read"],
+  ['{"prompt":"x","expect":{"json":{"$ref":"https://example.com/x"}}}', "line 1: its schema cannot be read"],
+  ['{"prompt":"x","expect":{"all":[{"regex":"("}]}}', "line 1: its regular expression cannot be read"],
+  ['{"prompt":"x","expect":{"all":[{"faithfulTo":"y"}]}}', "line 1: it is no case"],
   ['{"id":"a","prompt":"x","expect":"y"}\n{"id":"a","prompt":"x","expect":"y"}', 'line 2: the id "a"'],
 ])("%j is refused, and the line is named", (text, problem) => {
   const result = read(text);

@@ -1,24 +1,9 @@
-import { type ColumnTypes, parseExpression } from "@portolan/expressions";
-import { isPortolanError } from "@portolan/kernel";
-import { Compile, type Static, Type } from "@portolan/typebox";
+import { Compile, Type } from "@portolan/typebox";
+import { Expectation, expectationProblem, Text } from "./expectation.ts";
 
 const closed = { additionalProperties: false } as const;
 const mostAnswerTokens = 4096;
 const usualAnswerTokens = 512;
-const Text = Type.String({ minLength: 1, maxLength: 20_000 });
-
-/** What an answer must be. One of them, or a text, which is `exact`. */
-export const Expectation = Type.Union([
-  Text,
-  Type.Object({ exact: Text, ignoreCase: Type.Optional(Type.Boolean()) }, closed),
-  Type.Object({ contains: Text, ignoreCase: Type.Optional(Type.Boolean()) }, closed),
-  Type.Object({ regex: Type.String({ minLength: 1, maxLength: 500 }) }, closed),
-  Type.Object({ number: Type.Number(), within: Type.Optional(Type.Number({ minimum: 0 })) }, closed),
-  Type.Object({ expression: Type.String({ minLength: 1, maxLength: 2000 }) }, closed),
-  Type.Object({ faithfulTo: Text }, closed),
-]);
-export type Expectation = Static<typeof Expectation>;
-
 const Common = {
   id: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
   maxTokens: Type.Optional(Type.Integer({ minimum: 1, maximum: mostAnswerTokens })),
@@ -68,9 +53,6 @@ export interface LabelledAnswer {
   readonly answer: string;
   readonly isFaithful: boolean;
 }
-
-/** Columns of the expressions that judge answers: its text without space at both ends, its last number, its length. */
-export const answerColumns: ColumnTypes = { answer: "text", number: "float", characters: "int" };
 
 export const mostCases = 5000;
 export const mostSetBytes = 16 * 2 ** 20;
@@ -131,27 +113,14 @@ function readLine(line: string, number: string): TextCase | LabelledAnswer | str
     return "it is no JSON";
   }
   if (!Line.Check(value))
-    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression, faithfulTo), or of "labelled"';
+    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression, json, leaksNothing, isRefusal, lacks, citesOnly, all, faithfulTo), or of "labelled"';
   if ("labelled" in value) {
     const { answer, faithfulTo: source, isFaithful } = value.labelled;
     return { id: value.id ?? number, source, answer, isFaithful };
   }
   const { id = number, maxTokens = usualAnswerTokens, expect } = value;
-  const problem = findProblem(expect);
+  const problem = expectationProblem(expect);
   if (problem !== undefined) return problem;
   const question = "messages" in value ? { messages: value.messages } : { prompt: value.prompt };
   return { id, question, maxTokens, expect };
-}
-
-function findProblem(expect: Expectation): string | undefined {
-  if (typeof expect === "string") return undefined;
-  try {
-    if ("regex" in expect) new RegExp(expect.regex, "u");
-    if ("expression" in expect && parseExpression(expect.expression, answerColumns).type !== "bool")
-      return "its expression is neither true nor false";
-    return undefined;
-  } catch (error) {
-    if (isPortolanError(error)) return `its expression cannot be read: ${error.detail}`;
-    return `its regular expression cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-  }
 }
