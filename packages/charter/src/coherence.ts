@@ -293,12 +293,13 @@ function policyFindings(document: CharterDocument): Finding[] {
     retraining &&
     retraining.every === undefined &&
     !retraining.onDrift &&
+    !retraining.onConceptDrift &&
     retraining.onAccuracyBelow === undefined
   ) {
     findings.push({
       pointer: "/retraining",
       detail: "nothing starts the retraining",
-      mend: "Add every, onDrift or onAccuracyBelow.",
+      mend: "Add every, onDrift, onConceptDrift or onAccuracyBelow.",
     });
   }
   if (retraining && model.trainer === undefined) {

@@ -369,6 +369,7 @@ function retraining(document: CharterDocument): Fact[] {
   const when = [
     ...(rule.every ? [`every ${rule.every}`] : []),
     ...(rule.onDrift ? ["on drift"] : []),
+    ...(rule.onConceptDrift ? ["on concept drift"] : []),
     ...(rule.onAccuracyBelow === undefined
       ? []
       : [`when ${document.requirements.accuracy.metric} falls below ${rule.onAccuracyBelow}`]),

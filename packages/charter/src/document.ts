@@ -247,6 +247,11 @@ const Retraining = Type.Object(
     onAccuracyBelow: Type.Optional(
       Type.Number({ description: "Retrain when the accuracy in production falls below this value." }),
     ),
+    onConceptDrift: Type.Optional(
+      Type.Boolean({
+        description: "Retrain when outcomes show predictions to be wrong more often than they used to be.",
+      }),
+    ),
     approval: OneOf(["none", "team_lead"], "Who agrees before a retrained model is released."),
   },
   { ...closed, description: "When the model is trained again. Absent: never by itself." },

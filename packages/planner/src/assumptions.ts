@@ -113,7 +113,8 @@ function trainingRuns(document: CharterDocument): Assumption {
     return { ...what, value: exactly(0), origin: "charter", note: "the model is imported" };
   const everyMs = retraining?.every === undefined ? undefined : parseDurationMs(retraining.every);
   const scheduled = everyMs === undefined ? 0 : msPerMonth / everyMs;
-  const onDemand = retraining?.onDrift || retraining?.onAccuracyBelow !== undefined;
+  const onDemand =
+    retraining?.onDrift || retraining?.onConceptDrift || retraining?.onAccuracyBelow !== undefined;
   // Experiments and failed runs are training too: at least one run a month, three in a bad one.
   const value = {
     low: Math.max(scheduled, 0.5),

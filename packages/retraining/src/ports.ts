@@ -140,6 +140,14 @@ export interface Releases {
 export interface Signals {
   /** Mature windows of its labels in a metric, the oldest first. */
   accuracy(call: CallContext, champion: Champion, metric: string): Promise<readonly AccuracyWindow[]>;
+  /** Whether outcomes show its predictions to be wrong more often than they were; it says itself when that is over. */
+  concept(
+    call: CallContext,
+    champion: Champion,
+  ): Promise<{
+    readonly hasDrifted: boolean;
+    readonly evidence: Readonly<Record<string, string | number>>;
+  }>;
   drift(
     call: CallContext,
     champion: Champion,

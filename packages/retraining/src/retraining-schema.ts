@@ -35,6 +35,12 @@ export const RetrainingPolicy = Type.Object(
           "with_harm: when there is drift and the accuracy is beyond its level. Drift alone starts nothing but by a charter",
       }),
     ),
+    onConceptDrift: Type.Optional(
+      Type.Boolean({
+        description:
+          "When outcomes show predictions to be wrong more often than in the version's first mature days",
+      }),
+    ),
     approval: Type.Optional(Approval),
     windows: Type.Optional(Windows),
     closeMargin: Type.Optional(
@@ -80,6 +86,7 @@ export const RetrainingTerms = Type.Object({
   isPaused: Type.Boolean(),
   everyMs: Type.Optional(Type.Number()),
   onDrift: Type.Enum(["never", "with_harm", "alone"]),
+  onConceptDrift: Type.Optional(Type.Boolean({ description: "Absent: no" })),
   accuracy: Type.Optional(
     Type.Object({
       metric: Type.Enum([...metricNames]),
@@ -153,7 +160,7 @@ export const endStates = [
 export type EndState = (typeof endStates)[number];
 
 export const RetrainingCause = Type.Object({
-  trigger: Type.Enum(["accuracy", "drift", "drift_with_harm", "schedule", "manual"]),
+  trigger: Type.Enum(["accuracy", "concept_drift", "drift", "drift_with_harm", "schedule", "manual"]),
   reason: Type.String(),
   evidence: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
 });

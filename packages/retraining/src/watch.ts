@@ -56,6 +56,9 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
   // What was imported is trained elsewhere: nothing here can be done again.
   if (found.kind === "missing") return;
   const { accuracy, drift } = await judge(deps, call, champion, terms);
+  const concept = terms.onConceptDrift
+    ? await deps.signals.concept(call, champion)
+    : { hasDrifted: false, evidence: {} };
   const { organisationId } = call.actor;
   const now = deps.clock.now();
   const since = now - Math.max(terms.periodMs, terms.coolDownMs, terms.everyMs ?? 0) * 1000;
@@ -66,6 +69,7 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
   const standing = {
     accuracy: accuracy.standing,
     isDrifting: drift.isOpen,
+    hasConceptDrift: concept.hasDrifted,
     championSince: found.recipe.registeredAt,
     ...history,
   };
@@ -76,17 +80,20 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
     deps.log.info({ endpoint: champion.endpoint, because }, "retraining.not_permitted");
     return;
   }
-  const evidence = { ...accuracy.evidence, ...drift.evidence };
+  const evidence = { ...accuracy.evidence, ...drift.evidence, ...concept.evidence };
   const cause = causeOf(decision.trigger, evidence, terms);
   await deps.work.write(call, (tx) => begin(tx, { champion, terms, cause, requestedBy: controllerId }));
 }
 
-function startsByItself({ everyMs, onDrift, accuracy }: RetrainingTerms): boolean {
-  return everyMs !== undefined || onDrift !== "never" || accuracy?.isTrigger === true;
+function startsByItself({ everyMs, onDrift, onConceptDrift, accuracy }: RetrainingTerms): boolean {
+  return (
+    everyMs !== undefined || onDrift !== "never" || onConceptDrift === true || accuracy?.isTrigger === true
+  );
 }
 
 const reasons: Readonly<Record<Trigger, string>> = {
   accuracy: "the accuracy in production is beyond its level",
+  concept_drift: "outcomes show its predictions to be wrong more often than they were",
   drift: "there is drift, for which alone the charter wants it",
   drift_with_harm: "there is drift, and the accuracy in production is likely beyond its level",
   schedule: "it is time",

@@ -45,6 +45,7 @@ export interface Elsewhere {
   releaseState: Release["state"];
   windows: AccuracyWindow[];
   drift: DriftFinding;
+  hasConceptDrift: boolean;
   permitted: boolean;
   /** Throws at the next calls of that name, so many times. */
   faults: Map<string, number>;
@@ -108,6 +109,7 @@ export function setUp(environment: Environment): void {
     releaseState: "promoted",
     windows: [],
     drift: "unclear",
+    hasConceptDrift: false,
     permitted: true,
     faults: new Map(),
     told: [],
@@ -141,6 +143,7 @@ function knowing(of: Elsewhere) {
     rows: { newest: async () => ({ datasetId: "ds_2", firstEvent: 0, lastEvent: of.newestEvent }) },
     signals: {
       accuracy: async () => of.windows,
+      concept: async () => ({ hasDrifted: of.hasConceptDrift, evidence: { wrongRecently: 0.25 } }),
       drift: async () => ({ finding: of.drift, evidence: { inputs: of.drift } }),
     },
     permits: {

@@ -227,6 +227,18 @@ describe("without anybody asking", () => {
     expect(await eventsOf(subject)).toEqual(["retraining.incident.opened", "retraining.policy.set"]);
   });
 
+  test("concept drift starts one where the policy says so, with its rates as evidence, and only then", async () => {
+    elsewhere.hasConceptDrift = true;
+    await policy({ onDrift: "with_harm" });
+    await watchEndpoints(deps);
+    expect(await all()).toEqual([]);
+    await policy({ onConceptDrift: true });
+    for (let look = 0; look < 2; look++) await watchEndpoints(deps);
+    expect(await all()).toMatchObject([
+      { cause: { trigger: "concept_drift", evidence: { wrongRecently: 0.25 } } },
+    ]);
+  });
+
   test("a version that is imported, and an endpoint of which nothing is said, are left alone", async () => {
     clock.advance(1000 * hourMicros);
     await watchEndpoints(deps);

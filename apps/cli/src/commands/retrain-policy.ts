@@ -40,6 +40,7 @@ type PolicyOptions = Partial<Record<NumberName, string>> & {
   readonly environment: string;
   readonly file?: string;
   readonly onDrift?: string;
+  readonly onConceptDrift?: boolean;
   readonly approval?: string;
   readonly pause?: boolean;
 };
@@ -76,6 +77,7 @@ function registerSet(policy: Command, contextOf: ContextOf): void {
     .option("--environment <name>", "dev, staging or production", "production")
     .option("--file <path>", "members of the policy as YAML or JSON; options go before")
     .option("--on-drift <rule>", "never or with_harm")
+    .option("--on-concept-drift", "when outcomes show predictions to be wrong more often than they were")
     .option("--approval <who>", "none or team_lead")
     .option("--pause", "nothing starts by itself");
   for (const name of numberNames) {
@@ -107,9 +109,16 @@ function asObject(read: unknown): object {
 }
 
 /** Members that options state; the server says what is wrong with their values. */
-function statedBy({ onDrift, approval, pause, ...options }: PolicyOptions): Record<string, unknown> {
+function statedBy({
+  onDrift,
+  onConceptDrift,
+  approval,
+  pause,
+  ...options
+}: PolicyOptions): Record<string, unknown> {
   const stated: Record<string, unknown> = {
     ...(onDrift === undefined ? {} : { onDrift }),
+    ...(onConceptDrift === true ? { onConceptDrift } : {}),
     ...(approval === undefined ? {} : { approval }),
     ...(pause === true ? { isPaused: true } : {}),
   };

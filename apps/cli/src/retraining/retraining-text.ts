@@ -85,7 +85,7 @@ const hourMs = 3_600_000;
 
 /** What a retraining is held to, line by line. */
 export function termsLines(terms: RetrainingTerms): [name: string, value: string][] {
-  const { source, everyMs, onDrift, accuracy, approval, windows, trainingMs } = terms;
+  const { source, everyMs, onDrift, onConceptDrift, accuracy, approval, windows, trainingMs } = terms;
   const drift = {
     never: "starts nothing",
     with_harm: "starts one when the accuracy is likely beyond its level too",
@@ -96,6 +96,7 @@ export function termsLines(terms: RetrainingTerms): [name: string, value: string
     ...(terms.isPaused ? [["paused", "nothing starts by itself"] as [string, string]] : []),
     ["schedule", everyMs === undefined ? "none" : `every ${everyMs / hourMs} hours`],
     ["accuracy", accuracyText(accuracy)],
+    ["concept drift", onConceptDrift ? "starts one" : "starts nothing"],
     ["drift", drift[onDrift]],
     ["patience", `${windows.least} of ${windows.of} windows must say the same`],
     ["cool-down", `${terms.coolDownMs / hourMs} hours after the last one ended`],

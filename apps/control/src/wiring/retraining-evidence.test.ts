@@ -1,6 +1,6 @@
 import type { DriftReport, PerformanceWindow } from "@portolan/monitoring/contract";
 import { describe, expect, test } from "vitest";
-import { accuracyWindow, driftOf, isOf } from "./retraining-evidence.ts";
+import { accuracyWindow, conceptOf, driftOf, isOf } from "./retraining-evidence.ts";
 
 const window: PerformanceWindow = {
   start: 7,
@@ -25,6 +25,37 @@ describe("what retraining takes from monitoring", () => {
     for (const verdict of ["immature", "too_few", "not_measured", "no_bound"] as const)
       expect(accuracyWindow({ ...window, verdict }, "roc_auc")).toEqual([]);
     expect(accuracyWindow(window, "f1")).toEqual([]);
+  });
+
+  test("concept drift is told with its rates and its begin; a steady version, and one without a reference, tell nothing", () => {
+    const reference = {
+      task: "binary",
+      cases: 1000,
+      wrong: 100,
+      rate: 0.12,
+      cutoff: null,
+      calibration: null,
+      from: 0,
+      to: 1,
+      isKept: true,
+    } as const;
+    const drifted = {
+      state: "drifted",
+      reference,
+      cases: 900,
+      wrong: 180,
+      recent: { cases: 500, wrong: 125 },
+      evidence: 2e6,
+      bound: 1e6,
+      since: 0,
+      foundAt: 1,
+    } as const;
+    expect(conceptOf(drifted)).toEqual({
+      hasDrifted: true,
+      evidence: { wrongInReference: 0.1, wrongRecently: 0.25, wrongSince: "1970-01-01T00:00:00Z" },
+    });
+    for (const none of [{ ...drifted, state: "steady" } as const, null])
+      expect(conceptOf(none)).toEqual({ hasDrifted: false, evidence: {} });
   });
 
   test("a shadow, another version and another environment are not the champion", () => {

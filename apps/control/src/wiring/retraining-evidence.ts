@@ -1,4 +1,5 @@
-import type { DriftReport, PerformanceWindow } from "@portolan/monitoring/contract";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import type { ConceptStanding, DriftReport, PerformanceWindow } from "@portolan/monitoring/contract";
 import type { Champion, Signals } from "@portolan/retraining";
 import type { AccuracyWindow } from "@portolan/retraining/policy";
 
@@ -26,6 +27,20 @@ export function accuracyWindow(
   if (!found) return [];
   const { value, low, high } = found;
   return [{ start, value, low, high, labels }];
+}
+
+/** What outcomes say of a champion's errors over time; nothing without a reference. Pure. */
+export function conceptOf(concept: ConceptStanding | null): Awaited<ReturnType<Signals["concept"]>> {
+  if (concept?.state !== "drifted") return { hasDrifted: false, evidence: {} };
+  const { reference, recent, since } = concept;
+  return {
+    hasDrifted: true,
+    evidence: {
+      wrongInReference: reference.wrong / reference.cases,
+      wrongRecently: recent.wrong / Math.max(1, recent.cases),
+      ...(since === null ? {} : { wrongSince: formatInstant(asEpochMicros(since)) }),
+    },
+  };
 }
 
 /** Drift of inputs or of predictions; `unclear` where neither has enough rows. Pure. */

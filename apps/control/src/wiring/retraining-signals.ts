@@ -4,7 +4,7 @@ import type { Champion, Permits, Signals } from "@portolan/retraining";
 import { microsTrained, runsUnderWay } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { RetrainingParts } from "./retraining.ts";
-import { accuracyWindow, driftOf, isOf } from "./retraining-evidence.ts";
+import { accuracyWindow, conceptOf, driftOf, isOf } from "./retraining-evidence.ts";
 
 /** Windows of counts are five minutes, and those of labels a day: before, hardly anything is new, and both take seconds to judge. */
 const restMicros = 300_000_000;
@@ -25,11 +25,12 @@ export function retrainingSignals(
       throw error;
     }
   });
+  const ownSeries = async (call: CallContext, champion: Champion) =>
+    (await series(call, champion)).find((one) => isOf(champion, { ...one, version: Number(one.version) }));
   return {
+    concept: async (call, champion) => conceptOf((await ownSeries(call, champion))?.concept ?? null),
     accuracy: async (call, champion, metric) => {
-      const own = (await series(call, champion)).find((one) =>
-        isOf(champion, { ...one, version: Number(one.version) }),
-      );
+      const own = await ownSeries(call, champion);
       return (own?.windows ?? []).flatMap((window) => accuracyWindow(window, metric));
     },
     drift: async (call, champion) => {

@@ -19,6 +19,7 @@ const terms: RetrainingTerms = {
 const calm: RetrainingStanding = {
   accuracy: { isOpen: false, isWeak: false },
   isDrifting: false,
+  hasConceptDrift: false,
   championSince: 0,
   starts: [],
 };
@@ -36,6 +37,7 @@ const past = fc.integer({ min: 0, max: now });
 const arbitraryStanding = fc.record({
   accuracy: fc.record({ isOpen: fc.boolean(), isWeak: fc.boolean() }),
   isDrifting: fc.boolean(),
+  hasConceptDrift: fc.boolean(),
   championSince: past,
   starts: fc.array(past, { maxLength: 6 }),
   lastEndedAt: fc.option(past, { nil: undefined }),
@@ -51,10 +53,18 @@ function termsWith({
 }
 
 describe("when a model is trained again", () => {
+  test("concept drift is evidence of harm, and starts one only where somebody said so", () => {
+    const found = { ...calm, hasConceptDrift: true };
+    expect(decideRetraining(terms, found, now)).toEqual({ kind: "nothing" });
+    const asked = { ...terms, onConceptDrift: true };
+    expect(decideRetraining(asked, found, now)).toEqual({ kind: "start", trigger: "concept_drift" });
+    expect(decideRetraining(asked, calm, now)).toEqual({ kind: "nothing" });
+  });
+
   test("drift without evidence of harm starts nothing, unless the charter says so, whatever else is the case", () => {
     fc.assert(
       fc.property(arbitraryTerms, arbitraryStanding, (over, standing) => {
-        const unharmed = { ...standing, accuracy: { isOpen: false, isWeak: false } };
+        const unharmed = { ...standing, hasConceptDrift: false, accuracy: { isOpen: false, isWeak: false } };
         const { everyMs: _, ...unscheduled } = termsWith(over);
         const decision = decideRetraining(unscheduled, unharmed, now);
         if (unscheduled.onDrift === "alone" && unharmed.isDrifting) expect(decision.kind).not.toBe("nothing");

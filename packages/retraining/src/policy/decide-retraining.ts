@@ -5,6 +5,8 @@ import type { AccuracyStanding } from "./hysteresis.ts";
 export interface RetrainingStanding {
   readonly accuracy: AccuracyStanding;
   readonly isDrifting: boolean;
+  /** Outcomes show its predictions to be wrong more often than they were. */
+  readonly hasConceptDrift: boolean;
   /** When the model that answers was registered. */
   readonly championSince: number;
   /** Starts of its retrainings, in any order. */
@@ -15,7 +17,7 @@ export interface RetrainingStanding {
 }
 
 /** What starts a retraining without anybody asking. */
-export type Trigger = "accuracy" | "drift" | "drift_with_harm" | "schedule";
+export type Trigger = "accuracy" | "concept_drift" | "drift" | "drift_with_harm" | "schedule";
 
 export type RetrainingDecision =
   | { readonly kind: "nothing" }
@@ -36,11 +38,12 @@ export function decideRetraining(
 }
 
 function triggerOf(
-  { accuracy, onDrift, everyMs }: RetrainingTerms,
-  { accuracy: found, isDrifting, championSince, starts }: RetrainingStanding,
+  { accuracy, onDrift, onConceptDrift, everyMs }: RetrainingTerms,
+  { accuracy: found, isDrifting, hasConceptDrift, championSince, starts }: RetrainingStanding,
   now: number,
 ): Trigger | undefined {
   if (accuracy?.isTrigger && found.isOpen) return "accuracy";
+  if (onConceptDrift && hasConceptDrift) return "concept_drift";
   if (onDrift === "alone" && isDrifting) return "drift";
   if (onDrift === "with_harm" && isDrifting && (found.isWeak || found.isOpen)) return "drift_with_harm";
   const last = Math.max(championSince, ...starts);

@@ -19,6 +19,9 @@ describe("whose word starts a retraining", () => {
       onDrift: "with_harm",
       accuracy: { metric: "roc_auc", kind: "floor", open: 0.65, close: 0.66, isTrigger: true },
     });
+    const concept = charterWith("retraining: { onConceptDrift: true, approval: none }\n");
+    expect(retrainingTerms(concept, undefined)).toMatchObject({ onConceptDrift: true, onDrift: "never" });
+    expect(contradictions(concept, { onConceptDrift: false })).toHaveLength(1);
     const every = charterWith("retraining: { every: 1d, approval: none }\n");
     expect(retrainingTerms(every, undefined)).toMatchObject({
       everyMs: 24 * hourMs,
@@ -35,6 +38,8 @@ describe("whose word starts a retraining", () => {
       onDrift: "with_harm",
       accuracy: { open: 0.6, close: 0.6, isTrigger: false },
     });
+    expect(retrainingTerms(silent, { onConceptDrift: true }).onConceptDrift).toBe(true);
+    expect(retrainingTerms(silent, undefined).onConceptDrift).toBeUndefined();
     expect(retrainingTerms(silent, undefined)).toMatchObject({ source: "none", onDrift: "never" });
   });
 

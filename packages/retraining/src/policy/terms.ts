@@ -43,6 +43,7 @@ export function retrainingTerms(
     isPaused: policy?.isPaused ?? false,
     ...(every === undefined ? {} : { everyMs: every }),
     onDrift: driftRule(stated, policy),
+    ...((stated ?? policy)?.onConceptDrift ? { onConceptDrift: true } : {}),
     ...(bound
       ? {
           accuracy: {
@@ -93,9 +94,9 @@ function closeLevel(kind: "floor" | "ceiling", open: number, margin: number): nu
 /** What a policy states that is the charter's to say; empty when it may be set. Pure. */
 export function contradictions(charter: CharterDocument | undefined, policy: RetrainingPolicy): string[] {
   const { windows } = policy;
-  const charters = (["everyHours", "onDrift", "onAccuracyBelow", "approval"] as const).filter(
-    (member) => charter?.retraining && policy[member] !== undefined,
-  );
+  const charters = (
+    ["everyHours", "onDrift", "onConceptDrift", "onAccuracyBelow", "approval"] as const
+  ).filter((member) => charter?.retraining && policy[member] !== undefined);
   return [
     ...charters.map((member) => `${member} is the charter's to say, under retraining`),
     ...(windows && (2 * windows.least <= windows.of || windows.least > windows.of)
