@@ -1,42 +1,13 @@
-import {
-  type CallContext,
-  canonicalBytes,
-  digestBytes,
-  type JsonObject,
-  newId,
-  PortolanError,
-  type RecordBatch,
-  requireSeen,
-  type Transaction,
-} from "@portolan/kernel";
+import { type CallContext, type JsonObject, PortolanError, type Transaction } from "@portolan/kernel";
 import { type Batch, checkBatch, limits, ownTagViolations, refuse } from "./check-values.ts";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
-import { findRun, type RunDeps, resourceOf } from "./find-run.ts";
 import { latestPoints } from "./latest-points.ts";
 import { sealPoints } from "./point-groups.ts";
-import type { PointWriter } from "./point-writer.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
-import type { RecordRefusal } from "./ports.ts";
-import type { RunFacts } from "./run-memory.ts";
 import { nameTag } from "./run-tags.ts";
-import {
-  addInputs,
-  addParams,
-  countKeys,
-  countLogged,
-  findRunRow,
-  findTag,
-  removeTag,
-  setReported,
-  setTags,
-} from "./store.ts";
-
-export interface LogDeps extends RunDeps {
-  readonly points: PointWriter;
-  readonly recordBatch: RecordBatch;
-  readonly recordRefusal: RecordRefusal;
-}
+import { type LogDeps, requireWriter, sealed, writeWithinBound } from "./run-writer.ts";
+import { addInputs, addParams, countKeys, findTag, removeTag, setReported, setTags } from "./store.ts";
 
 /**
  * Logs metrics, parameters and tags; all or none. Sent again, it changes nothing.
@@ -217,7 +188,7 @@ async function refuseTooManyKeys(tx: Transaction, runId: string, kind: Kind): Pr
   });
 }
 
-/** One request: allowed, within the run's bound, and one leaf in the ledger, all with its effect. */
+/** One request, with all its effect: allowed, and with no more keys than a run may have. */
 async function write(
   deps: LogDeps,
   call: CallContext,
@@ -226,51 +197,10 @@ async function write(
   effect: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
   await requireWriter(deps, call, runId);
-  const { organisationId } = call.actor;
-  const bytes = canonicalBytes(content);
-  await deps.work.write(call, async (tx) => {
-    const counted = Math.max(bytes.length, limits.leastBytes);
-    const total = await countLogged(tx.sql, { organisationId, runId, now: tx.now }, counted);
-    if (total === undefined) throw notOpen(runId);
-    if (total > limits.runBytes) throw tooMuch();
+  await writeWithinBound(deps, call, { runId, event, count, ...sealed(content) }, async (tx) => {
     await effect(tx);
     for (const kind of kinds) await refuseTooManyKeys(tx, runId, kind);
-    // A key of its own: the same tag set, changed and set again is three facts, whatever id the requests claim.
-    const key = `tracking:${runId}:${newId("request", tx.now)}`;
-    await deps.recordBatch(tx, { event, subject: runId, digest: digestBytes(bytes), count, key });
   });
-}
-
-/**
- * A run of training has its place on the row of its attempt. One that has none may exist all the same: its own package knows. To a
- * client's run its owner logs, while they may in that place.
- *
- * @param known facts of the run from before; whether it is deleted is then left to the write
- */
-export async function requireWriter(
-  deps: LogDeps,
-  call: CallContext,
-  runId: string,
-  known?: RunFacts,
-): Promise<void> {
-  const { organisationId, id: caller } = call.actor;
-  const row = known ? undefined : await deps.work.read(call, (sql) => findRunRow(sql, runId));
-  const facts = known ?? row;
-  const own = facts?.organisation_id === organisationId ? facts : undefined;
-  const run = own ? placeOf(own) : await findRun(deps, call, runId);
-  const question = { action: "training:track", resource: resourceOf(call, run) };
-  await requireSeen(deps.authorizer, call, question, () => deps.runs.missing(runId));
-  if (own) deps.points.runs.keep(own);
-  if (own?.origin !== "client") return;
-  if (own.started_by !== caller) {
-    await deps.recordRefusal(call, { ...question, reason: "only its maker logs to a run" });
-    throw notOwner(runId);
-  }
-  if (row?.deleted_at) throw deleted(runId);
-}
-
-function placeOf({ run_id: id, origin, environment, use_case_id }: RunFacts) {
-  return { id, origin, environment, ...(use_case_id === null ? {} : { useCaseId: use_case_id }) };
 }
 
 function jsonText({ key, value }: KeyValue): JsonObject {
@@ -280,32 +210,4 @@ function jsonText({ key, value }: KeyValue): JsonObject {
 /** NaN has no JSON form; MLflow writes it as text. */
 function jsonPoint({ key, value, timestampMs, step }: MetricPoint): JsonObject {
   return { key, value: Number.isNaN(value) ? "NaN" : value, timestampMs, step };
-}
-
-export function notOpen(runId: string): PortolanError<TrackingErrorCode> {
-  return new PortolanError("tracking.run_not_open", {
-    detail: `no trainer of the run ${runId} is at work`,
-    mend: "Log while the run is running, from its own trainer.",
-  });
-}
-
-function tooMuch(): PortolanError<TrackingErrorCode> {
-  return new PortolanError("tracking.too_much_logged", {
-    detail: `one run logs at most ${limits.runBytes / 2 ** 20} MiB`,
-    mend: "Log every n-th step, and several points in one request, which counts as a KiB at least.",
-  });
-}
-
-function notOwner(runId: string): PortolanError<TrackingErrorCode> {
-  return new PortolanError("tracking.not_run_owner", {
-    detail: `the run ${runId} was made by somebody else`,
-    mend: "Log to a run of your own: what a run says is its owner's word.",
-  });
-}
-
-function deleted(runId: string): PortolanError<TrackingErrorCode> {
-  return new PortolanError("tracking.run_deleted", {
-    detail: `the run ${runId} is deleted`,
-    mend: "Restore it first, or log to another run.",
-  });
 }

@@ -170,3 +170,14 @@ test("a model belongs to a run of the caller's own, and to its experiment", asyn
   const outputs = { run_id: run.run_id, models: [{ model_id: other.model_id }] };
   expect((await f.post("runs/outputs", outputs)).status).toBe(400);
 });
+
+test("what is said of models and files counts as what the run logs: a full run takes neither", async () => {
+  const run = await aRun();
+  const full = 256 * 2 ** 20 - 10;
+  await f.db.database.session((session) =>
+    session.query("update tracking.runs set logged_bytes = $2 where run_id = $1", [run.run_id, full]),
+  );
+  const asked = { experiment_id, source_run_id: run.run_id, name: "arrivals" };
+  expect((await f.post("logged-models", asked)).status).toBe(400);
+  expect((await f.bytes("PUT", `${run.at}/note.txt`, { body: "x" })).status).toBe(400);
+});

@@ -6,21 +6,14 @@ import {
 } from "@portolan/monitoring/contract";
 import { evidencePage, section, table } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
-import { boundsText, changeText, instant, unitOf, verdict } from "./timeline-text.ts";
+import { changeText, instant, moveRows, verdict } from "./timeline-text.ts";
 
 const picture = { width: 860, height: 70, left: 4, top: 6 } as const;
 
 /** A timeline as a page of its own: no script, nothing from elsewhere; each picture has its numbers in words. The same timeline gives the same page. Pure. */
 export function timelinePage(timeline: Timeline): string {
-  const { from, to, ranking, events } = timeline;
-  const moves = ranking.map((move, at) => [
-    String(at + 1),
-    move.layer,
-    move.what,
-    instant(move.at),
-    boundsText(move),
-    changeText(move, unitOf(timeline, move)),
-  ]);
+  const { from, to, events } = timeline;
+  const moves = moveRows(timeline);
   const happened = events.map(({ at, layer, what }) => [instant(at), layer, what]);
   const heads = ["", "Layer", "What", "From", "No earlier and no later than", "How"];
   return evidencePage(verdict(timeline), [

@@ -4,16 +4,9 @@ import { onOneLine, table } from "../output.ts";
 
 /** A timeline for the terminal: what moved first, and the events. */
 export function timelineText(timeline: Timeline): string {
-  const { ranking, events, series } = timeline;
+  const { events, series } = timeline;
   const head = `${verdict(timeline)} (${instant(timeline.from)} to ${instant(timeline.to)}, ${series.length} series)`;
-  const moves = ranking.map((move, at) => [
-    String(at + 1),
-    move.layer,
-    move.what,
-    instant(move.at),
-    boundsText(move),
-    changeText(move, unitOf(timeline, move)),
-  ]);
+  const moves = moveRows(timeline);
   const happened = events.map(({ at, layer, what }) => [instant(at), layer, what]);
   return [
     onOneLine(head),
@@ -24,6 +17,18 @@ export function timelineText(timeline: Timeline): string {
   ].join("\n\n");
 }
 
+/** What moved, the first one first: number, layer, what, when, between which moments, how. */
+export function moveRows(timeline: Timeline): string[][] {
+  return timeline.ranking.map((move, at) => [
+    String(at + 1),
+    move.layer,
+    move.what,
+    instant(move.at),
+    boundsText(move),
+    changeText(move, unitOf(timeline, move)),
+  ]);
+}
+
 /** What moved first, in a sentence. */
 export function verdict({ environment, endpoint, ranking }: Timeline): string {
   const [first] = ranking;
@@ -32,14 +37,11 @@ export function verdict({ environment, endpoint, ranking }: Timeline): string {
     : `${environment}/${endpoint}: nothing moved`;
 }
 
-export function unitOf(
-  { series }: Timeline,
-  { what, layer }: TimelineMove,
-): TimelineSeries["unit"] | undefined {
+function unitOf({ series }: Timeline, { what, layer }: TimelineMove): TimelineSeries["unit"] | undefined {
   return series.find((one) => one.what === what && one.layer === layer)?.unit;
 }
 
-export function boundsText({ earliest, latest }: TimelineMove): string {
+function boundsText({ earliest, latest }: TimelineMove): string {
   return earliest === latest ? "" : `${clockTime(earliest)} to ${clockTime(latest)}`;
 }
 

@@ -7,20 +7,17 @@ import {
   digestBytes,
   type EnvironmentPlace,
   isPortolanError,
-  newId,
   type ObjectStore,
   PortolanError,
   type RowBytes,
   type Transaction,
 } from "@portolan/kernel";
-import { limits } from "../check-values.ts";
 import type { TrackingErrorCode } from "../errors.ts";
 import { experimentIdOf } from "../experiment-id.ts";
 import { findRun, findRunOr } from "../find-run.ts";
-import { type LogDeps, notOpen, requireWriter } from "../log-to-run.ts";
 import { findModelRow } from "../models/model-store.ts";
 import type { TrackedRun } from "../ports.ts";
-import { countLogged } from "../store.ts";
+import { type LogDeps, requireWriter, writeWithinBound } from "../run-writer.ts";
 import { type ArtifactAddress, parseArtifactAddress } from "./artifact-path.ts";
 import {
   type ArtifactRoot,
@@ -186,17 +183,13 @@ async function writeFiles(
   leaf: { readonly event: string; readonly digest: Digest },
   effect: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  const { organisationId } = call.actor;
-  await deps.work.write(call, async (tx) => {
-    const of = { organisationId, runId: run.id, now: tx.now };
-    const total = await countLogged(tx.sql, of, limits.leastBytes);
-    if (total === undefined) throw notOpen(run.id);
-    const { modelId } = root;
+  const { modelId } = root;
+  const request = { runId: run.id, subject: modelId ?? run.id, ...leaf, sizeBytes: 0, count: 1 };
+  await writeWithinBound(deps, call, request, async (tx) => {
+    const { organisationId } = call.actor;
     const model = modelId === undefined ? undefined : await findModelRow(tx.sql, organisationId, modelId);
     if (modelId !== undefined && model?.status === "LOGGED_MODEL_READY") throw ready(modelId);
     await effect(tx);
-    const key = `tracking:${run.id}:${newId("request", tx.now)}`;
-    await deps.recordBatch(tx, { ...leaf, subject: modelId ?? run.id, count: 1, key });
   });
 }
 

@@ -2,22 +2,18 @@ import { randomBytes } from "node:crypto";
 import {
   asPlace,
   type CallContext,
-  canonicalBytes,
-  digestBytes,
   type JsonObject,
-  newId,
   PortolanError,
   type Transaction,
 } from "@portolan/kernel";
 import { listArtifactRows } from "../artifacts/artifact-store.ts";
-import { checkBatch, limits, ownTagViolations, refuse } from "../check-values.ts";
+import { checkBatch, ownTagViolations, refuse } from "../check-values.ts";
 import type { KeyValue, ModelStatus } from "../contract.ts";
 import type { TrackingErrorCode } from "../errors.ts";
 import { experimentIdOf } from "../experiment-id.ts";
 import { findRun, findRunOr } from "../find-run.ts";
-import { type LogDeps, notOpen, requireWriter } from "../log-to-run.ts";
 import type { TrackedRun } from "../ports.ts";
-import { countLogged } from "../store.ts";
+import { type LogDeps, requireWriter, sealed, writeWithinBound } from "../run-writer.ts";
 import {
   changeModel,
   findModelRow,
@@ -260,31 +256,19 @@ interface Leaf {
   readonly content: JsonObject;
 }
 
-/** One request: allowed, within what the run may log, and one leaf in the ledger, all with its effect. */
 async function write<Value>(
   deps: LogDeps,
   call: CallContext,
-  { runId, modelId, event, content }: Leaf,
+  { runId, modelId = runId, event, content }: Leaf,
   effect: (tx: Transaction) => Promise<Value>,
 ): Promise<Value> {
   await requireWriter(deps, call, runId);
-  const { organisationId } = call.actor;
-  const bytes = canonicalBytes(content);
-  return deps.work.write(call, async (tx) => {
-    const counted = Math.max(bytes.length, limits.leastBytes);
-    const total = await countLogged(tx.sql, { organisationId, runId, now: tx.now }, counted);
-    if (total === undefined) throw notOpen(runId);
-    const value = await effect(tx);
-    const key = `tracking:${runId}:${newId("request", tx.now)}`;
-    await deps.recordBatch(tx, {
-      event,
-      subject: modelId ?? runId,
-      digest: digestBytes(bytes),
-      count: 1,
-      key,
-    });
-    return value;
-  });
+  return writeWithinBound(
+    deps,
+    call,
+    { runId, subject: modelId, event, count: 1, ...sealed(content) },
+    effect,
+  );
 }
 
 function jsonOf(change: ModelChange): JsonObject {

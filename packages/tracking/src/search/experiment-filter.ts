@@ -1,4 +1,5 @@
 import type { KeyValue } from "../contract.ts";
+import { compareNumbers, likeForm } from "./comparisons.ts";
 import { bad, Reader, readText } from "./filter-reader.ts";
 
 /** What a filter of experiments looks at. */
@@ -67,32 +68,6 @@ function textCondition(
   if (operator === "!=") return (of) => valueOf(of) !== undefined && valueOf(of) !== wanted;
   const form = likeForm(wanted, operator === "ilike");
   return (of) => form.test(valueOf(of) ?? "\u0000");
-}
-
-/** SQL's LIKE: `%` is any text, `_` any character. */
-function likeForm(pattern: string, ignoresCase: boolean): RegExp {
-  const source = pattern
-    .replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")
-    .replaceAll("%", "[^\\0]*")
-    .replaceAll("_", "[^\\0]");
-  return new RegExp(`^${source}$`, ignoresCase ? "isu" : "su");
-}
-
-function compareNumbers(operator: string, value: number, wanted: number): boolean {
-  switch (operator) {
-    case ">=":
-      return value >= wanted;
-    case "<=":
-      return value <= wanted;
-    case ">":
-      return value > wanted;
-    case "<":
-      return value < wanted;
-    case "=":
-      return value === wanted;
-    default:
-      return value !== wanted;
-  }
 }
 
 type Compare = (a: FilteredExperiment, b: FilteredExperiment) => number;
