@@ -42,6 +42,26 @@ const artifactRoutes: readonly EnvironmentRoute[] = [
   },
 ];
 
+const mpu = "/api/2.0/mlflow-artifacts/mpu";
+const uploadRoutes: readonly EnvironmentRoute[] = (
+  [
+    ["create", { num_parts: 1 }],
+    ["complete", { upload_id: "0".repeat(32), parts: [{ part_number: 1 }] }],
+    ["abort", { upload_id: "0".repeat(32) }],
+  ] as const
+).map(
+  ([what, body]): EnvironmentRoute => ({
+    kind: "found",
+    route: `POST ${mpu}/${what}/*`,
+    of: "clientRun",
+    missing: missingId("crn"),
+    request: ({ known }, id) => ({
+      url: `${mpu}/${what}/${known.get("organisation")}-production/${id}/artifacts`,
+      body: { path: "large.bin", ...body },
+    }),
+  }),
+);
+
 const missingModel = `m-${"0".repeat(32)}`;
 
 function ofModel(method: "GET" | "POST" | "PATCH" | "DELETE", rest: string, body?: object): EnvironmentRoute {
@@ -165,6 +185,7 @@ export const mlflowEnvironmentRoutes: readonly EnvironmentRoute[] = [
     (id) => `${mlflow}/metrics/get-history-bulk-interval?run_ids=${id}&metric_key=loss`,
   ),
   ...artifactRoutes,
+  ...uploadRoutes,
   ...loggedModelRoutes,
   ...registryRoutes,
   ...[

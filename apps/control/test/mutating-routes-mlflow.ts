@@ -31,6 +31,38 @@ async function uploadModel(world: World): Promise<void> {
   await must(world.api, "PUT", url, bytes, await world.api.token("max"));
 }
 
+const mpu = "/api/2.0/mlflow-artifacts/mpu";
+const ofUpload =
+  (what: string, body: (world: World) => object) =>
+  (world: World): { url: string; body?: object } => ({
+    url: `${mpu}/${what}/${experiment(world)}/${known(world, "clientRun")}/artifacts`,
+    body: { path: "large.bin", ...body(world) },
+  });
+
+/** One upload that becomes a file, and one that is given up. */
+const uploads: readonly MutatingRoute[] = [
+  recorded(
+    `POST ${mpu}/create/*`,
+    "tracking.upload.begun",
+    ofUpload("create", () => ({ num_parts: 1 })),
+    async ({ upload_id }, world) => {
+      world.known.set("upload", String(upload_id));
+      const url = `${runRoot(world)}/.upload-${String(upload_id)}/1`;
+      await must(world.api, "PUT", url, Buffer.from("all of it"), await world.api.token("max"));
+    },
+  ),
+  recorded(
+    `POST ${mpu}/complete/*`,
+    "tracking.artifact.logged",
+    ofUpload("complete", (world) => ({ upload_id: known(world, "upload"), parts: [{ part_number: 1 }] })),
+  ),
+  recorded(
+    `POST ${mpu}/abort/*`,
+    "tracking.artifact.deleted",
+    ofUpload("abort", (world) => ({ upload_id: known(world, "upload") })),
+  ),
+];
+
 const loggedModels: readonly MutatingRoute[] = [
   recorded(`PUT ${proxy}/*`, "tracking.artifact.logged", (world) => ({
     url: `${runRoot(world)}/note.txt`,
@@ -119,6 +151,7 @@ const registry: readonly MutatingRoute[] = [
 
 /** In the order in which they are driven: files, a model, its versions, and its end. */
 export const mlflowRoutes: readonly MutatingRoute[] = [
+  ...uploads,
   ...loggedModels,
   ...registry,
   recorded(`DELETE ${mlflow}/logged-models/:model_id`, "tracking.model.deleted", ofModel("")),

@@ -23,7 +23,7 @@ const acceptedFirst = Object.fromEntries(
 
 /** What is counted of accepted blocks is derived from them, and marked block by block. */
 const countedThen = Object.fromEntries(
-  ["counted_blocks", "request_counts"].map((table) => [
+  ["counted_blocks", "request_counts", "stage_counts"].map((table) => [
     `monitoring.${table}`,
     "figures of what the accepted blocks hold, which the ledger has",
   ]),

@@ -80,6 +80,67 @@ test("only the owner of a run writes its artifacts, and rows of data go to no ot
   expect((await f.bytes("GET", `${run.at}/rows.csv`, reader)).status).toBe(404);
 });
 
+test("a file comes in parts, in whatever order; without one of them, or with other bytes than were answered, it does not come to be", async () => {
+  const run = await aRun();
+  const root = run.at.replace("/mlflow-artifacts/artifacts/", "/mlflow-artifacts/mpu/ACT/");
+  const act = (what: string, body: object, caller?: string) =>
+    f.bytes("POST", `${root.replace("ACT", what)}/plots`, {
+      body: JSON.stringify({ path: "/tmp/here/large.bin", ...body }),
+      type: "application/json",
+      ...(caller ? { caller } : {}),
+    });
+  const begun = await act("create", { num_parts: 2 });
+  const { upload_id, credentials } = JSON.parse(begun.text) as {
+    upload_id: string;
+    credentials: { url: string; part_number: number }[];
+  };
+  expect(credentials.map(({ part_number }) => part_number)).toEqual([1, 2]);
+  const paths = credentials.map(({ url }) => new URL(url).pathname);
+  for (const [at, body] of [
+    [1, "second"],
+    [0, "first, "],
+  ] as const)
+    expect((await f.bytes("PUT", paths[at] ?? "", { body })).status).toBe(200);
+  const etag = (text: string) => `"${digestBytes(Buffer.from(text))}"`;
+  const parts = [
+    { part_number: 1, etag: etag("first, "), url: null },
+    { part_number: 2, etag: null },
+  ];
+  const complete = { upload_id, parts };
+  expect((await act("complete", { upload_id, parts: parts.slice(0, 1) })).status).toBe(404);
+  expect((await act("complete", { upload_id, parts: parts.toReversed() })).status).toBe(404);
+  expect(
+    (await act("complete", { upload_id, parts: [{ ...parts[0], etag: etag("x") }, parts[1]] })).status,
+  ).toBe(404);
+  expect((await act("complete", { ...complete, upload_id: "../x" })).status).toBe(404);
+  expect((await act("complete", complete, "engineer usr_other")).status).toBe(403);
+  expect((await act("complete", complete)).status).toBe(200);
+  expect((await act("complete", complete)).status).toBe(404);
+  expect(await f.bytes("GET", `${run.at}/plots/large.bin`)).toEqual({ status: 200, text: "first, second" });
+  expect((await f.get("artifacts/list", { run_id: run.run_id, path: "plots" })).body).toMatchObject({
+    files: [{ path: "plots/large.bin", file_size: 13 }],
+  });
+});
+
+test("an upload that is given up leaves nothing; one of no parts, or too many, does not begin", async () => {
+  const run = await aRun();
+  const root = run.at.replace("/mlflow-artifacts/artifacts/", "/mlflow-artifacts/mpu/ACT/");
+  const act = (what: string, body: object) =>
+    f.bytes("POST", root.replace("ACT", what), {
+      body: JSON.stringify({ path: "large.bin", ...body }),
+      type: "application/json",
+    });
+  const { upload_id, credentials } = JSON.parse((await act("create", { num_parts: 1 })).text) as {
+    upload_id: string;
+    credentials: { url: string }[];
+  };
+  await f.bytes("PUT", new URL(credentials[0]?.url ?? "").pathname, { body: "half" });
+  expect((await act("abort", { upload_id })).status).toBe(200);
+  expect((await f.get("artifacts/list", { run_id: run.run_id })).body).not.toHaveProperty("files");
+  for (const num_parts of [0, 1001]) expect((await act("create", { num_parts })).status).toBe(400);
+  expect((await act("create", { num_parts: 1, path: "../large.bin/.." })).status).toBe(400);
+});
+
 test("odd paths, runs of other experiments, and files in the way of folders are refused", async () => {
   const run = await aRun();
   for (const path of ["..%2f..%2fx", "a%2500", "a%23b", "%2fetc", "a%5cb", ""])

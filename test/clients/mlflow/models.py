@@ -4,6 +4,7 @@ Knows MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN; its arguments are the name 
 understood as JSON lines.
 """
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +48,16 @@ with mlflow.start_run() as run:
         lambda: mlflow.sklearn.log_model(fitted, name="registered", registered_model_name=NAME, **FORMAT)
     )
 say("registering", registering[0])
+# More than one part of five megabytes, by the client's own upload in parts.
+large = folder / "large.bin"
+large.write_bytes(bytes(range(256)) * 25_000)
+os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] = "true"
+os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = "1"
+os.environ["MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE"] = str(5 * 2**20)
+client.log_artifact(RUN, str(large), "parts")
+os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] = "false"
+back = Path(mlflow.artifacts.download_artifacts(run_id=RUN, artifact_path="parts/large.bin")).read_bytes()
+say("in_parts", [back == large.read_bytes(), [one.path for one in client.list_artifacts(RUN, "parts")]])
 say("listed", sorted(one.path for one in client.list_artifacts(RUN)))
 say("artifact", Path(mlflow.artifacts.download_artifacts(run_id=RUN, artifact_path="plots/a b.txt")).read_text())
 say("outputs", len(client.get_run(RUN).outputs.model_outputs))

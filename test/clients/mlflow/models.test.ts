@@ -49,6 +49,7 @@ describe.skipIf(python === undefined)("models through the Python client of MLflo
   const ofRun = {
     listed: expect.arrayContaining(["plots"]),
     artifact: "confusion",
+    in_parts: [true, ["parts/large.bin"]],
     outputs: 2,
     model_metric: [0.9],
     found: ["arrivals-model", "registered"],

@@ -43,7 +43,7 @@ export const artifactLimits = {
 } as const;
 
 /** Where an address leads, as far as the caller may read it. */
-interface Located {
+export interface Located {
   readonly run: TrackedRun;
   readonly root: ArtifactRoot;
   readonly path: string;
@@ -55,6 +55,7 @@ interface Located {
  * Stores a file of the caller's own run, or of a model that it logged. A file of the same name is replaced, but for a model that is ready.
  *
  * @param text of the address, decoded once
+ * @returns of the stored bytes
  * @throws PortolanError `tracking.invalid_value` for odd paths, `tracking.artifacts_full`, `tracking.model_ready`, and what logging throws
  */
 export async function putArtifact(
@@ -62,7 +63,7 @@ export async function putArtifact(
   call: CallContext,
   text: string,
   bytes: AsyncIterable<Uint8Array>,
-): Promise<void> {
+): Promise<Digest> {
   const address = parseArtifactAddress(text);
   const at = await locateForWriting(deps, call, address);
   if (at.path === "") throw missingArtifact(text);
@@ -72,14 +73,24 @@ export async function putArtifact(
   const { digest, sizeBytes } = await deps.objects.putStream(bytes, left).catch((error: unknown) => {
     throw isPortolanError(error) && error.code === "objectstore.too_large" ? full() : error;
   });
-  await writeFiles(deps, call, at, { event: "tracking.artifact.logged", digest }, async (tx) => {
-    const now = await usedByArtifacts(tx.sql, at.root, at.path);
-    if (now.bytes + sizeBytes > artifactLimits.runBytes || now.files >= artifactLimits.runFiles) throw full();
-    if (await isInTheWay(tx.sql, at.root, at.path)) throw inTheWay(at.path);
-    await deps.artifacts.note(tx, placeOfRun(at.run), [{ digest, kind: "upload" }]);
-    const file = { path: at.path, digest, sizeBytes, loggedBy: call.actor.id, now: tx.now };
-    await putArtifactRow(tx.sql, at.root, file);
-  });
+  await writeFiles(deps, call, at, { event: "tracking.artifact.logged", digest }, (tx) =>
+    addFile(deps, tx, at, { digest, sizeBytes }),
+  );
+  return digest;
+}
+
+/** A file whose bytes are stored becomes one of the run's. @throws PortolanError `tracking.artifacts_full`, `tracking.invalid_value` */
+export async function addFile(
+  { artifacts }: Pick<ArtifactDeps, "artifacts">,
+  tx: Transaction,
+  { run, root, path }: Located,
+  { digest, sizeBytes }: { readonly digest: Digest; readonly sizeBytes: number },
+): Promise<void> {
+  const now = await usedByArtifacts(tx.sql, root, path);
+  if (now.bytes + sizeBytes > artifactLimits.runBytes || now.files >= artifactLimits.runFiles) throw full();
+  if (await isInTheWay(tx.sql, root, path)) throw inTheWay(path);
+  await artifacts.note(tx, placeOfRun(run), [{ digest, kind: "upload" }]);
+  await putArtifactRow(tx.sql, root, { path, digest, sizeBytes, loggedBy: tx.call.actor.id, now: tx.now });
 }
 
 /**
@@ -164,7 +175,7 @@ async function locate(deps: ArtifactDeps, call: CallContext, address: ArtifactAd
   return { run, root, path, isSettled: row?.status === "LOGGED_MODEL_READY" };
 }
 
-async function locateForWriting(
+export async function locateForWriting(
   deps: ArtifactDeps,
   call: CallContext,
   address: ArtifactAddress,
@@ -176,7 +187,7 @@ async function locateForWriting(
 }
 
 /** One request: within what the run may log, and one leaf in the ledger, all with its effect. */
-async function writeFiles(
+export async function writeFiles(
   deps: ArtifactDeps,
   call: CallContext,
   { run, root }: Located,
@@ -197,14 +208,14 @@ function placeOfRun({ environment, useCaseId }: TrackedRun): EnvironmentPlace {
   return { environment, ...asPlace({ useCaseId }) };
 }
 
-function missingArtifact(text: string): PortolanError<TrackingErrorCode> {
+export function missingArtifact(text: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.artifact_not_found", {
     detail: `there is no artifact ${JSON.stringify(text.slice(0, 200))} here`,
     mend: "artifacts/list says what the run has.",
   });
 }
 
-function full(): PortolanError<TrackingErrorCode> {
+export function full(): PortolanError<TrackingErrorCode> {
   const { fileBytes, runBytes, runFiles } = artifactLimits;
   return new PortolanError("tracking.artifacts_full", {
     detail: `a file has at most ${fileBytes / 2 ** 30} GiB, and one run at most ${runFiles} files of ${runBytes / 2 ** 30} GiB together`,

@@ -11,11 +11,12 @@ import {
   openArtifact,
   putArtifact,
 } from "../artifacts/artifacts.ts";
+import { abortUpload, beginUpload, completeUpload } from "../artifacts/multipart.ts";
 import { findRun } from "../find-run.ts";
 import { runRootOf } from "./mlflow-answers.ts";
 import { runIdOf } from "./mlflow-forms.ts";
-import { ListArtifacts } from "./mlflow-model-forms.ts";
-import { filesAnswer, reading } from "./route-options.ts";
+import { AbortUpload, BeginUpload, CompleteUpload, ListArtifacts } from "./mlflow-model-forms.ts";
+import { filesAnswer, reading, writing } from "./route-options.ts";
 
 const tags = ["tracking"];
 const AnyPath = Type.Object({ "*": Type.String() });
@@ -56,7 +57,55 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       return {};
     },
   );
+  multipartRoutes(app, deps);
   await app.register((scope) => uploadRoute(scope, deps));
+}
+
+/** Large files in parts, which go to the route of artifacts with the caller's own credential. */
+function multipartRoutes(app: FastifyInstance, deps: ArtifactDeps): void {
+  app.post<{ Params: AnyPath; Body: Static<typeof BeginUpload> }>(
+    "/mpu/create/*",
+    writing("MLflow: begin to upload a file in parts", BeginUpload),
+    async ({ call, params, body, protocol, host, headers }, reply) => {
+      const file = { folder: params["*"], localPath: body.path };
+      const { id, parts } = await beginUpload(deps, call, file, body.num_parts);
+      const base = `${protocol}://${host}/api/2.0/mlflow-artifacts/artifacts`;
+      // Clients send a part with these headers alone: what the caller has shown is given back to the caller, and to nobody else.
+      const { authorization } = headers;
+      void reply.header("cache-control", "no-store");
+      return {
+        upload_id: id,
+        credentials: parts.map(({ number, address }) => ({
+          url: `${base}/${address.split("/").map(encodeURIComponent).join("/")}`,
+          part_number: number,
+          headers: {
+            "content-type": "application/octet-stream",
+            ...(authorization === undefined ? {} : { authorization }),
+          },
+        })),
+      };
+    },
+  );
+  app.post<{ Params: AnyPath; Body: Static<typeof CompleteUpload> }>(
+    "/mpu/complete/*",
+    writing("MLflow: make a file of its uploaded parts", CompleteUpload),
+    async ({ call, params, body }) => {
+      const stated = body.parts.map(({ part_number: number, etag }) => ({
+        number,
+        ...(etag ? { digest: etag.replaceAll('"', "") } : {}),
+      }));
+      await completeUpload(deps, call, { folder: params["*"], localPath: body.path }, body.upload_id, stated);
+      return {};
+    },
+  );
+  app.post<{ Params: AnyPath; Body: Static<typeof AbortUpload> }>(
+    "/mpu/abort/*",
+    writing("MLflow: give up an upload in parts", AbortUpload),
+    async ({ call, params, body }) => {
+      await abortUpload(deps, call, { folder: params["*"], localPath: body.path }, body.upload_id);
+      return {};
+    },
+  );
 }
 
 /** Whatever the type of the file: it goes to the store as it comes. */
@@ -70,9 +119,10 @@ async function uploadRoute(app: FastifyInstance, deps: ArtifactDeps): Promise<vo
       config: routeConfig("training:track", "recorded"),
       schema: { summary: "MLflow: store an artifact of one's own run", tags, params: AnyPath },
     },
-    async ({ call, params, body, raw }) => {
+    async ({ call, params, body, raw }, reply) => {
       // Without a body at all there is no parser: an empty file.
-      await putArtifact(deps, call, params["*"], body ?? raw);
+      const digest = await putArtifact(deps, call, params["*"], body ?? raw);
+      void reply.header("etag", `"${digest}"`);
       return {};
     },
   );

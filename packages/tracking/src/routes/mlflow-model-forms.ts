@@ -10,6 +10,24 @@ const Texts = Type.Optional(Type.Array(Text, { maxItems: 1000 }));
 const Int64 = Type.Union([Type.Integer(), Type.String({ pattern: "^-?[0-9]{1,19}$" })]);
 const Id = Type.String({ minLength: 1, maxLength: 256 });
 
+const Upload = {
+  path: Type.String({ minLength: 1, maxLength: 4096, description: "Of the file on the client's machine" }),
+  upload_id: Type.String({ maxLength: 100 }),
+};
+export const BeginUpload = Type.Object({ path: Upload.path, num_parts: Type.Integer() });
+export const CompleteUpload = Type.Object({
+  ...Upload,
+  parts: Type.Array(
+    Type.Object({
+      part_number: Type.Integer(),
+      etag: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Null()])),
+      url: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    }),
+    { maxItems: 1000 },
+  ),
+});
+export const AbortUpload = Type.Object(Upload);
+
 export const CreateModel = Type.Object({
   experiment_id: Id,
   name: Type.Optional(Type.String()),
