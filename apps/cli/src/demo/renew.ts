@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { addMicros, asEpochMicros, type EpochMicros, microsPerSecond, systemClock } from "@portolan/kernel";
 import { quantile, rocAuc } from "@portolan/numerics";
-import type { Retraining } from "@portolan/retraining/contract";
+import type { Retraining, RetrainingList } from "@portolan/retraining/contract";
 import type { Release } from "@portolan/rollout/contract";
 import { connect } from "../context.ts";
 import { land, nextDay } from "./landing.ts";
@@ -39,6 +39,7 @@ export async function retrainStep(world: World): Promise<string[]> {
     path: `/v1/endpoints/${endpointName}/retraining-policy`,
     body: { environment: "production", policy: retrainingPolicy },
   });
+  await endInterrupted(world);
   const { id } = await pipeline.json<Retraining>({
     path: `/v1/endpoints/${endpointName}/retrainings`,
     body: { environment: "production", reason: "six weeks of flights are there, the champion knows three" },
@@ -62,6 +63,17 @@ export async function retrainStep(world: World): Promise<string[]> {
     `version ${version}: ${note("staging")}`,
     "approved by lee for the use case; its release by lee and rita",
   ];
+}
+
+/** A demo that was cut off may have left one under way: this one begins its own. */
+async function endInterrupted({ cast }: World): Promise<void> {
+  const { lee } = cast.as;
+  const path = `/v1/retrainings?endpoint=${endpointName}&environment=production`;
+  const open = async () =>
+    (await lee.json<RetrainingList>({ path })).retrainings.filter(({ isOpen }) => isOpen);
+  for (const { id } of await open())
+    await lee.json({ path: `/v1/retrainings/${id}/cancellation`, body: { reason: "the demo begins anew" } });
+  await until(async () => (await open()).length === 0, "the retraining of an earlier demo does not end");
 }
 
 const endsWithoutVersion = ["nothing_to_do", "not_better", "refused_by_gates", "cancelled", "failed"];
