@@ -133,3 +133,10 @@ export const evaluationGates = {
   tensors: [accuracyGate, heldOutGate, baselineGate],
   text: [accuracyGate, heldOutGate],
 } as const;
+
+/** How what a job measures stands, such as an evaluation or a comparison. */
+export type Measured<T> =
+  | { readonly kind: "done"; readonly found: T }
+  | { readonly kind: "under_way" }
+  | { readonly kind: "failed"; readonly because: string }
+  | { readonly kind: "not_begun" };

@@ -1,6 +1,7 @@
 export { binaryMetrics } from "./binary-metrics.ts";
 export { type ComparisonEvidence, judgeChallenger } from "./compare/challenger-gate.ts";
 export { type Evidence, judgeGates } from "./gates.ts";
+export { gatesText } from "./gates-text.ts";
 export { type HeldOutVerdict, judgeHeldOut, type Span, type VersionOrigin } from "./held-out.ts";
 export { judgePrivacy } from "./privacy-gate.ts";
 export { measureMembership, membershipRows } from "./probes/membership.ts";

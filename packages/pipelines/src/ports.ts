@@ -1,4 +1,4 @@
-import type { Comparison, Evaluation } from "@portolan/evaluation/contract";
+import type { Comparison, Evaluation, Measured } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import type { CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { GateResult, Lineage, ModelVersion } from "@portolan/registry/contract";
@@ -25,13 +25,6 @@ export interface Runs {
   read(call: CallContext, id: string): Promise<TrainingRunView | undefined>;
   cancel(tx: Transaction, id: string): Promise<void>;
 }
-
-/** How an evaluation or a comparison stands that is made by a job. */
-export type Measured<T> =
-  | { readonly kind: "done"; readonly found: T }
-  | { readonly kind: "under_way" }
-  | { readonly kind: "failed"; readonly because: string }
-  | { readonly kind: "not_begun" };
 
 /** A version, and the held-out rows that it is judged by. */
 export interface JudgedVersion {

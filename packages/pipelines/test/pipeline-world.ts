@@ -1,4 +1,4 @@
-import type { Comparison, Evaluation } from "@portolan/evaluation/contract";
+import type { Comparison, Evaluation, Measured } from "@portolan/evaluation/contract";
 import type { TrainingSetView } from "@portolan/features/contract";
 import {
   type Authorizer,
@@ -27,7 +27,7 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { PipelineDefinition, PipelineRun, PipelineRunRequest } from "../src/contract.ts";
 import { PipelineController, pipelineMigrations, type ScheduleDeps, startDueRuns } from "../src/index.ts";
 import { requirePipelineRun } from "../src/pipeline-deps.ts";
-import type { Elsewhere, Measured } from "../src/ports.ts";
+import type { Elsewhere } from "../src/ports.ts";
 import { publishPipeline } from "../src/publish-pipeline.ts";
 import { runViewOf } from "../src/read-pipelines.ts";
 import { startPipelineRun } from "../src/start-run.ts";

@@ -8,7 +8,6 @@ export { type RetrainingErrorCode, retrainingErrors } from "./errors.ts";
 export type {
   Champion,
   FoundRecipe,
-  Measured,
   MeasuredPair,
   Permits,
   Signals,

@@ -1,5 +1,5 @@
 import type { CharterDocument } from "@portolan/charter/contract";
-import type { Comparison, Evaluation } from "@portolan/evaluation/contract";
+import type { Comparison, Evaluation, Measured } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import type { CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { GateResult, Lineage, ModelVersion } from "@portolan/registry/contract";
@@ -72,13 +72,6 @@ export interface Runs {
   /** Tells its job to stop, if it is under way, in the transaction that ends the retraining. */
   cancel(tx: Transaction, id: string): Promise<void>;
 }
-
-/** The job of an evaluation or a comparison. */
-export type Measured<T> =
-  | { readonly kind: "done"; readonly found: T }
-  | { readonly kind: "under_way" }
-  | { readonly kind: "failed"; readonly because: string }
-  | { readonly kind: "not_begun" };
 
 export interface MeasuredPair {
   readonly model: string;

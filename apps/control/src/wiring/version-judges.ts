@@ -7,9 +7,10 @@ import {
   startComparison,
   startEvaluation,
 } from "@portolan/evaluation";
+import type { Measured } from "@portolan/evaluation/contract";
 import type { CallContext, Sql } from "@portolan/kernel";
 import type { Elsewhere } from "@portolan/pipelines";
-import type { Measured, MeasuredPair } from "@portolan/retraining";
+import type { MeasuredPair } from "@portolan/retraining";
 import type { Foundation } from "./foundation.ts";
 import { cancelJobOf, newestJobOf } from "./keyed-jobs.ts";
 

@@ -1,4 +1,5 @@
-import type { Comparison, GateResult } from "@portolan/evaluation/contract";
+import type { Comparison } from "@portolan/evaluation/contract";
+import { gatesText } from "@portolan/evaluation/policy";
 import type { JudgedVersion, Promotion } from "../ports.ts";
 import type { StoredRun } from "../store.ts";
 import { done, failed, keyOf, madeBefore, type Outcome, type Step, waiting } from "./outcome.ts";
@@ -26,13 +27,6 @@ export const evaluate: Step<"evaluate"> = async ({ judges }, call, run) => {
       return done(gatesText(measured.found.gates), { evaluationId: measured.found.id });
   }
 };
-
-function gatesText(gates: readonly GateResult[]): string {
-  const told = gates.map(
-    ({ gate, passed, observed }) => `${gate} ${passed ? "passed" : "failed"} (${observed})`,
-  );
-  return told.length === 0 ? "evaluated; no charter asks for gates" : told.join("; ");
-}
 
 /** The one in service is scored again, now, on the same rows. */
 export const compare: Step<"compare"> = async ({ judges, endpoints }, call, run, stage) => {

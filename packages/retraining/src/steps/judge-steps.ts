@@ -1,4 +1,5 @@
-import type { Comparison, GateResult } from "@portolan/evaluation/contract";
+import type { Comparison } from "@portolan/evaluation/contract";
+import { gatesText } from "@portolan/evaluation/policy";
 import type { CallContext, Environment } from "@portolan/kernel";
 import type { MeasuredPair } from "../ports.ts";
 import type { StoredRetraining } from "../store.ts";
@@ -32,13 +33,6 @@ export const evaluate: Step = async ({ judges }, call, retraining) => {
     }
   }
 };
-
-function gatesText(gates: readonly GateResult[]): string {
-  const told = gates.map(
-    ({ gate, passed, observed }) => `${gate} ${passed ? "passed" : "failed"} (${observed})`,
-  );
-  return told.length === 0 ? "evaluated; no charter asks for gates" : told.join("; ");
-}
 
 /** The champion is scored again, now, on the same rows. */
 export const compare: Step = async ({ judges }, call, retraining) => {
