@@ -99,6 +99,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctorCommand },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemoCommand },
