@@ -140,7 +140,8 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "a version whose answers a judge with a known error rate does not find faithful to their source is not released",
   },
   explainability: {
-    how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
+    by: "control",
+    how: "what the charter chooses is explained after its record is accepted, and kept with it; what cannot be explained is kept with the reason, and the answer does not wait",
   },
   human_review: {
     by: "control",

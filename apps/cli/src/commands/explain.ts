@@ -1,4 +1,5 @@
-import type { Explanation } from "@portolan/evaluation/contract";
+import type { Explanation, ExplanationBacklog } from "@portolan/evaluation/contract";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import { waitForJob } from "../client/jobs.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -10,6 +11,7 @@ interface ExplainOptions {
   readonly row?: string;
   readonly top?: string;
   readonly fixed?: string;
+  readonly again?: true;
 }
 
 type BackgroundMade =
@@ -23,18 +25,48 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       "Why a recorded prediction is what it is: what each column added, and the nearest change that turns it",
     )
     .option("--row <number>", "row of the request, from 0")
-    .option("--top <count>", "columns that are listed (default: 5)")
+    .option("--top <count>", "columns that are listed (default: as many as are kept, or 5)")
     .option("--fixed <columns>", "columns that nobody can change, with commas between")
+    .option("--again", "explain anew what is kept, and say whether it is the same bit for bit")
     .addHelpText("after", "\nExample:\n  portolan explain prd_… --top 3 --fixed distance,hour")
     .action(async (predictionId: string, options: ExplainOptions, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams(Object.entries(options) as [string, string][]);
+      const query = new URLSearchParams(
+        Object.entries(options).map(([name, value]) => [name, String(value)]),
+      );
       const api = await connect(context);
       const found = await api.json<Explanation>({
         path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query.toString()}`,
       });
+      if (found.kept?.again === "otherwise") process.exitCode = 1;
       context.output.result(found, explanationText(found));
     });
+
+  program
+    .command("explanations")
+    .description("What charters have explained without anybody asking, and what waits, by endpoint")
+    .addHelpText("after", "\nExample:\n  portolan explanations --json")
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const found = await api.json<ExplanationBacklog>({ path: "/v1/explanations" });
+      context.output.result(found, backlogText(found));
+    });
+}
+
+/** A line per endpoint. */
+export function backlogText({ endpoints }: ExplanationBacklog): string {
+  if (endpoints.length === 0) return "no charter has had predictions explained that you may see";
+  const lines = endpoints.map(
+    ({ endpoint, environment, explained, waiting, notExplainable, passedOver, lagSeconds }) =>
+      [
+        `${endpoint} in ${environment}: ${explained} kept, ${waiting} waiting`,
+        ...(waiting > 0 ? [`the oldest since ${Math.round(lagSeconds)} s`] : []),
+        ...(notExplainable > 0 ? [`${notExplainable} cannot be explained`] : []),
+        ...(passedOver > 0 ? [`${passedOver} passed over because too many waited`] : []),
+      ].join(", "),
+  );
+  return lines.join("\n");
 }
 
 export function registerExplainable(model: Command, contextOf: ContextOf): void {
@@ -88,7 +120,18 @@ export function explanationText(found: Explanation): string {
       : [`  ${"others".padEnd(width)} ${"".padStart(12)}  ${signed(othersContribution).padStart(9)}`]),
     ...turnedTexts(found),
     reproducedText(found),
+    ...keptTexts(found),
   ].join("\n");
+}
+
+function keptTexts({ kept }: Explanation): string[] {
+  if (!kept) return [];
+  const said = `kept since ${formatInstant(asEpochMicros(kept.at))}, ledger row ${kept.ledgerRow}`;
+  if (kept.again === undefined) return [said];
+  const same = kept.again === "bit_for_bit";
+  return [
+    `${said}; ${same ? "explained again, it is the same bit for bit" : "EXPLAINED AGAIN, IT IS ANOTHER ONE"}`,
+  ];
 }
 
 function turnedTexts({ counterfactual, counterfactualSearch, decided }: Explanation): string[] {
