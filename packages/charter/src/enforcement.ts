@@ -141,7 +141,7 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   },
   explainability: {
     by: "control",
-    how: "what the charter chooses is explained after its record is accepted, and kept with it; what cannot be explained is kept with the reason, and the answer does not wait",
+    how: "what the charter chooses is explained after its record is accepted, and kept with it, or the reason why it cannot be; the answer does not wait, and of more than 100,000 that wait those beyond are passed over and counted",
   },
   human_review: {
     by: "control",

@@ -65,8 +65,10 @@ async function explainMany(
   keep: Parameters<Explainer["explainMany"]>[1],
   signal: AbortSignal,
 ): Promise<RoundEnd> {
-  const modelPath = await objects.localPath(model);
-  const backgroundPath = await objects.localPath(background);
+  const [modelPath, backgroundPath] = await Promise.all([
+    objects.localPath(model),
+    objects.localPath(background),
+  ]);
   const job: ExplainChildJob = { kind: "explain_many", modelPath, backgroundPath, workMs: roundMs, ...asked };
   const walled: WalledJob = {
     entry,

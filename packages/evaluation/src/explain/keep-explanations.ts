@@ -80,18 +80,18 @@ export async function keepExplanations(
 }
 
 async function withoutBackground(
-  { work, clock }: KeepDeps,
+  deps: KeepDeps,
   call: CallContext,
   rows: readonly KeptRow[],
 ): Promise<number> {
-  const now = clock.now();
-  const isOld = (row: KeptRow): boolean => now - row.chosen_at >= backgroundMicros;
-  await work.write(call, async (tx) => {
-    for (const { prediction_id: id } of rows.filter(isOld))
-      await storeEnded(tx, { id, reason: "its version has no background to explain against" });
-    const young = rows.filter((row) => !isOld(row)).map(({ prediction_id }) => prediction_id);
-    await putOff(tx, young, { until: now + retryMicros, isTry: false });
-  });
+  const now = deps.clock.now();
+  const { old = [], young = [] } = Object.groupBy(rows, ({ chosen_at }) =>
+    now - chosen_at >= backgroundMicros ? "old" : "young",
+  );
+  const reason = "its version has no background to explain against";
+  await keepRound(deps, call, { ended: old.map(({ prediction_id: id }) => ({ id, reason })) });
+  const ids = young.map(({ prediction_id }) => prediction_id);
+  await deps.work.write(call, (tx) => putOff(tx, ids, { until: now + retryMicros, isTry: false }));
   return rows.length;
 }
 
@@ -113,16 +113,8 @@ async function explainRows(
     }
   }
   const [model, against] = [parseDigest(rows[0]?.artifact ?? ""), parseDigest(background.digest)];
-  if (!model || !against)
-    return {
-      ended: [
-        ...ended,
-        ...askedRows.map((row) => ({
-          id: row.prediction_id,
-          reason: "no model of this platform answered it",
-        })),
-      ],
-    };
+  // A record that names no model has not come so far.
+  if (!model || !against || asked.length === 0) return { ended };
   const results: PredictionExplained[] = [];
   const end = await deps.explainer.explainMany(
     { model, background: against, asked, mostRows: mostKeptRows },
@@ -169,8 +161,14 @@ async function readBlockOf(
 ): Promise<ReadonlyMap<string, StoredPrediction>> {
   const writerId = row && parseId("writer", row.writer_id);
   if (!writerId) return new Map();
-  const found = await records.ofBlock(call, { writerId, epoch: row.epoch, block: row.block });
-  return new Map(found.map((record) => [record.header.id, record]));
+  try {
+    const found = await records.ofBlock(call, { writerId, epoch: row.epoch, block: row.block });
+    return new Map(found.map((record) => [record.header.id, record]));
+  } catch (error) {
+    // Damage stays: the others must not wait for it.
+    if (isPortolanError(error) && error.code === "predictions.corrupt") return new Map();
+    throw error;
+  }
 }
 
 async function askOf(
@@ -179,7 +177,7 @@ async function askOf(
   { top, fixed }: KeptRow,
   record: StoredPrediction | undefined,
 ): Promise<PredictionAsked | { readonly reason: string }> {
-  if (!record) return { reason: "its record is not there" };
+  if (!record) return { reason: "its record is not there, or is damaged" };
   try {
     const answer = recordedAnswer(record);
     return { recorded: await recordedRow(deps, call, record), answer, top, fixed };

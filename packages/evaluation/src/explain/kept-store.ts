@@ -328,7 +328,9 @@ export async function explanationFigures(sql: Sql, organisationId?: string): Pro
       explained: Number(count?.explained ?? 0),
       notExplainable: Number(count?.not_explainable ?? 0),
       passedOver: Number(row.passed_over),
-      ...(count?.oldest == null ? {} : { oldestWaitingAt: Number(count.oldest) }),
+      ...(count?.oldest === null || count?.oldest === undefined
+        ? {}
+        : { oldestWaitingAt: Number(count.oldest) }),
     };
   });
 }
