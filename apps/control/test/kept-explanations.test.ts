@@ -238,9 +238,10 @@ test("accepted predictions are explained behind walls, each once, whatever is ki
   expect(await keep(explainer, signal)).toBeGreaterThan(0);
   await again();
   while ((await keep(explainer, signal)) > 0);
-  const figures = await db.uow.read(call, (read) => explanationFigures(read));
+  const figures = await db.uow.read(call, (read) => explanationFigures(read, testOrganisation, 0));
+  const byEndpoint = figures.toSorted((a, b) => a.endpoint.localeCompare(b.endpoint));
   expect(
-    figures.map(({ endpoint, explained, notExplainable, waiting }) => [
+    byEndpoint.map(({ endpoint, explained, notExplainable, waiting }) => [
       endpoint,
       explained,
       notExplainable,

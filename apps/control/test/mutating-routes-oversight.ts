@@ -39,7 +39,7 @@ export async function chosenBlock({ control, known: names }: World): Promise<voi
   await control.database.session((session) =>
     session.query(
       `insert into evaluation.chosen_blocks (organisation_id, writer_id, epoch, block, use_case_id, environment, endpoint, chosen, passed_over, chosen_at)
-       values ($1, 'wr_x', 1, 0, $2, 'production', 'explained-endpoint', 1, 0, 1)`,
+       values ($1, 'wr_x', 1, 0, $2, 'production', 'explained-endpoint', 1, 1, 1)`,
       [names.get("organisation"), names.get("useCase")],
     ),
   );

@@ -35,8 +35,8 @@ create table evaluation.kept_explanations (
   path jsonb,
   primary key (organisation_id, prediction_id)
 );
-create index kept_explanations_waiting on evaluation.kept_explanations (organisation_id, not_before, chosen_at) where state = 'waiting';
-create index kept_explanations_by_place on evaluation.kept_explanations (organisation_id, environment, use_case_id, endpoint, state);
+create index kept_explanations_waiting on evaluation.kept_explanations (organisation_id, chosen_at, prediction_id) where state = 'waiting';
+create index kept_explanations_ended on evaluation.kept_explanations (organisation_id, ended_at);
 
 -- Blocks of which predictions were chosen: each once, by the charter of that moment.
 create table evaluation.chosen_blocks (
@@ -53,4 +53,4 @@ create table evaluation.chosen_blocks (
   chosen_at bigint not null,
   primary key (organisation_id, writer_id, epoch, block, use_case_id, environment, endpoint)
 );
-create index chosen_blocks_by_place on evaluation.chosen_blocks (organisation_id, environment, use_case_id, endpoint);
+create index chosen_blocks_passed_over on evaluation.chosen_blocks (organisation_id) where passed_over > 0;

@@ -16,7 +16,7 @@ export { evidenceEnvironment } from "./evidence-environment.ts";
 export { type ChooseDeps, chooseBlocks } from "./explain/choose-predictions.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";
 export { type KeepDeps, keepExplanations } from "./explain/keep-explanations.ts";
-export { eraseExplanations, explanationFigures } from "./explain/kept-store.ts";
+export { backlogFigures, eraseExplanations, explanationFigures } from "./explain/kept-store.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
 export type {
   CountedBackground,

@@ -166,7 +166,8 @@ async function untilNothing(signal = new AbortController().signal): Promise<void
 }
 
 const kept = (id: string) => db.uow.read(call, (read) => findKept(read, testOrganisation, id));
-const figures = async () => (await db.uow.read(call, (read) => explanationFigures(read)))[0];
+const figures = async () =>
+  (await db.uow.read(call, (read) => explanationFigures(read, testOrganisation, 0)))[0];
 const waiting = () => db.uow.read(call, (read) => countWaiting(read, testOrganisation, 1000));
 
 /** Ledger rows of rounds. */

@@ -77,10 +77,12 @@ test("what waits to be explained is said with the age of the oldest, and what ne
     lagSeconds: 0,
   };
   expect(backlogText({ endpoints: [] })).toMatch(/^no charter/);
-  expect(backlogText({ endpoints: [endpoint] })).toBe("delays in production: 7 kept, 0 waiting");
+  expect(backlogText({ endpoints: [endpoint] })).toBe(
+    "delays in production: 7 kept in thirty days, 0 waiting",
+  );
   const late = { ...endpoint, waiting: 3, lagSeconds: 61.4, notExplainable: 2, passedOver: 9 };
   expect(backlogText({ endpoints: [late] })).toBe(
-    "delays in production: 7 kept, 3 waiting, the oldest since 61 s, 2 cannot be explained, 9 passed over because too many waited",
+    "delays in production: 7 kept in thirty days, 3 waiting, the oldest since 61 s, 2 cannot be explained, 9 passed over because too many waited",
   );
 });
 

@@ -31,9 +31,8 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExample:\n  portolan explain prd_… --top 3 --fixed distance,hour")
     .action(async (predictionId: string, options: ExplainOptions, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams(
-        Object.entries(options).map(([name, value]) => [name, String(value)]),
-      );
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries(options)) query.set(name, String(value));
       const api = await connect(context);
       const found = await api.json<Explanation>({
         path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query.toString()}`,
@@ -60,7 +59,7 @@ export function backlogText({ endpoints }: ExplanationBacklog): string {
   const lines = endpoints.map(
     ({ endpoint, environment, explained, waiting, notExplainable, passedOver, lagSeconds }) =>
       [
-        `${endpoint} in ${environment}: ${explained} kept, ${waiting} waiting`,
+        `${endpoint} in ${environment}: ${explained} kept in thirty days, ${waiting} waiting`,
         ...(waiting > 0 ? [`the oldest since ${Math.round(lagSeconds)} s`] : []),
         ...(notExplainable > 0 ? [`${notExplainable} cannot be explained`] : []),
         ...(passedOver > 0 ? [`${passedOver} passed over because too many waited`] : []),

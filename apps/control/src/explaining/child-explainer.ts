@@ -1,6 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { type Explainer, type ExplainManyRequest, notExplainable, type RoundEnd } from "@portolan/evaluation";
-import { messageOf, type ObjectStore, PortolanError, Turns } from "@portolan/kernel";
+import {
+  type Digest,
+  isPortolanError,
+  messageOf,
+  type ObjectStore,
+  PortolanError,
+  Turns,
+} from "@portolan/kernel";
 import { askWalledChild, type WalledJob } from "../scoring/walled-child.ts";
 import type { ExplainChildJob, ExplainChildNews, ExplainChildReply } from "./explain-messages.ts";
 
@@ -65,10 +72,9 @@ async function explainMany(
   keep: Parameters<Explainer["explainMany"]>[1],
   signal: AbortSignal,
 ): Promise<RoundEnd> {
-  const [modelPath, backgroundPath] = await Promise.all([
-    objects.localPath(model),
-    objects.localPath(background),
-  ]);
+  const paths = await pathsOf(objects, [model, background]);
+  if ("reason" in paths) return { kind: "refused", reason: paths.reason };
+  const [modelPath = "", backgroundPath = ""] = paths;
   const job: ExplainChildJob = { kind: "explain_many", modelPath, backgroundPath, workMs: roundMs, ...asked };
   const walled: WalledJob = {
     entry,
@@ -89,6 +95,19 @@ async function explainMany(
   } catch (error) {
     signal.throwIfAborted();
     return { kind: "cut_off", reason: messageOf(error) };
+  }
+}
+
+/** Or why there is none: an object that is gone or damaged is so for all of a round. */
+async function pathsOf(
+  objects: ObjectStore,
+  digests: readonly Digest[],
+): Promise<readonly string[] | { readonly reason: string }> {
+  try {
+    return await Promise.all(digests.map((digest) => objects.localPath(digest)));
+  } catch (error) {
+    if (isPortolanError(error)) return { reason: error.detail ?? error.message };
+    throw error;
   }
 }
 

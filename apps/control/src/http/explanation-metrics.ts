@@ -1,20 +1,18 @@
-import { explanationFigures, lagSecondsOf } from "@portolan/evaluation";
+import { backlogFigures, lagSecondsOf } from "@portolan/evaluation";
 import { Gauge, type Registry } from "prom-client";
 import { type DataMetricsDeps, readInTime, sharedForAWhile } from "./data-metrics.ts";
 
 const labelNames = ["organisation", "environment", "endpoint"] as const;
 
-/** What charters have explained without anybody asking, and what waits; read when it is asked for, at most twice a minute. */
+/** What waits to be explained because charters say so, of endpoints where something waits or was passed over; read when it is asked for, at most twice a minute. */
 export function addExplanationMetrics(registry: Registry, deps: DataMetricsDeps): void {
   const collect = sharedForAWhile(deps.clock, async () => {
-    const found = (await readInTime(deps, (sql) => explanationFigures(sql))) ?? [];
+    const found = (await readInTime(deps, (sql) => backlogFigures(sql))) ?? [];
     for (const gauge of Object.values(gauges)) gauge.reset();
     for (const { organisationId: organisation, environment, endpoint, oldestWaitingAt, ...counts } of found) {
       const labels = { organisation, environment, endpoint };
       gauges.waiting.set(labels, counts.waiting);
       gauges.lag.set(labels, lagSecondsOf({ oldestWaitingAt }, deps.clock.now()));
-      gauges.kept.set(labels, counts.explained);
-      gauges.notExplainable.set(labels, counts.notExplainable);
       gauges.passedOver.set(labels, counts.passedOver);
     }
   });
@@ -26,8 +24,6 @@ export function addExplanationMetrics(registry: Registry, deps: DataMetricsDeps)
       "lag_seconds",
       "Age of the accepted record that waits longest to be explained, 0 where none waits",
     ),
-    kept: gauge("kept", "Explanations that are kept with their predictions"),
-    notExplainable: gauge("not_explainable", "Predictions that were tried and cannot be explained"),
     passedOver: gauge("passed_over", "Predictions that were not tried because too many waited"),
   };
 }

@@ -70,8 +70,10 @@ async function chooseBlock(
     return of && isChosen(header, of.share) ? [rowOf(header, of, block)] : [];
   });
   if (chosen.length === 0) return;
+  // Not in the transaction: a round that ends meanwhile would have the delivery run again.
+  const waiting = await work.read(call, (sql) => countWaiting(sql, call.actor.organisationId, mostWaiting));
+  const room = Math.max(0, mostWaiting - waiting);
   await work.write(call, async ({ sql, now }) => {
-    const room = Math.max(0, mostWaiting - (await countWaiting(sql, call.actor.organisationId, mostWaiting)));
     for (const place of byPlace(chosen, room)) {
       const { rows, passedOver } = place;
       const [first] = rows;

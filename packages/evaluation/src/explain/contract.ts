@@ -118,8 +118,8 @@ export const ExplanationBacklog = Type.Object({
       useCaseId: Type.String(),
       endpoint: Type.String(),
       waiting: Type.Integer({ description: "Chosen, and not yet explained" }),
-      explained: Type.Integer({ description: "Kept with their predictions" }),
-      notExplainable: Type.Integer({ description: "Tried; the reason is kept" }),
+      explained: Type.Integer({ description: "Kept with their predictions in the last thirty days" }),
+      notExplainable: Type.Integer({ description: "Tried in the last thirty days; the reason is kept" }),
       passedOver: Type.Integer({
         description:
           "Chosen, and never tried, because too many waited already; on request they are explained",

@@ -142,9 +142,7 @@ const waiting = (sql: Sql, organisationId: string, now: number) =>
     .where("state", "=", "waiting")
     .where("not_before", "<=", now)
     .orderBy("chosen_at")
-    .orderBy("writer_id")
-    .orderBy("epoch")
-    .orderBy("block")
+    // Ids of one block begin alike.
     .orderBy("prediction_id");
 
 /** The oldest that wait, and others of the same version in the same environment. */
@@ -262,75 +260,110 @@ export async function eraseExplanations(tx: Transaction, predictionIds: readonly
       .execute();
 }
 
-/** What is explained, and what waits, of an endpoint. */
-export interface ExplanationFigures {
+/** What waits to be explained, of an endpoint. */
+export interface BacklogFigures {
   readonly organisationId: Id<"organisation">;
   readonly environment: Environment;
   readonly useCaseId: string;
   readonly endpoint: string;
   readonly waiting: number;
-  readonly explained: number;
-  readonly notExplainable: number;
   /** Chosen, and not explained, because too many waited already. */
   readonly passedOver: number;
   /** When the record of the one that waits longest was accepted, epoch microseconds; absent: none waits. */
   readonly oldestWaitingAt?: number;
 }
 
-/** By endpoint, of one organisation or of all; 500 at most. Erased and expired predictions are counted no more. */
-export async function explanationFigures(sql: Sql, organisationId?: string): Promise<ExplanationFigures[]> {
-  let blocks = tables(sql)
-    .selectFrom("evaluation.chosen_blocks")
-    .select([
-      "organisation_id",
-      "environment",
-      "use_case_id",
-      "endpoint",
-      raw<number>`sum(passed_over)::int`.as("passed_over"),
-    ])
-    .groupBy(["organisation_id", "environment", "use_case_id", "endpoint"])
-    .orderBy("organisation_id")
-    .orderBy("environment")
-    .orderBy("endpoint")
-    .limit(500);
-  let counts = tables(sql)
+export interface ExplanationFigures extends BacklogFigures {
+  /** Of those that ended since a moment, and are still there. */
+  readonly explained: number;
+  readonly notExplainable: number;
+}
+
+const placeColumns = ["organisation_id", "environment", "use_case_id", "endpoint"] as const;
+type Place = Pick<KeptTable, (typeof placeColumns)[number]>;
+type Counts = {
+  waiting?: number;
+  oldest?: number;
+  passedOver?: number;
+  explained?: number;
+  notExplainable?: number;
+};
+
+/** Endpoints of which some wait or were passed over, of one organisation or of all; 500 at most of each. */
+export async function backlogFigures(sql: Sql, organisationId?: string): Promise<BacklogFigures[]> {
+  const places = new PlaceCounts();
+  await countBacklog(sql, places, organisationId);
+  return places.figures();
+}
+
+/** The same of an organisation, with what ended since then. */
+export async function explanationFigures(
+  sql: Sql,
+  organisationId: string,
+  since: number,
+): Promise<ExplanationFigures[]> {
+  const places = new PlaceCounts();
+  await countBacklog(sql, places, organisationId);
+  const ended = await tables(sql)
+    .selectFrom("evaluation.kept_explanations")
+    .select([...placeColumns, "state", raw<number>`count(*)::int`.as("count")])
+    .where("organisation_id", "=", organisationId)
+    .where("ended_at", ">=", since)
+    .groupBy([...placeColumns, "state"])
+    .execute();
+  for (const { state, count, ...place } of ended)
+    places.add(place, state === "explained" ? { explained: count } : { notExplainable: count });
+  return places.figures();
+}
+
+async function countBacklog(sql: Sql, places: PlaceCounts, organisationId?: string): Promise<void> {
+  const ofThose =
+    organisationId === undefined ? raw<boolean>`true` : raw<boolean>`organisation_id = ${organisationId}`;
+  const waitingRows = await tables(sql)
     .selectFrom("evaluation.kept_explanations")
     .select([
-      "organisation_id",
-      "environment",
-      "use_case_id",
-      "endpoint",
-      raw<number>`count(*) filter (where state = 'waiting')::int`.as("waiting"),
-      raw<number>`count(*) filter (where state = 'explained')::int`.as("explained"),
-      raw<number>`count(*) filter (where state = 'not_explainable')::int`.as("not_explainable"),
-      raw<number | null>`min(chosen_at) filter (where state = 'waiting')`.as("oldest"),
+      ...placeColumns,
+      raw<number>`count(*)::int`.as("waiting"),
+      raw<number>`min(chosen_at)`.as("oldest"),
     ])
-    .groupBy(["organisation_id", "environment", "use_case_id", "endpoint"]);
-  if (organisationId !== undefined) {
-    blocks = blocks.where("organisation_id", "=", organisationId);
-    counts = counts.where("organisation_id", "=", organisationId);
+    .where("state", "=", "waiting")
+    .where(ofThose)
+    .groupBy(placeColumns)
+    .limit(500)
+    .execute();
+  for (const { waiting: count, oldest, ...place } of waitingRows)
+    places.add(place, { waiting: count, oldest: Number(oldest) });
+  const passedOver = await tables(sql)
+    .selectFrom("evaluation.chosen_blocks")
+    .select([...placeColumns, raw<number>`sum(passed_over)::int`.as("passed_over")])
+    .where("passed_over", ">", 0)
+    .where(ofThose)
+    .groupBy(placeColumns)
+    .limit(500)
+    .execute();
+  for (const { passed_over, ...place } of passedOver) places.add(place, { passedOver: passed_over });
+}
+
+/** Counts that come from several questions, by place. */
+class PlaceCounts {
+  readonly #places = new Map<string, Place & Counts>();
+
+  add(place: Place, counts: Counts): void {
+    const key = JSON.stringify(placeColumns.map((name) => place[name]));
+    this.#places.set(key, { ...place, ...this.#places.get(key), ...counts });
   }
-  const keyOf = (row: {
-    organisation_id: string;
-    environment: string;
-    use_case_id: string;
-    endpoint: string;
-  }) => JSON.stringify([row.organisation_id, row.environment, row.use_case_id, row.endpoint]);
-  const found = new Map((await counts.execute()).map((row) => [keyOf(row), row]));
-  return (await blocks.execute()).map((row) => {
-    const count = found.get(keyOf(row));
-    return {
-      organisationId: row.organisation_id as Id<"organisation">,
-      environment: row.environment,
-      useCaseId: row.use_case_id,
-      endpoint: row.endpoint,
-      waiting: Number(count?.waiting ?? 0),
-      explained: Number(count?.explained ?? 0),
-      notExplainable: Number(count?.not_explainable ?? 0),
-      passedOver: Number(row.passed_over),
-      ...(count?.oldest === null || count?.oldest === undefined
-        ? {}
-        : { oldestWaitingAt: Number(count.oldest) }),
-    };
-  });
+
+  figures(): ExplanationFigures[] {
+    return [...this.#places.values()].map((found) => ({
+      organisationId: found.organisation_id as Id<"organisation">,
+      environment: found.environment,
+      useCaseId: found.use_case_id,
+      endpoint: found.endpoint,
+      waiting: found.waiting ?? 0,
+      explained: found.explained ?? 0,
+      notExplainable: found.notExplainable ?? 0,
+      passedOver: found.passedOver ?? 0,
+      ...(found.oldest === undefined ? {} : { oldestWaitingAt: found.oldest }),
+    }));
+  }
 }

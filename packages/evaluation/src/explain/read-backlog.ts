@@ -2,6 +2,10 @@ import type { Authorizer, CallContext, EpochMicros, UnitOfWork } from "@portolan
 import type { ExplanationBacklog } from "./contract.ts";
 import { type ExplanationFigures, explanationFigures } from "./kept-store.ts";
 
+/** Of what ended before nothing is counted: an answer must not take longer with age. */
+const shownDays = 30;
+const microsPerDay = 86_400_000_000;
+
 /** What waits to be explained, and what is, where the caller may read predictions. */
 export async function readBacklog(
   { work, authorizer }: { readonly work: UnitOfWork; readonly authorizer: Authorizer },
@@ -9,7 +13,8 @@ export async function readBacklog(
   now: EpochMicros,
 ): Promise<ExplanationBacklog> {
   const { organisationId, environments } = call.actor;
-  const all = await work.read(call, (sql) => explanationFigures(sql, organisationId));
+  const since = now - shownDays * microsPerDay;
+  const all = await work.read(call, (sql) => explanationFigures(sql, organisationId, since));
   const endpoints: ExplanationBacklog["endpoints"] = [];
   for (const { organisationId: _, oldestWaitingAt, ...figures } of all) {
     const { environment, useCaseId } = figures;
