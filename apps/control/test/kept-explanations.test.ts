@@ -44,7 +44,6 @@ import {
   testAuthorizer,
   testOrganisation,
 } from "@portolan/testkit";
-import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildExplainer } from "../src/explaining/child-explainer.ts";
 
@@ -105,9 +104,13 @@ async function makeBackground(name: Name): Promise<void> {
   const background: ExplanationBackground = { format: 1, model, data, columns, ...counted };
   const digest = await objects.put(Buffer.from(JSON.stringify(background)));
   made.set(name, { model, background: digest });
-  await db.uow.write(aCall(), (tx) =>
-    sql`insert into evaluation.explanation_backgrounds values (${testOrganisation}, ${name}, ${name}, 1, ${model}, ${digest}, 'ts_1', 'production', 1000, 'usr_1', 1)`.execute(
-      tx.sql,
+  const values = [testOrganisation, name, model, digest];
+  await db.database.session((session) =>
+    session.query(
+      `insert into evaluation.explanation_backgrounds
+         (organisation_id, version_id, model, version, artifact, digest, training_set_id, environment, rows, created_by, created_at)
+       values ($1, $2, $2, 1, $3, $4, 'ts_1', 'production', 1000, 'usr_1', 1)`,
+      values,
     ),
   );
 }
@@ -194,11 +197,10 @@ const keep = (explains: Pick<Explainer, "explainMany">, signal: AbortSignal): Pr
 };
 
 const contents = async (): Promise<ReadonlyMap<string, string | null>> => {
-  const { rows } = await db.uow.read(call, (read) =>
-    sql<{
-      prediction_id: string;
-      content: string | null;
-    }>`select prediction_id, content from evaluation.kept_explanations`.execute(read),
+  const rows = await db.database.session((session) =>
+    session.query<{ prediction_id: string; content: string | null }>(
+      "select prediction_id, content from evaluation.kept_explanations",
+    ),
   );
   return new Map(rows.map(({ prediction_id, content }) => [prediction_id, content]));
 };

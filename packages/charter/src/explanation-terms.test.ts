@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { coherenceFindings } from "./coherence.ts";
 import { deriveFromCharter } from "./derive.ts";
-import type { CharterDocument } from "./document.ts";
+import { CharterDocument } from "./document.ts";
 import { parseCharter, requireValid } from "./parse-charter.ts";
 import { productionBlockers } from "./production-blockers.ts";
 import { readTemplate } from "./templates.ts";
@@ -41,6 +41,10 @@ test("a charter that demands explanations may go to production once it says whic
   const blocked = (of: CharterDocument) => productionBlockers(of).map(({ control }) => control);
   expect(blocked(demanding)).toEqual(["explainability"]);
   expect(blocked({ ...demanding, explanations: { when: "always" } })).toEqual([]);
+});
+
+test("nothing in a charter has a default in its schema: an answer would state it, and what was signed does not", () => {
+  expect(JSON.stringify(CharterDocument)).not.toContain('"default":');
 });
 
 test.each([

@@ -28,8 +28,8 @@ export const Explanations = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 100,
-        default: usualTop,
-        description: "Contributions that are listed, the largest first.",
+        // No default in the schema: answers would state it, and what was signed does not.
+        description: "Contributions that are listed, the largest first; absent: five.",
       }),
     ),
   },

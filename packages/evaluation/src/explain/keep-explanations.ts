@@ -19,7 +19,7 @@ import { type FoundBackground, findBackground } from "./store.ts";
 /** Predictions of a round, which one process explains. */
 const mostAtOnce = 200;
 /** Rows of one request that are explained and kept. */
-export const mostKeptRows = 20;
+const mostKeptRows = 20;
 /** So long a round waits for others to come, that a process is not started for each. */
 const usualLingerMicros = 10_000_000;
 /** A version that was registered a moment ago has its background soon. */
