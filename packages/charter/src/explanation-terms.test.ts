@@ -22,7 +22,7 @@ test("explanations that a charter asks for always, or of a share, are enforced; 
   expect(itemOf(always)?.enforcement.kind).toBe("enforced");
   expect(itemOf(always)?.from.map(({ pointer }) => pointer)).toEqual(["/explainability", "/explanations"]);
   expect(itemOf(always)?.statement).toBe(
-    "Every prediction that a model makes is explained after the answer, and what was found is kept with the record; no counterfactual changes distance.",
+    "Every prediction that a model makes is explained after the answer, and what was found is kept with the record; its counterfactual leaves distance alone.",
   );
   expect(deriveFromCharter(always).terms.explanations).toEqual({ share: 1, top: 5, fixed: ["distance"] });
   const sampled = stated({ when: "sampled", sample: "2.5%", top: 3 });

@@ -21,7 +21,7 @@ export const Explanations = Type.Object(
       Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
         maxItems: 200,
         uniqueItems: true,
-        description: "Columns that nobody can change: no counterfactual changes them.",
+        description: "Columns that nobody can change: a kept counterfactual leaves them alone.",
       }),
     ),
     top: Type.Optional(
@@ -46,7 +46,7 @@ export interface ExplanationTerms {
   readonly share: number;
   /** Contributions that are listed. */
   readonly top: number;
-  /** Columns that no counterfactual changes. */
+  /** Columns that a kept counterfactual leaves alone. */
   readonly fixed: readonly string[];
 }
 
@@ -109,7 +109,7 @@ export function explanationFacts(document: Explained): Fact[] {
     terms.share === 1
       ? "Every prediction that a model makes is"
       : `${Number((terms.share * 100).toFixed(6))} % of the predictions, chosen by their ids, are`;
-  const fixed = terms.fixed.length > 0 ? `; no counterfactual changes ${terms.fixed.join(", ")}` : "";
+  const fixed = terms.fixed.length > 0 ? `; its counterfactual leaves ${terms.fixed.join(", ")} alone` : "";
   const statement = `${which} explained after the answer, and what was found is kept with the record${fixed}.`;
   return [
     fact("explainability", "obligation", ["/explainability", "/explanations"], statement, {
