@@ -14,6 +14,7 @@ import { aCall, fakeClock, openTestDatabase, type TestDatabase, testOrganisation
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type ExplanationAsked, explainPrediction } from "../src/explain/explain-prediction.ts";
+import { isUnderRoot } from "../src/explain/kept-explanation.ts";
 import { countWaiting, explanationFigures, findKept } from "../src/explain/kept-store.ts";
 import type {
   ExplainedRow,
@@ -171,10 +172,14 @@ const figures = async () =>
 const waiting = () => db.uow.read(call, (read) => countWaiting(read, testOrganisation, 1000));
 
 /** Ledger rows of rounds. */
-async function leaves(): Promise<number> {
+async function ledgerRows(): Promise<string[]> {
   const { rows } = await db.uow.read(call, (read) => sql`select * from ledger.rows`.execute(read));
-  return rows.filter((row) => JSON.stringify(row).includes("evaluation.explanations.kept")).length;
+  return rows
+    .map((row) => JSON.stringify(row))
+    .filter((text) => text.includes("evaluation.explanations.kept"));
 }
+
+const leaves = async (): Promise<number> => (await ledgerRows()).length;
 
 test("a block is looked at once: what comes again after a crash, under whatever charter, adds nothing", async () => {
   const block = aBlock(6);
@@ -218,6 +223,12 @@ test("a round waits for others to come, takes one version, and names its digests
   expect(row?.path).toHaveLength(1);
   expect(row?.ledger_row).toBe((await kept(one.ids[0] ?? ""))?.ledger_row);
   expect(row?.ledger_row).not.toBe((await kept(two.ids[0] ?? ""))?.ledger_row);
+  const named = (await ledgerRows()).find((text) => text.includes(row?.ledger_row ?? "-")) ?? "";
+  const leaf = { index: 2, count: 3, path: [...(row?.path ?? [])] };
+  const roots = (named.match(/[0-9a-f]{64}/g) ?? []).filter((root) =>
+    isUnderRoot({ digest: row?.digest ?? "", leaf }, root),
+  );
+  expect(roots).toHaveLength(1);
 });
 
 test("what ends control within a round, or between two, loses nothing and doubles nothing", async () => {

@@ -1,6 +1,8 @@
 import type { Explanation, ExplanationBacklog } from "@portolan/evaluation/contract";
-import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import { isUnderRoot } from "@portolan/evaluation/policy";
+import { asEpochMicros, formatInstant, isPortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
@@ -37,8 +39,15 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       const found = await api.json<Explanation>({
         path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query.toString()}`,
       });
-      if (found.kept?.again === "otherwise") process.exitCode = 1;
-      context.output.result(found, explanationText(found));
+      if (!options.again) return context.output.result(found, explanationText(found));
+      const ledger = found.kept && (await ledgerWord(api, found.kept));
+      if (found.kept?.again !== "bit_for_bit" || ledger === "names_another") process.exitCode = 1;
+      context.output.result(
+        { ...found, ...(ledger ? { ledger } : {}) },
+        [explanationText(found), ledger ? ledgerTexts[ledger] : "nothing is kept of it to compare with"].join(
+          "\n",
+        ),
+      );
     });
 
   program
@@ -51,6 +60,27 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       const found = await api.json<ExplanationBacklog>({ path: "/v1/explanations" });
       context.output.result(found, backlogText(found));
     });
+}
+
+const ledgerTexts = {
+  names_it: "its ledger row names it",
+  names_another: "ITS LEDGER ROW NAMES ANOTHER EXPLANATION",
+  not_read: "its ledger row is not there, or may not be read with this role",
+} as const;
+
+/** Whether the ledger row of an explanation names its digest. */
+async function ledgerWord(
+  api: Pick<ApiClient, "json">,
+  kept: NonNullable<Explanation["kept"]>,
+): Promise<keyof typeof ledgerTexts> {
+  try {
+    const path = `/v1/ledger/entries/${encodeURIComponent(kept.ledgerRow)}`;
+    const { detail } = await api.json<{ detail?: { digest?: string } }>({ path });
+    return isUnderRoot(kept, detail?.digest ?? "") ? "names_it" : "names_another";
+  } catch (error) {
+    if (isPortolanError(error)) return "not_read";
+    throw error;
+  }
 }
 
 /** A line per endpoint. */

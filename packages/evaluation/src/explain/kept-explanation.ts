@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { canonicalJson, type Digest, digestJson } from "@portolan/kernel";
-import { leafHash, MemoryTree, toHex } from "@portolan/merkle";
+import { hashFromHex, leafHash, MemoryTree, toHex, verifyInclusion } from "@portolan/merkle";
 import type { Explanation } from "./contract.ts";
 import type { ExplainedRow } from "./ports.ts";
 
@@ -48,6 +48,25 @@ export function rootOfKept(digests: readonly string[]): {
   readonly root: string;
   readonly pathOf: (index: number) => readonly string[];
 } {
-  const tree = MemoryTree.of(digests.map((digest) => leafHash(new TextEncoder().encode(digest))));
+  const tree = MemoryTree.of(digests.map(leafOf));
   return { root: toHex(tree.root()), pathOf: (index) => tree.inclusionProof(index).map(toHex) };
+}
+
+/**
+ * Whether a kept explanation's digest is under the root that its ledger row names. False for any malformed claim. Pure.
+ *
+ * @param root 64 hex digits: `detail.digest` of the row
+ */
+export function isUnderRoot(
+  { digest, leaf: { index, count, path } }: Pick<NonNullable<Explanation["kept"]>, "digest" | "leaf">,
+  root: string,
+): boolean {
+  const proof = path.flatMap((hash) => hashFromHex(hash) ?? []);
+  const named = hashFromHex(root);
+  if (!named || proof.length !== path.length) return false;
+  return verifyInclusion({ leaf: leafOf(digest), index, size: count, root: named, proof });
+}
+
+function leafOf(digest: string): Uint8Array {
+  return leafHash(new TextEncoder().encode(digest));
 }
