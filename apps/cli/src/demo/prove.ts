@@ -61,10 +61,11 @@ export async function explainStep(world: World): Promise<string[]> {
   ];
 }
 
-/** The record is not in the index yet, or the background is still counted. */
+/** The record is not in the index yet, the background is still counted, or others are explained. */
+const passing = ["kernel.not_found", "evaluation.no_background", "evaluation.explainer_busy"];
+
 function notYetExplained(error: unknown): undefined {
-  if (isPortolanError(error) && ["kernel.not_found", "evaluation.no_background"].includes(error.code))
-    return undefined;
+  if (isPortolanError(error) && passing.includes(error.code)) return undefined;
   throw error;
 }
 
