@@ -75,7 +75,10 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["predict", "outcome"],
     load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
   },
-  { names: ["explain"], load: async () => (await import("./commands/explain.ts")).registerExplain },
+  {
+    names: ["explain", "explanations"],
+    load: async () => (await import("./commands/explain.ts")).registerExplain,
+  },
   {
     names: ["predictions"],
     load: async () => (await import("./commands/predictions.ts")).registerPredictionsCommands,

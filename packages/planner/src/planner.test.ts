@@ -265,7 +265,7 @@ describe("gaps", () => {
     const gaps = planCharter(template("healthcare-readmission"), shipped, { now }).gaps.map(
       (gap) => gap.what,
     );
-    expect(gaps.filter((gap) => gap.includes("demanded and not enforced")).length).toBe(2);
+    expect(gaps.filter((gap) => gap.includes("demanded and not enforced")).length).toBe(1);
   });
 });
 
