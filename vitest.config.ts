@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./tools/test-order.ts";
 
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
 
@@ -10,6 +11,7 @@ const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/
 export default defineConfig({
   test: {
     maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
