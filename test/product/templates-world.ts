@@ -65,14 +65,16 @@ export async function openTemplatesWorld() {
     },
     /** Runs a block of the page for a template, and insists on success. */
     run: (at: number, template: Template): Promise<string> => must(block(at, template)),
-    /** The same until it succeeds: a snapshot reaches the gateway within seconds, and a record control. */
-    async until(at: number, template: Template): Promise<string> {
+    /** The same until it succeeds, and comes to what is wanted: a snapshot reaches the gateway within seconds, and a record control. */
+    async until(at: number, template: Template, isSo: () => boolean = () => true): Promise<string> {
       for (let attempt = 1; attempt < 60; attempt++) {
         const { code, out, err } = await shell(block(at, template));
-        if (code === 0) return out + err;
+        if (code === 0 && isSo()) return out + err;
         await sleep(500);
       }
-      return must(block(at, template));
+      const said = await must(block(at, template));
+      if (!isSo()) throw new Error(`it does not come to that: ${said}`);
+      return said;
     },
     async close(): Promise<void> {
       await shell("./portolan down");

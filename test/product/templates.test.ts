@@ -98,9 +98,11 @@ describe.skipIf(!areThere || python === undefined)(
     test("each is promoted, served, asked, explained and on the record; the score is the one that scikit-learn gives", async () => {
       for (const template of templates) {
         await world.run(3, template);
-        await world.until(4, template);
         const work = join(world.folder, "work", template.name);
-        const { outputs } = JSON.parse(readFileSync(join(work, "answer.json"), "utf8")) as Answer;
+        const answer = () => JSON.parse(readFileSync(join(work, "answer.json"), "utf8")) as Answer;
+        // Until the gateway has loaded the model, or where the machine is busy, the charter's fallback may answer.
+        await world.until(4, template, () => answer().parameters?.answered_by === undefined);
+        const { outputs } = answer();
         const { inputs } = JSON.parse(readFileSync(join(work, "request.json"), "utf8")) as Request;
         const expected = oracle[template.name];
         expect(inputs[0]?.data.map(Math.fround)).toEqual(expected.request);
@@ -114,7 +116,9 @@ describe.skipIf(!areThere || python === undefined)(
       );
       expect([unnamed.code, unnamed.err]).toEqual([1, expect.stringContaining("purpose")]);
       // Its charter brings every answer to a person; that of the machine brings none.
-      const { reviews } = await world.json<{ reviews: readonly { endpoint: string }[] }>("review list --as lee");
+      const { reviews } = await world.json<{ reviews: readonly { endpoint: string }[] }>(
+        "review list --as lee",
+      );
       expect(reviews.map(({ endpoint }) => endpoint)).toContain("readmission");
       expect(reviews.map(({ endpoint }) => endpoint)).not.toContain("ai4i");
     }, 300_000);
@@ -128,7 +132,9 @@ describe.skipIf(!areThere || python === undefined)(
       expect(gates.filter(({ passed }) => !passed)).toMatchObject([
         { gate: "fairness", observed: expect.stringContaining(equal_opportunity.toFixed(4)) as string },
       ]);
-      const { code, err } = await world.shell("./portolan model promote readmission 2 --to staging --as rita");
+      const { code, err } = await world.shell(
+        "./portolan model promote readmission 2 --to staging --as rita",
+      );
       expect([code, err]).toEqual([1, expect.stringMatching(/1 gate\(s\) stand against staging/)]);
     }, 300_000);
 
@@ -160,6 +166,7 @@ describe.skipIf(!areThere || python === undefined)(
 );
 
 interface Answer {
+  readonly parameters?: { readonly answered_by?: string };
   readonly outputs: readonly { readonly name: string; readonly data: readonly number[] }[];
 }
 interface Request {
@@ -177,7 +184,9 @@ async function askOracle(home: string): Promise<Oracle> {
 
 /** Asks the machine's endpoint as `desk`, a few requests at a time, and counts who answers. */
 async function askWithoutPause(world: TemplatesWorld) {
-  const { text } = await world.json<{ text: string }>("api-key create desk --for desk --environment production");
+  const { text } = await world.json<{ text: string }>(
+    "api-key create desk --for desk --environment production",
+  );
   const body = readFileSync(join(world.folder, "work/ai4i/request.json"));
   const headers = {
     authorization: `Bearer ${text}`,

@@ -154,13 +154,20 @@ describe.skipIf(python === undefined)("models through the Python client of MLflo
     });
     const csv = Buffer.from(`seen_at,place,wait\n${rows.join("\n")}\n`);
     const { digest } = await post(`/v1/artifacts?${new URLSearchParams(place).toString()}`, csv);
-    await post("/v1/ingestions", { contract: "visits", ...place, sources: [{ object: digest, format: "csv" }] });
+    await post("/v1/ingestions", {
+      contract: "visits",
+      ...place,
+      sources: [{ object: digest, format: "csv" }],
+    });
     await control.runJobs(control.jobs.data);
     return { from, to: addMicros(from, 300 * microsPerSecond) };
   }
 
   test("a data scientist is refused the registration, with a row in the ledger, and keeps the run and its files", async () => {
-    expect(await saidBy("sam", "models.py", "departures", join(folder, "model.onnx"))).toEqual({ ...ofRun, registering: "PERMISSION_DENIED" });
+    expect(await saidBy("sam", "models.py", "departures", join(folder, "model.onnx"))).toEqual({
+      ...ofRun,
+      registering: "PERMISSION_DENIED",
+    });
     const denied = await control.database.session((session) =>
       session.query<{ payload: string }>(
         "select convert_from(payload, 'UTF8') as payload from ledger.rows where class = 'denied'",

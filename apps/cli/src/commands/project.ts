@@ -5,8 +5,8 @@ import { parseCharter, requireValid } from "@portolan/charter/policy";
 import {
   parseTemplateName,
   readTemplate,
-  templateNames,
   type TemplateName,
+  templateNames,
 } from "@portolan/charter/templates";
 import { PortolanError, systemClock } from "@portolan/kernel";
 import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
