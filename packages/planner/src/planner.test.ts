@@ -33,6 +33,9 @@ const names = [
   "recommendation",
   "chatbot",
   "flight-delays",
+  "readmission",
+  "ai4i",
+  "credit-default",
 ];
 
 describe("money in a plan", () => {

@@ -2,7 +2,12 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { parseTemplateName, readTemplate, templateNames } from "@portolan/charter/templates";
+import {
+  parseTemplateName,
+  readTemplate,
+  type TemplateName,
+  templateNames,
+} from "@portolan/charter/templates";
 import { PortolanError, systemClock } from "@portolan/kernel";
 import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
 import { readShippedPrices } from "@portolan/planner/prices";
@@ -48,11 +53,13 @@ function registerInit(program: Command, contextOf: ContextOf): void {
         const written = [
           await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
         ];
-        const example = join(context.root, "examples", template);
-        for (const file of await filesBelow(example)) {
-          const destination = join(target, relative(example, file));
-          await mkdir(resolve(destination, ".."), { recursive: true });
-          written.push(await copyNew(file, destination, options.force === true));
+        for (const name of exampleFolders(template)) {
+          const example = join(context.root, "examples", name);
+          for (const file of await filesBelow(example)) {
+            const destination = join(target, relative(example, file));
+            await mkdir(resolve(destination, ".."), { recursive: true });
+            written.push(await copyNew(file, destination, options.force === true));
+          }
         }
         context.output.result(
           { template, written },
@@ -60,6 +67,12 @@ function registerInit(program: Command, contextOf: ContextOf): void {
         );
       },
     );
+}
+
+/** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */
+function exampleFolders(template: TemplateName): string[] {
+  const ofTables: readonly TemplateName[] = ["readmission", "ai4i", "credit-default"];
+  return ofTables.includes(template) ? ["tables", template] : [template];
 }
 
 /** A template without example files has only its charter. */
