@@ -184,6 +184,16 @@ describe("init --trainer", () => {
     },
   );
 
+  test("a checkpoint interval is a whole number of seconds", async () => {
+    const line = ["model", "train", "churn", "--use-case", "churn", "--checkpoint-every"];
+    for (const every of ["0", "1.5", "often", "86401"])
+      expect((await portolan([...line, every])).err, every).toContain(
+        `--checkpoint-every ${every} is no whole`,
+      );
+    // The next thing that is wrong is that there is no folder.
+    expect((await portolan([...line, "60"])).err).toContain("train.py");
+  });
+
   test("another name is refused before anything is written", async () => {
     const { code, err } = await portolan(["init", join(folder, "none"), "--trainer", "cobol"]);
     expect(code).toBe(1);

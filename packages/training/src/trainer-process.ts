@@ -70,7 +70,7 @@ const latestCalls = new Map<string, TrainerTask>();
 /** What a trainer has after SIGTERM, unless its task says otherwise. */
 export const defaultGraceMs = 20_000;
 /** What a trainer has that is to make room, unless its task says otherwise. */
-export const defaultNoticeMs = 120_000;
+const defaultNoticeMs = 120_000;
 const usagePollMs = 500;
 
 /**

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type CallContext, isPortolanError, type UnitOfWork } from "@portolan/kernel";
+import { type CallContext, isPortolanError, messageOf, type UnitOfWork } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import {
   closeAttempt,
@@ -25,7 +25,7 @@ export interface PreemptionRules {
   readonly watchEveryMs?: number;
 }
 
-export interface WatchedRun {
+interface WatchedRun {
   readonly id: string;
   readonly request: TrainingRunRequest;
   /** The run's own folder. */
@@ -50,7 +50,7 @@ export class WatchedAttempt {
   readonly #attempt: number;
   readonly #makeRoom = new AbortController();
   #seen: KeptAttempt;
-  #mayBePreempted: boolean;
+  readonly #mayBePreempted: boolean;
   #reason: string | undefined;
 
   private constructor(
@@ -91,25 +91,26 @@ export class WatchedAttempt {
   ): Promise<{ readonly outcome: Outcome } | { readonly preempted: string }> {
     const over = new AbortController();
     const watching = this.#watch(over.signal);
-    try {
-      const outcome = await start(this.#makeRoom.signal);
-      over.abort();
-      await watching;
+    const end = await start(this.#makeRoom.signal).then(
+      (outcome) => ({ outcome }),
+      (error: unknown) => ({ error }),
+    );
+    over.abort();
+    await watching;
+    if ("outcome" in end) {
       await this.#close("finished");
-      return { outcome };
-    } catch (error) {
-      over.abort();
-      await watching;
-      const interrupted =
-        isPortolanError(error) && error.code === ("training.interrupted" satisfies TrainingErrorCode);
-      if (interrupted && this.#reason !== undefined && !stopped.aborted) {
-        await this.#close("preempted", this.#reason);
-        return { preempted: this.#reason };
-      }
-      const ending = stopped.aborted ? "stopped" : interrupted ? "interrupted" : "failed";
-      await this.#close(ending, error instanceof Error ? error.message.slice(0, 300) : undefined);
-      throw error;
+      return end;
     }
+    const { error } = end;
+    const interrupted =
+      isPortolanError(error) && error.code === ("training.interrupted" satisfies TrainingErrorCode);
+    if (interrupted && this.#reason !== undefined && !stopped.aborted) {
+      await this.#close("preempted", this.#reason);
+      return { preempted: this.#reason };
+    }
+    const ending = stopped.aborted ? "stopped" : interrupted ? "interrupted" : "failed";
+    await this.#close(ending, messageOf(error).slice(0, 300));
+    throw error;
   }
 
   /** Looks once at the start and once at the end, so that no checkpoint of a short attempt is missed. */
@@ -118,13 +119,19 @@ export class WatchedAttempt {
     for (;;) {
       const isLast = over.aborted;
       // The database may be away for a moment; the trainer goes on.
-      await this.#look().catch(() => undefined);
+      const reason = await this.#look().catch(() => undefined);
       if (isLast) return;
+      const isAsked = reason !== undefined && this.#reason === undefined && !over.aborted;
+      if (isAsked && this.#mayBePreempted) {
+        this.#reason = reason;
+        this.#makeRoom.abort();
+      }
       await delay(everyMs, undefined, { signal: over }).catch(() => undefined);
     }
   }
 
-  async #look(): Promise<void> {
+  /** Notes what is seen of it; resolves to why it is to make room. */
+  async #look(): Promise<string | undefined> {
     const { uow } = this.#deps;
     const { id, request, folder } = this.#run;
     const newest = await newestCheckpoint(join(folder, "checkpoint"));
@@ -137,11 +144,8 @@ export class WatchedAttempt {
       await noteAttempt(tx.sql, { runId: id, attempt: this.#attempt }, { now: tx.now, ...this.#seen });
       return roomWantedBy(tx.sql, id);
     });
-    const reason =
-      wanted.asked ?? (wanted.moreUrgent === undefined ? undefined : `${wanted.moreUrgent} goes before it`);
-    if (!this.#mayBePreempted || reason === undefined || this.#reason !== undefined) return;
-    this.#reason = reason;
-    this.#makeRoom.abort();
+    if (wanted.asked !== undefined) return wanted.asked;
+    return wanted.moreUrgent === undefined ? undefined : `${wanted.moreUrgent} goes before it`;
   }
 
   async #close(ending: AttemptEnding, reason?: string): Promise<void> {

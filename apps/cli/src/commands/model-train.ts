@@ -44,9 +44,9 @@ Example:
     )
     .action(async (name: string, folder: string | undefined, options: TrainOptions, command: Command) => {
       const context = contextOf(command);
+      const manner = mannerOf(options);
       const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
       const seed = seedOf(options.seed);
-      const manner = mannerOf(options);
       const api = await connect(context);
       const { id: useCaseId } = await findUseCase(api, options.useCase);
       const place = { environment: options.environment, useCaseId };
