@@ -71,7 +71,8 @@ def measured(task, y, said):
     """Of the validation rows: what the platform shows beside the version."""
     if task == "regression":
         return {"validation_mean_absolute_error": float(np.abs(said - y).mean())}
-    p = np.clip(said.astype(float), 1e-15, 1 - 1e-15)
+    tiny = np.finfo(float).eps
+    p = np.clip(said.astype(float), tiny, 1 - tiny)
     metrics = {"validation_log_loss": float(-np.where(y == 1, np.log(p), np.log(1 - p)).mean())}
     positives = int(y.sum())
     if 0 < positives < len(y):
