@@ -42,6 +42,7 @@ import { addReviewMetrics } from "./http/review-metrics.ts";
 import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
+import { addTrainingMetrics } from "./http/training-metrics.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -231,6 +232,7 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addTrainingMetrics(metrics, { work: base.work, clock: base.clock });
   addReviewMetrics(metrics, { work: base.work, clock: base.clock });
   addExplanationMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);

@@ -107,6 +107,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     seed: 7,
   }),
   found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
+  found("POST /v1/training-runs/:id/preemption", "trainingRun", missingId("run"), { reason: "maintenance" }),
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
   asked(

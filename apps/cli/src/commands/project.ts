@@ -32,12 +32,16 @@ function registerInit(program: Command, contextOf: ContextOf): void {
       "Start a use case from a template: a charter.yaml with the comments that explain its choices",
     )
     .option("--template <name>", `one of: ${templateNames.join(", ")}`, "churn")
+    .option("--trainer <name>", `also a training folder, one of: ${trainerNames.join(", ")}`)
     .option("--force", "overwrite files that exist")
-    .addHelpText("after", "\nExample:\n  portolan init readmissions --template healthcare-readmission")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan init readmissions --template healthcare-readmission\n  portolan init churn --trainer lightgbm",
+    )
     .action(
       async (
         folder: string | undefined,
-        options: { template: string; force?: boolean },
+        options: { template: string; trainer?: string; force?: boolean },
         command: Command,
       ) => {
         const context = contextOf(command);
@@ -48,11 +52,13 @@ function registerInit(program: Command, contextOf: ContextOf): void {
             mend: `Use one of: ${templateNames.join(", ")}.`,
           });
         }
+        const trainer = options.trainer === undefined ? undefined : requireTrainer(options.trainer);
         const target = resolve(context.cwd, folder ?? ".");
         await mkdir(target, { recursive: true });
         const written = [
           await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
         ];
+<<<<<<< HEAD
         for (const name of exampleFolders(template)) {
           const example = join(context.root, "examples", name);
           for (const file of await filesBelow(example)) {
@@ -60,6 +66,13 @@ function registerInit(program: Command, contextOf: ContextOf): void {
             await mkdir(resolve(destination, ".."), { recursive: true });
             written.push(await copyNew(file, destination, options.force === true));
           }
+=======
+        const files = await exampleFiles(context.root, template, trainer);
+        for (const [path, file] of files) {
+          const destination = join(target, path);
+          await mkdir(resolve(destination, ".."), { recursive: true });
+          written.push(await copyNew(file, destination, options.force === true));
+>>>>>>> y5
         }
         context.output.result(
           { template, written },
@@ -69,10 +82,43 @@ function registerInit(program: Command, contextOf: ContextOf): void {
     );
 }
 
+<<<<<<< HEAD
 /** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */
 function exampleFolders(template: TemplateName): string[] {
   const ofTables: readonly TemplateName[] = ["readmission", "ai4i", "credit-default"];
   return ofTables.includes(template) ? ["tables", template] : [template];
+=======
+/** Programs that train, in `examples/trainers`. */
+const trainerNames = ["xgboost", "lightgbm", "keras"] as const;
+
+function requireTrainer(name: string): (typeof trainerNames)[number] {
+  const found = trainerNames.find((known) => known === name);
+  if (found) return found;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `there is no trainer "${name.slice(0, 60)}"`,
+    mend: `Use one of: ${trainerNames.join(", ")}.`,
+  });
+}
+
+/**
+ * What a template has beside its charter, by path below the new folder. A chosen trainer takes the place of the template's own, whose
+ * recipe of rows stays.
+ */
+async function exampleFiles(
+  root: string,
+  template: string,
+  trainer: string | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const example = join(root, "examples", template);
+  const own = (await filesBelow(example)).map((file) => [relative(example, file), file] as const);
+  if (trainer === undefined) return new Map(own);
+  const isReplaced = /^training\/(train\.py|params\.json|requirements.*)$/;
+  const folder = join(root, "examples/trainers", trainer);
+  const chosen = (await filesBelow(folder)).map(
+    (file) => [join("training", relative(folder, file)), file] as const,
+  );
+  return new Map([...chosen, ...own.filter(([path]) => !isReplaced.test(path))]);
+>>>>>>> y5
 }
 
 /** A template without example files has only its charter. */
