@@ -166,7 +166,6 @@ describe.each(templateNames.map((name) => [name]))("init --template %s", (templa
   });
 });
 
-<<<<<<< HEAD
 test.each(["flight-delays", "readmission", "ai4i", "credit-default"])(
   "a template with data, %s, brings all the files that its charter names, a trainer with locks among them",
   async (template) => {
@@ -187,7 +186,6 @@ test.each(["flight-delays", "readmission", "ai4i", "credit-default"])(
     expect(readFileSync(join(target, "charter.yaml"), "utf8")).toContain(contracts[0]);
   },
 );
-=======
 describe("init --trainer", () => {
   test.each(["xgboost", "lightgbm", "keras"])(
     "%s is a training folder that can be trained from, whatever the template",
@@ -223,7 +221,6 @@ describe("init --trainer", () => {
     expect(existsSync(join(folder, "none"))).toBe(false);
   });
 });
->>>>>>> y5
 
 describe("apply", () => {
   let control: ControlProcess;

@@ -58,21 +58,11 @@ function registerInit(program: Command, contextOf: ContextOf): void {
         const written = [
           await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
         ];
-<<<<<<< HEAD
-        for (const name of exampleFolders(template)) {
-          const example = join(context.root, "examples", name);
-          for (const file of await filesBelow(example)) {
-            const destination = join(target, relative(example, file));
-            await mkdir(resolve(destination, ".."), { recursive: true });
-            written.push(await copyNew(file, destination, options.force === true));
-          }
-=======
         const files = await exampleFiles(context.root, template, trainer);
         for (const [path, file] of files) {
           const destination = join(target, path);
           await mkdir(resolve(destination, ".."), { recursive: true });
           written.push(await copyNew(file, destination, options.force === true));
->>>>>>> y5
         }
         context.output.result(
           { template, written },
@@ -82,12 +72,12 @@ function registerInit(program: Command, contextOf: ContextOf): void {
     );
 }
 
-<<<<<<< HEAD
 /** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */
 function exampleFolders(template: TemplateName): string[] {
   const ofTables: readonly TemplateName[] = ["readmission", "ai4i", "credit-default"];
   return ofTables.includes(template) ? ["tables", template] : [template];
-=======
+}
+
 /** Programs that train, in `examples/trainers`. */
 const trainerNames = ["xgboost", "lightgbm", "keras"] as const;
 
@@ -106,11 +96,14 @@ function requireTrainer(name: string): (typeof trainerNames)[number] {
  */
 async function exampleFiles(
   root: string,
-  template: string,
+  template: TemplateName,
   trainer: string | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  const example = join(root, "examples", template);
-  const own = (await filesBelow(example)).map((file) => [relative(example, file), file] as const);
+  const own: [string, string][] = [];
+  for (const name of exampleFolders(template)) {
+    const example = join(root, "examples", name);
+    for (const file of await filesBelow(example)) own.push([relative(example, file), file]);
+  }
   if (trainer === undefined) return new Map(own);
   const isReplaced = /^training\/(train\.py|params\.json|requirements.*)$/;
   const folder = join(root, "examples/trainers", trainer);
@@ -118,7 +111,6 @@ async function exampleFiles(
     (file) => [join("training", relative(folder, file)), file] as const,
   );
   return new Map([...chosen, ...own.filter(([path]) => !isReplaced.test(path))]);
->>>>>>> y5
 }
 
 /** A template without example files has only its charter. */
