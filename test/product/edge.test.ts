@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { cliMain, type Product, runPortolan, startProduct } from "../../apps/cli/test/product.ts";
+import { compileCache } from "../../tools/compile-cache.ts";
 
 let product: Product;
 let folder: string;
@@ -57,7 +58,10 @@ class Device {
       "--log-budget",
       String(budgetMiB),
     ];
-    const child = spawn(process.execPath, [cliMain, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [cliMain, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...compileCache, ...process.env },
+    });
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += String(chunk)));
     this.#child = child;
