@@ -207,7 +207,7 @@ export function requireRoom(
 /** Whether a change does nothing but keep the flag at its default, which is in force as such. Pure. */
 export function isSwitchedOff(before: FlagDefinition | undefined, after: FlagDefinition): boolean {
   if (!before || after.enabled) return false;
-  const rest = ({ description: _, enabled: __, ...same }: FlagDefinition) => canonicalJson(same);
+  const rest = (flag: FlagDefinition) => canonicalJson({ ...flag, description: "", enabled: false });
   return rest(before) === rest(after);
 }
 
