@@ -75,6 +75,8 @@ function widthOf({ from, to }: Timeline, { earliest, latest }: TimelineMove): st
 const unitWords: Readonly<Record<TimelineSeries["unit"], string>> = {
   ms: "milliseconds that 95 % took at most",
   share: "share of the requests",
+  percent: "percent that 95 % of the seconds stayed within",
+  bytes: "bytes a second that 95 % of the seconds stayed within",
   psi: "population stability index beside what was before",
 };
 

@@ -5,6 +5,7 @@ import {
   requireInForceCharter,
   termsOf,
 } from "@portolan/charter";
+import { findHomeOrganisation } from "@portolan/identity";
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
 import type { ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
 import type { ObjectiveTerms } from "@portolan/monitoring/contract";
@@ -48,6 +49,9 @@ export function wireTimeline(
     clock,
     authorizer,
     objects,
+    machines: {
+      maySee: async (call) => (await work.read(call, findHomeOrganisation))?.id === call.actor.organisationId,
+    },
     endpoints: {
       require: async (call, environment, endpoint) => {
         await readableRoute(identity, serving, call, { environment, endpoint });

@@ -11,6 +11,8 @@ import {
 } from "@portolan/kernel";
 import { listAlerts } from "../alerts/alert-store.ts";
 import { splitCounts } from "../drift-counter.ts";
+import { machineSeries } from "../machine/machine-series.ts";
+import { machinesWithin } from "../machine/machine-store.ts";
 import { minuteMicros } from "../objectives/count-requests.ts";
 import { countsByMinute } from "../objectives/counts-store.ts";
 import { readProfile } from "../profile-object.ts";
@@ -32,6 +34,10 @@ export interface TimelineDeps {
   readonly endpoints: {
     /** @throws PortolanError 404 where the caller may not read such an endpoint */
     require(call: CallContext, environment: Environment, endpoint: string): Promise<void>;
+  };
+  readonly machines: {
+    /** Whether what the machines of the installation were busy with is the caller's business: they are shared by all organisations. */
+    maySee(call: CallContext): Promise<boolean>;
   };
 }
 
@@ -68,13 +74,17 @@ export async function readTimeline(
   const width = minuteMicros * Math.ceil((filter.to - filter.from) / minuteMicros / mostPoints);
   const requests = await deps.work.read(call, (sql) => requestSeries(sql, filter, width));
   const columns = await columnSeries(deps, call, filter);
+  const machines = (await deps.machines.maySee(call))
+    ? machineSeries(await deps.work.read(call, (sql) => machinesWithin(sql, filter)), width)
+    : [];
   const events = await deps.work.read(call, (sql) => eventsOf(sql, filter));
   const judged: ReturnType<typeof judgeSeriesOverTime>[] = [];
-  for (const one of [...requests, ...columns]) {
+  for (const one of [...requests, ...columns, ...machines]) {
     judged.push(judgeSeriesOverTime(one));
     await otherWork();
   }
-  if (judged.every(({ series }) => series.points.length === 0)) throw nothingCounted(endpoint, environment);
+  if (judged.every(({ series }) => series.points.length === 0 || isOfMachine(series)))
+    throw nothingCounted(endpoint, environment);
   const changes = judged.flatMap(({ move }) => (move ? [move] : []));
   return {
     environment,
@@ -86,6 +96,10 @@ export async function readTimeline(
     series: judged.map(({ series }) => series).filter(({ points }) => points.length > 0),
     events,
   };
+}
+
+function isOfMachine({ unit }: Timeline["series"][number]): boolean {
+  return unit === "percent" || unit === "bytes";
 }
 
 function stretchOf(now: number, call: CallContext, { environment, endpoint, from, to }: TimelineQuery) {
