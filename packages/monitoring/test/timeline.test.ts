@@ -27,6 +27,7 @@ import { keepMachineMinutes, MachineMinutes, monitoringMigrations } from "../src
 import { countBlockRequests } from "../src/objectives/count-blocks.ts";
 import { numericReference } from "../src/reference-profile.ts";
 import { insertProfile } from "../src/store.ts";
+import type { PublishedData } from "../src/timeline/freshness.ts";
 import { readTimeline, type TimelineDeps } from "../src/timeline/read-timeline.ts";
 
 const minute = 60_000_000;
@@ -53,6 +54,7 @@ const profile: ReferenceProfile = {
 const bytes = canonicalBytes(profile as unknown as JsonValue);
 const digest = digestBytes(bytes) as string;
 
+let products: readonly PublishedData[] = [];
 let db: TestDatabase;
 beforeAll(async () => {
   db = await openTestDatabase({
@@ -84,6 +86,10 @@ const deps = (): TimelineDeps => ({
   clock,
   authorizer: testAuthorizer({ auditor: ["predictions:read"], engineer: ["serving:read"] }),
   objects: { get: async () => bytes } as never,
+  products: {
+    published: async (_call, { from, to }) =>
+      products.filter((one) => one.publishedAt >= from && one.publishedAt < to),
+  },
   machines: { maySee: async (call) => call.actor.id !== "usr_guest" },
   endpoints: {
     require: async (_call, _environment, endpoint) => {
@@ -259,6 +265,22 @@ test("a machine that runs out of processor is named in its layer, before the ans
   const { series } = await readTimeline(deps(), aCall({ id: "usr_guest", roles: ["engineer"] }), guest);
   expect(series.some(({ unit }) => unit === "percent")).toBe(false);
   await sql`delete from monitoring.machine_counts`.execute(db.sql);
+});
+
+test("data that came every five minutes and stops is named in the data layer, before the input that it leaves behind", async () => {
+  products = Array.from({ length: 25 }, (_, n) => start - 80 * minute + n * 5 * minute).map(
+    (publishedAt) => ({
+      contract: "visits",
+      publishedAt,
+      newestEvent: publishedAt - minute,
+    }),
+  );
+  await hour("stale", (at) => (at < 50 ? {} : { miles: 0.5 }));
+  const { ranking, series } = await timeline("stale");
+  products = [];
+  expect(ranking.map(({ what }) => what)).toEqual(["age of visits", "input miles"]);
+  expect(ranking[0]).toMatchObject({ layer: "data", earliest: start + 40 * minute, before: 360 });
+  expect(series.find(({ unit }) => unit === "seconds")?.points).toHaveLength(60);
 });
 
 test("an hour without a fault names nothing; inputs are for whoever may read predictions, and nothing is for whoever may not see the endpoint", async () => {

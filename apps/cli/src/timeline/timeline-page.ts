@@ -77,6 +77,7 @@ const unitWords: Readonly<Record<TimelineSeries["unit"], string>> = {
   share: "share of the requests",
   percent: "percent that 95 % of the seconds stayed within",
   bytes: "bytes a second that 95 % of the seconds stayed within",
+  seconds: "age of the newest event in seconds",
   psi: "population stability index beside what was before",
 };
 

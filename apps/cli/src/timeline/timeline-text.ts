@@ -59,6 +59,8 @@ export function changeText(
       return `95 % of the time up to ${before} %, then ${after} %`;
     case "bytes":
       return `95 % of the time up to ${before} bytes a second, then ${after}`;
+    case "seconds":
+      return `at most ${before} s old before, then ${after} s`;
     default:
       return `PSI ${(psi ?? after).toFixed(3)}`;
   }

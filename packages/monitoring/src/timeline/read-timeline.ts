@@ -20,6 +20,7 @@ import { visiblePlaces } from "../visible-places.ts";
 import { windowMicros } from "../window.ts";
 import { seriesKey } from "../window-series.ts";
 import { listWindows, windowCounts } from "../window-store.ts";
+import { judgeFreshness, type PublishedData } from "./freshness.ts";
 import { rankMoves } from "./rank-moves.ts";
 import { eventsWithin, gatewayStarts, stagesWithin, type TimelineFilter } from "./stage-store.ts";
 import type { Timeline, TimelineEvent } from "./timeline-schema.ts";
@@ -35,10 +36,22 @@ export interface TimelineDeps {
     /** @throws PortolanError 404 where the caller may not read such an endpoint */
     require(call: CallContext, environment: Environment, endpoint: string): Promise<void>;
   };
+  readonly products: {
+    /** What was published of the data products of the endpoint's use case, the oldest first; nothing where the caller may not read them. */
+    published(call: CallContext, query: PublishedQuery): Promise<readonly PublishedData[]>;
+  };
   readonly machines: {
     /** Whether what the machines of the installation were busy with is the caller's business: they are shared by all organisations. */
     maySee(call: CallContext): Promise<boolean>;
   };
+}
+
+export interface PublishedQuery {
+  readonly environment: Environment;
+  readonly endpoint: string;
+  /** Epoch microseconds; the end is exclusive. */
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface TimelineQuery {
@@ -85,6 +98,7 @@ export async function readTimeline(
   }
   if (judged.every(({ series }) => series.points.length === 0 || isOfMachine(series)))
     throw nothingCounted(endpoint, environment);
+  judged.push(...(await freshnessOf(deps, call, filter, width)));
   const changes = judged.flatMap(({ move }) => (move ? [move] : []));
   return {
     environment,
@@ -96,6 +110,19 @@ export async function readTimeline(
     series: judged.map(({ series }) => series).filter(({ points }) => points.length > 0),
     events,
   };
+}
+
+/** Data products, judged by what they did in the three days before the stretch. */
+async function freshnessOf(
+  { products }: TimelineDeps,
+  call: CallContext,
+  { environment, endpoint, from, to }: TimelineFilter,
+  width: number,
+): Promise<ReturnType<typeof judgeFreshness>[]> {
+  const published = await products.published(call, { environment, endpoint, from: from - longestMicros, to });
+  return [...Map.groupBy(published, ({ contract }) => contract)].map(([contract, own]) =>
+    judgeFreshness(contract, own, { from, to }, width),
+  );
 }
 
 function isOfMachine({ unit }: Timeline["series"][number]): boolean {

@@ -8,7 +8,7 @@ export interface CountedOverTime {
   readonly layer: TimelineLayer;
   readonly what: string;
   /** ms, percent, bytes: by bucket; share: good ones and bad ones; psi: cells of a column. */
-  readonly unit: TimelineSeries["unit"];
+  readonly unit: Exclude<TimelineSeries["unit"], "seconds">;
   /** Upper edges of the cells, of percent and bytes. */
   readonly edges?: readonly number[];
   /** The least effect that is a move; absent: the policy's. */
