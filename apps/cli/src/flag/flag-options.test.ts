@@ -1,6 +1,7 @@
 import type { FlagDefinition } from "@portolan/serving/contract";
+import { Command } from "commander";
 import { expect, test } from "vitest";
-import { parseFlag, withIds } from "./flag-options.ts";
+import { addFlagOptions, parseFlag, withIds } from "./flag-options.ts";
 
 const plain: FlagDefinition = { default: false, enabled: true, rules: [], split: [], sticky: "entity" };
 
@@ -46,6 +47,13 @@ test.each([
   { on: true, off: true },
 ])("%j is refused with an example", (options) => {
   expect(() => parseFlag(options, null)).toThrow(expect.objectContaining({ code: "cli.bad_usage" }));
+});
+
+test("the command line gives lists where several may be named", () => {
+  const command = addFlagOptions(new Command()).exitOverride();
+  const words = ["--rule", "tenant=ops:on:5", "role=ci:on", "--split", "on:10", "--no-shares"];
+  const options = command.parse(words, { from: "user" }).opts();
+  expect(options).toMatchObject({ rule: ["tenant=ops:on:5", "role=ci:on"], split: ["on:10"], shares: false });
 });
 
 test("names of tenants and groups become ids, others stay", async () => {

@@ -24,8 +24,8 @@ export function addFlagOptions(command: Command): Command {
     .option("--values <texts>", "what it may say, e.g. blue,green (default: true and false)")
     .option("--default <value>", "what it says where no rule and no share decides (default: false)")
     .option(
-      "--rule <by=who:value[:percent]...>",
-      "who gets which value, the first that fits: tenant=, group= (business unit, team or use case), role=, principal=, or an attribute of the context; with a percentage, that share of them",
+      "--rule <by=who:value:percent...>",
+      "who gets which value, the first that fits: tenant=, group= (business unit, team or use case), role=, principal=, or an attribute of the context; with a percentage (which may be left out), that share of them",
     )
     .option("--no-rules", "take all rules away")
     .option("--split <value:percent...>", "shares of all others")
