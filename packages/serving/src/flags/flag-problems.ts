@@ -2,6 +2,9 @@ import type { Violation } from "@portolan/kernel";
 import { champion } from "../routing/choose-variant.ts";
 import type { FlagDefinition, FlagValue } from "./flag-schema.ts";
 
+/** A hundred flags of an endpoint are a small part of a snapshot. */
+const mostBytes = 16 * 1024;
+
 /**
  * What keeps a definition from being evaluated, beyond its schema. Pure.
  *
@@ -13,6 +16,7 @@ export function findFlagProblems(flag: FlagDefinition, variants: readonly string
     values.includes(value)
       ? []
       : [{ detail: `${JSON.stringify(value)} is none of the flag's values`, at: { pointer } }];
+  const bytes = Buffer.byteLength(JSON.stringify(flag));
   const weight = split.reduce((sum, one) => sum + one.weight, 0);
   return [
     ...(flag.values ?? []).flatMap((value, at) =>
@@ -20,6 +24,9 @@ export function findFlagProblems(flag: FlagDefinition, variants: readonly string
     ),
     ...(new Set(values).size < values.length
       ? [{ detail: "has a value twice", at: { pointer: "/flag/values" } }]
+      : []),
+    ...(bytes > mostBytes
+      ? [{ detail: `takes ${bytes} bytes, more than ${mostBytes}`, at: { pointer: "/flag" } }]
       : []),
     ...unknown(flag.default, "/flag/default"),
     ...rules.flatMap(({ value }, at) => unknown(value, `/flag/rules/${at}/value`)),

@@ -165,6 +165,10 @@ describe("a definition that cannot be evaluated", () => {
       "/flag/split has 101 % in all, more than there are",
     ]);
     expect(problems({ values: ["a", "a"], default: "a" })).toEqual(["/flag/values has a value twice"]);
+    const long = Array.from({ length: 100 }, (_, n) => String(n).padStart(200, "0"));
+    expect(problems({ rules: [{ by: "tenant", values: long, value: true }] })).toEqual([
+      expect.stringMatching(/^\/flag takes 20\d{3} bytes, more than 16384$/),
+    ]);
     expect(problems({ values: ["a", true], default: "a" })).toEqual(["/flag/values/1 is no text"]);
   });
 
