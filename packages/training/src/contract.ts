@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { TrainingWork } from "./attempt-schema.ts";
 
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
@@ -15,6 +16,18 @@ export const TrainingRunRequest = Type.Object(
     }),
     params: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
     seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+    checkpointIntervalSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        description: "The program leaves a checkpoint at least so often; one that does not come is told of",
+      }),
+    ),
+    preemptible: Type.Optional(
+      Type.Boolean({
+        description: "Whether it makes room for more urgent runs; without a word all but production's do",
+      }),
+    ),
     baseModel: Type.Optional(
       Type.Object(
         {
@@ -79,6 +92,7 @@ export const TrainingRunResult = Type.Object({
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;
 
+export { TrainingAttempt, TrainingWork } from "./attempt-schema.ts";
 export { TrainingLog } from "./training-log-schema.ts";
 
 export const TrainingRunView = Type.Object({
@@ -90,6 +104,7 @@ export const TrainingRunView = Type.Object({
   request: TrainingRunRequest,
   result: Type.Optional(TrainingRunResult),
   failure: Type.Optional(Type.String()),
+  work: Type.Optional(TrainingWork),
   startedBy: Type.String({ description: "Id of the person or service account" }),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
@@ -101,6 +116,8 @@ export interface TrainingRunView {
   readonly request: TrainingRunRequest;
   readonly result?: TrainingRunResult;
   readonly failure?: string;
+  /** Its attempts; absent in the answer to the request that starts it. */
+  readonly work?: TrainingWork;
   readonly startedBy: string;
   readonly startedAt: number;
   readonly finishedAt?: number;

@@ -9,6 +9,7 @@ export const trainingErrors = {
   "training.environment_failed": { status: 422, title: "Environment could not be built" },
   "training.not_isolated": { status: 503, title: "Trainer cannot be isolated" },
   "training.trainer_failed": { status: 422, title: "Trainer failed" },
+  "training.not_preemptible": { status: 409, title: "Training run keeps its place" },
   "training.interrupted": { status: 503, title: "Training was interrupted" },
 } as const satisfies Record<string, ErrorSpec>;
 export type TrainingErrorCode = keyof typeof trainingErrors;

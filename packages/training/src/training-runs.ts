@@ -5,12 +5,14 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
+  type Clock,
   canonicalJson,
   type Digest,
   digestJson,
   type EnvironmentPlace,
   type Id,
   isPortolanError,
+  JobDeferred,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -23,6 +25,7 @@ import {
   requireSeen,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { listAttempts } from "./attempt-store.ts";
 import { requireBase } from "./base-model.ts";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 import { privacyOf } from "./differential-privacy.ts";
@@ -30,11 +33,13 @@ import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environme
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation } from "./isolation.ts";
 import { mayTrain } from "./isolation-level.ts";
+import { workOf } from "./lost-work.ts";
 import type { BaseModels, CharterGate, RunTracking } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
 import { trackingSocketName } from "./tracking-address.ts";
 import { defaultGraceMs, runTrainer, type TrainerOutcome, type TrainerTask } from "./trainer-process.ts";
+import { type PreemptionRules, WatchedAttempt } from "./watched-attempt.ts";
 
 export const trainingQueue = "training.run";
 
@@ -58,6 +63,8 @@ export interface TrainingDeps {
     readonly timeoutMs: number;
     readonly diskLimitBytes: number;
   };
+  readonly preemption: PreemptionRules;
+  readonly clock: Clock;
   /** Folders that no trainer may see, but for what it is shown of them. */
   readonly hidden: readonly string[];
   /** How trainers run; by default the best that the machine permits. */
@@ -103,7 +110,14 @@ export async function startTrainingRun(
     const of = { organisationId, ...scope, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
     const id = as ?? newId("trainingRun", tx.now);
-    await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
+    await insertRun(tx.sql, {
+      id,
+      organisationId,
+      request,
+      startedBy: call.actor.id,
+      now: tx.now,
+      ...(priority === undefined ? {} : { priority }),
+    });
     await tx.enqueue({
       queue: trainingQueue,
       payload: { runId: id },
@@ -127,7 +141,10 @@ export async function readTrainingRun(
   id: string,
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
-  const found = await deps.uow.read(call, (sql) => findRun(sql, organisationId, id));
+  const found = await deps.uow.read(call, async (sql) => {
+    const run = await findRun(sql, organisationId, id);
+    return run && { ...run, work: workOf(run.request, await listAttempts(sql, id)) };
+  });
   const missing = () => noSuchRun(id);
   if (!found) throw missing();
   const resource = { type: "TrainingRun", id, organisationId, ...runPlace(found.request) };
@@ -206,6 +223,8 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     });
   } catch (error) {
     // Trying again does not mend a trainer that fails by itself, nor what the charter says; anything else may pass, and is a failure only at the last try.
+    // One that made room is no failure, also not at the last try.
+    if (error instanceof JobDeferred) throw error;
     const settled = isPortolanError(error) && settledCodes.includes(error.code);
     if (job.signal.aborted || !(settled || job.finalAttempt)) throw error;
     const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
@@ -309,7 +328,11 @@ interface TrackedTask {
   readonly python: string;
 }
 
-/** Runs the trainer with a tracking address, which is there for as long as it runs. */
+/**
+ * Runs the trainer with a tracking address, which is there for as long as it runs.
+ *
+ * @throws JobDeferred where it made room: the run waits again, behind those of its priority
+ */
 async function tracked(
   deps: TrainingDeps,
   job: JobRun,
@@ -317,10 +340,18 @@ async function tracked(
   task: TrainerTask,
 ): Promise<TrainerOutcome> {
   const socket = join(folder, trackingSocketName);
-  const lifetimeMs = task.timeoutMs + defaultGraceMs;
+  const { noticeMs } = deps.preemption;
+  const lifetimeMs = task.timeoutMs + Math.max(defaultGraceMs, noticeMs);
   const session = await deps.tracking.open(job.call, { runId: id, ...runPlace(request), lifetimeMs }, socket);
   try {
-    return await runTrainer({ ...task, tracking: { runId: id, socket, token: session.token, python } });
+    const tracking = { runId: id, socket, token: session.token, python };
+    const attempt = await WatchedAttempt.begin(deps, job.call, { id, request, folder });
+    const end = await attempt.run(
+      (makeRoom) => runTrainer({ ...task, tracking, makeRoom, noticeMs }),
+      job.signal,
+    );
+    if ("outcome" in end) return end.outcome;
+    throw new JobDeferred(deps.clock.now(), `made room (${end.preempted}); goes on from its checkpoint`);
   } finally {
     await session.close();
   }

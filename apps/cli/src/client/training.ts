@@ -36,6 +36,8 @@ export interface TrainingWork {
   readonly trainingSetId: string;
   readonly seed: number;
   readonly baseModel?: { readonly name: string; readonly version: number };
+  readonly checkpointIntervalSeconds?: number;
+  readonly preemptible?: boolean;
 }
 
 /** Begins to train a program on a set. */

@@ -15,6 +15,8 @@ interface TrainOptions {
   readonly environment: string;
   readonly seed: string;
   readonly save?: string;
+  readonly checkpointEvery?: string;
+  readonly preemptible?: boolean;
 }
 
 export function registerTrain(model: Command, contextOf: ContextOf): void {
@@ -26,6 +28,9 @@ export function registerTrain(model: Command, contextOf: ContextOf): void {
     .requiredOption("--use-case <name>", "use case that it belongs to")
     .option("--environment <name>", "whose data it learns from: dev, staging or production", "production")
     .option("--seed <number>", "what its randomness starts from, 0 to 4294967295", "7")
+    .option("--checkpoint-every <seconds>", "its program leaves a checkpoint at least so often; watched")
+    .option("--preemptible", "it makes room for more urgent runs, in production too")
+    .option("--no-preemptible", "it keeps its place, outside production too")
     .option("--save <file>", "append PORTOLAN_VERSION, PORTOLAN_RUN and PORTOLAN_HELD_OUT as NAME=value")
     .addHelpText(
       "after",
@@ -39,6 +44,7 @@ Example:
     )
     .action(async (name: string, folder: string | undefined, options: TrainOptions, command: Command) => {
       const context = contextOf(command);
+      const manner = mannerOf(options);
       const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
       const seed = seedOf(options.seed);
       const api = await connect(context);
@@ -49,7 +55,12 @@ Example:
       context.output.note([`training set ${trainingSet}`, ...keylessRows(set)].join("\n"));
       const heldOut = files.heldOut && (await buildTrainingSet(api, place, files.heldOut)).id;
       if (heldOut !== undefined) context.output.note(`held-out rows ${heldOut}`);
-      const started = await startTraining(api, place, { folder: files, trainingSetId: trainingSet, seed });
+      const started = await startTraining(api, place, {
+        folder: files,
+        trainingSetId: trainingSet,
+        seed,
+        ...manner,
+      });
       context.output.note(`training run ${started.id}`);
       const run = await waitForRun(api, started.id);
       const lineage = { origin: "trained", trainingRunId: run.id };
@@ -73,6 +84,21 @@ function seedOf(text: string): number {
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `--seed ${text.slice(0, 20)} is no whole number from 0 to 4294967295`,
   });
+}
+
+function mannerOf({ checkpointEvery, preemptible }: TrainOptions): {
+  readonly checkpointIntervalSeconds?: number;
+  readonly preemptible?: boolean;
+} {
+  const seconds = Number(checkpointEvery ?? 1);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 86_400)
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: `--checkpoint-every ${(checkpointEvery ?? "").slice(0, 20)} is no whole number of seconds from 1 to 86400`,
+    });
+  return {
+    ...(checkpointEvery === undefined ? {} : { checkpointIntervalSeconds: seconds }),
+    ...(preemptible === undefined ? {} : { preemptible }),
+  };
 }
 
 /** Lines that a shell sources, GitLab reads as dotenv and GitHub as `$GITHUB_ENV`. */

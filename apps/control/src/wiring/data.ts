@@ -91,17 +91,13 @@ export async function wireData(
   const workFolder = join(home, "work");
   const online = await openConfiguredStore(base);
   const early = earlyEvents(base, online, () => data);
+  const shared = { uow, authorizer, objects, artifacts, places, workFolder };
   const data: DataDeps = {
-    uow,
-    authorizer,
-    objects,
-    artifacts,
-    places,
+    ...shared,
     engine,
     residency,
     followDataset,
     sourceFolders: sourceFolders(base),
-    workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
     early,
@@ -109,18 +105,15 @@ export async function wireData(
   };
   const features: FeatureDeps = { ...data, ...readingData(data), online };
   const training: TrainingDeps = {
-    uow,
-    authorizer,
-    objects,
-    artifacts,
-    places,
-    charters: trainingCharters(charter, residency),
+    ...shared,
     tracking,
     baseModels,
+    charters: trainingCharters(charter, residency),
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
-    workFolder,
     limits: trainerLimits,
+    preemption: preemptionOf(config),
+    clock: base.clock,
     hidden: [home],
   };
   return {
@@ -133,6 +126,11 @@ export async function wireData(
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
   };
+}
+
+function preemptionOf(config: Foundation["config"]): TrainingDeps["preemption"] {
+  const { TRAINING_NOTICE_SECONDS: seconds, TRAINING_MOST_PREEMPTIONS: mostPreemptions } = config;
+  return { noticeMs: seconds * 1000, mostPreemptions };
 }
 
 /** How views read the data that they are made of. */
