@@ -63,6 +63,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["release"],
     load: async () => (await import("./commands/release.ts")).registerReleaseCommands,
   },
+  { names: ["flag"], load: async () => (await import("./commands/flag.ts")).registerFlagCommands },
   {
     names: ["pipeline"],
     load: async () => (await import("./commands/pipeline.ts")).registerPipelineCommands,
