@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { templateNames } from "@portolan/charter/templates";
 import type { Command } from "commander";
@@ -166,6 +166,26 @@ describe.each(templateNames.map((name) => [name]))("init --template %s", (templa
   });
 });
 
+test.each(["flight-delays", "readmission", "ai4i", "credit-default"])(
+  "a template with data, %s, brings all the files that its charter names, a trainer with locks among them",
+  async (template) => {
+    const target = join(folder, `whole-${template}`);
+    const { out } = await portolan(["init", target, "--template", template, "--json"]);
+    const { written } = JSON.parse(out) as { written: string[] };
+    const names = written.map((path) => relative(target, path));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        "training/train.py",
+        "training/training-set.json",
+        "training/requirements-3.12.lock",
+      ]),
+    );
+    const plan = await portolan(["plan", target, "--json"]);
+    expect(plan.out).not.toMatch(/(contract|trainer|view) \S+ is missing/);
+    const contracts = names.filter((name) => name.startsWith("contracts/"));
+    expect(readFileSync(join(target, "charter.yaml"), "utf8")).toContain(contracts[0]);
+  },
+);
 describe("init --trainer", () => {
   test.each(["xgboost", "lightgbm", "keras"])(
     "%s is a training folder that can be trained from, whatever the template",

@@ -2,7 +2,12 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { parseTemplateName, readTemplate, templateNames } from "@portolan/charter/templates";
+import {
+  parseTemplateName,
+  readTemplate,
+  type TemplateName,
+  templateNames,
+} from "@portolan/charter/templates";
 import { PortolanError, systemClock } from "@portolan/kernel";
 import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
 import { readShippedPrices } from "@portolan/planner/prices";
@@ -67,6 +72,12 @@ function registerInit(program: Command, contextOf: ContextOf): void {
     );
 }
 
+/** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */
+function exampleFolders(template: TemplateName): string[] {
+  const ofTables: readonly TemplateName[] = ["readmission", "ai4i", "credit-default"];
+  return ofTables.includes(template) ? ["tables", template] : [template];
+}
+
 /** Programs that train, in `examples/trainers`. */
 const trainerNames = ["xgboost", "lightgbm", "keras"] as const;
 
@@ -85,11 +96,14 @@ function requireTrainer(name: string): (typeof trainerNames)[number] {
  */
 async function exampleFiles(
   root: string,
-  template: string,
+  template: TemplateName,
   trainer: string | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  const example = join(root, "examples", template);
-  const own = (await filesBelow(example)).map((file) => [relative(example, file), file] as const);
+  const own: [string, string][] = [];
+  for (const name of exampleFolders(template)) {
+    const example = join(root, "examples", name);
+    for (const file of await filesBelow(example)) own.push([relative(example, file), file]);
+  }
   if (trainer === undefined) return new Map(own);
   const isReplaced = /^training\/(train\.py|params\.json|requirements.*)$/;
   const folder = join(root, "examples/trainers", trainer);
