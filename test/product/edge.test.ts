@@ -8,7 +8,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { createDelays, createShopKey, doneBy, soon } from "../../apps/cli/test/delays.ts";
 import { cliMain, type Product, runPortolan, startProduct } from "../../apps/cli/test/product.ts";
-import { compileCache } from "../../tools/compile-cache.ts";
 
 let product: Product;
 let folder: string;
@@ -58,10 +57,7 @@ class Device {
       "--log-budget",
       String(budgetMiB),
     ];
-    const child = spawn(process.execPath, [cliMain, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...compileCache, ...process.env },
-    });
+    const child = spawn(process.execPath, [cliMain, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += String(chunk)));
     this.#child = child;
