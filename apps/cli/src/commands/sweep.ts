@@ -70,7 +70,7 @@ async function sweepFolder(context: CliContext, folder: string, options: SweepOp
   const texts = locks.map(({ minor, text }) => [minor, text]);
   const trials = await runSweep(api, {
     declaration,
-    origin: { ...place, recipe: JSON.stringify(recipe), seed, program, params, locks: texts },
+    origin: JSON.stringify([place, recipe, seed, program, params, texts]),
     stateFile,
     concurrency,
     ...(options.trainingSet === undefined ? {} : { trainingSet: options.trainingSet }),

@@ -19,8 +19,8 @@ export interface SweepState {
 
 export interface SweepWork {
   readonly declaration: SweepDeclaration;
-  /** What a run is started from beside the parameters that are tried; part of the digest. */
-  readonly origin: Parameters<typeof digestJson>[0];
+  /** What a run is started from beside the parameters that are tried, as text; part of the digest. */
+  readonly origin: string;
   readonly stateFile: string;
   /** The set that is asked for; absent: that of the state, or a new one. */
   readonly trainingSet?: string;
@@ -42,7 +42,7 @@ const pollMs = 500;
  */
 export async function runSweep(api: ApiClient, work: SweepWork): Promise<readonly Trial[]> {
   const { declaration, stateFile, concurrency, trainingSet: asked } = work;
-  const digest = digestJson([work.origin, declaration]);
+  const digest = digestJson([work.origin, JSON.stringify(declaration)]);
   const kept = await readState(stateFile);
   if (kept && (kept.digest !== digest || kept.trainingSet !== (asked ?? kept.trainingSet)))
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
@@ -50,7 +50,7 @@ export async function runSweep(api: ApiClient, work: SweepWork): Promise<readonl
       mend: "Remove it to begin anew, or name another one with --state.",
     });
   const trainingSet = asked ?? kept?.trainingSet ?? (await work.build());
-  const trials = [...(kept?.trials ?? trialsOf(declaration).map((params) => ({ params })))];
+  const trials: Trial[] = [...(kept?.trials ?? trialsOf(declaration).map((params) => ({ params })))];
   const keep = () => writeState(stateFile, { digest, trainingSet, trials });
   await keep();
   for (;;) {
