@@ -40,7 +40,8 @@ export function registerPoolCommands(program: Command, contextOf: ContextOf): vo
     .command("pool")
     .description(
       "Pools of graphics cards: MIG layouts and packing, placement policies, pooled beside dedicated",
-    );
+    )
+    .addHelpText("after", "\nExample:\n  portolan pool layouts H100-80GB");
   registerMig(pool, contextOf);
   pool
     .command("simulate")
