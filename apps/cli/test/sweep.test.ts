@@ -47,18 +47,8 @@ async function sweep(...args: string[]): Promise<CommandResult> {
   const env = { PATH: process.env["PATH"], PORTOLAN_URL: url, PORTOLAN_TOKEN: token };
   return runPortolan(["sweep", ...args], env);
 }
-const run = () =>
-  sweep(
-    "run",
-    folder,
-    "--use-case",
-    useCase,
-    "--environment",
-    "production",
-    "--training-set",
-    trainingSet,
-    "--json",
-  );
+const run = (...more: string[]) =>
+  sweep("run", folder, "--use-case", useCase, "--environment", "production", "--json", ...more);
 
 interface Waiting {
   readonly id: string;
@@ -120,7 +110,7 @@ interface Said {
 }
 
 test("every trial is a run over the folder's parameters, two at once, and the best one is named; again it starts nothing", async () => {
-  const first = run();
+  const first = run("--training-set", trainingSet);
   expect(await endAsTrained(first)).toBeLessThanOrEqual(2);
   const done = await first;
   expect(done.code, done.err + done.out).toBe(0);
@@ -138,7 +128,12 @@ test("every trial is a run over the folder's parameters, two at once, and the be
 
 test("one that was cut off goes on with what it had started, and cancelling tells the runs that are under way", async () => {
   const path = join(folder, "sweep-state.json");
-  const state = JSON.parse(await readFile(path, "utf8")) as { trials: { run?: string; state?: string }[] };
+  const state = JSON.parse(await readFile(path, "utf8")) as {
+    trainingSet: string;
+    trials: { run?: string; state?: string }[];
+  };
+  // Its later trials learn from the same rows, though nobody names them again.
+  expect(state.trainingSet).toBe(trainingSet);
   const before = state.trials.map((trial) => trial.run);
   for (const trial of state.trials.slice(2)) {
     delete trial.run;
@@ -164,7 +159,8 @@ test("one that was cut off goes on with what it had started, and cancelling tell
   expect(trials.slice(2).every((trial) => cancelled.includes(trial.run))).toBe(true);
 });
 
-test("another declaration is another sweep, and says so", async () => {
+test("other rows, and another declaration, are another sweep, and it says so", async () => {
+  expect((await run("--training-set", "ts_another")).out).toContain("another sweep");
   await writeFile(join(folder, "params.json"), '{ "rounds": 6 }');
   const { code, out } = await run();
   expect(code).toBe(1);

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { digestJson, messageOf, PortolanError } from "@portolan/kernel";
+import { messageOf, PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
 import { buildTrainingSet, startTraining } from "../client/training.ts";
 import { findUseCase } from "../client/use-cases.ts";
@@ -66,24 +66,16 @@ async function sweepFolder(context: CliContext, folder: string, options: SweepOp
   const { id: useCaseId } = await findUseCase(api, options.useCase);
   const place = { environment: options.environment, useCaseId };
   const stateFile = statePath(context, folder, options.state);
-  const trainingSetId = options.trainingSet ?? (await buildTrainingSet(api, place, files.trainingSet)).id;
-  const { program, locks, params } = files;
-  // A set that is built anew has another id and the same recipe: it is the same sweep.
-  const rows = options.trainingSet ?? digestJson(JSON.parse(JSON.stringify(files.trainingSet)));
-  const origin = {
-    ...place,
-    rows,
-    seed,
-    program,
-    params,
-    locks: locks.map(({ minor, text }) => [minor, text]),
-  };
+  const { program, locks, params, trainingSet: recipe } = files;
+  const texts = locks.map(({ minor, text }) => [minor, text]);
   const trials = await runSweep(api, {
     declaration,
-    origin,
+    origin: JSON.stringify([place, recipe, seed, program, params, texts]),
     stateFile,
     concurrency,
-    start: (tried) =>
+    ...(options.trainingSet === undefined ? {} : { trainingSet: options.trainingSet }),
+    build: async () => (await buildTrainingSet(api, place, recipe)).id,
+    start: (trainingSetId, tried) =>
       startTraining(api, place, {
         folder: { program, locks, params: { ...params, ...tried } },
         trainingSetId,

@@ -12,17 +12,23 @@ import { isOver, isUnderWay, type Trial } from "./trials.ts";
 export interface SweepState {
   /** Of the declaration and all that its runs are started from. */
   readonly digest: string;
+  /** What all its trials learn from. */
+  readonly trainingSet: string;
   readonly trials: readonly Trial[];
 }
 
 export interface SweepWork {
   readonly declaration: SweepDeclaration;
-  /** What a run is started from beside the parameters that are tried; part of the digest. */
-  readonly origin: Parameters<typeof digestJson>[0];
+  /** What a run is started from beside the parameters that are tried, as text; part of the digest. */
+  readonly origin: string;
   readonly stateFile: string;
+  /** The set that is asked for; absent: that of the state, or a new one. */
+  readonly trainingSet?: string;
+  /** Builds the set of a sweep that begins. */
+  readonly build: () => Promise<string>;
   /** Runs that wait or run at once. */
   readonly concurrency: number;
-  readonly start: (params: Trial["params"]) => Promise<TrainingRunView>;
+  readonly start: (trainingSet: string, params: Trial["params"]) => Promise<TrainingRunView>;
   readonly onChange: (trials: readonly Trial[]) => void;
 }
 
@@ -35,23 +41,24 @@ const pollMs = 500;
  * @throws PortolanError `cli.bad_file` where the state file is another sweep's
  */
 export async function runSweep(api: ApiClient, work: SweepWork): Promise<readonly Trial[]> {
-  const { declaration, stateFile, concurrency } = work;
-  const digest = digestJson([work.origin, declaration]);
+  const { declaration, stateFile, concurrency, trainingSet: asked } = work;
+  const digest = digestJson([work.origin, JSON.stringify(declaration)]);
   const kept = await readState(stateFile);
-  if (kept && kept.digest !== digest)
+  if (kept && (kept.digest !== digest || kept.trainingSet !== (asked ?? kept.trainingSet)))
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
       detail: `${stateFile} is of another sweep: its declaration, program, locks, parameters or rows were others`,
       mend: "Remove it to begin anew, or name another one with --state.",
     });
-  const trials = [...(kept?.trials ?? trialsOf(declaration).map((params) => ({ params })))];
-  const keep = () => writeState(stateFile, { digest, trials });
+  const trainingSet = asked ?? kept?.trainingSet ?? (await work.build());
+  const trials: Trial[] = [...(kept?.trials ?? trialsOf(declaration).map((params) => ({ params })))];
+  const keep = () => writeState(stateFile, { digest, trainingSet, trials });
   await keep();
   for (;;) {
     for (const [at, trial] of trials.entries())
       if (isUnderWay(trial)) trials[at] = await lookedUp(api, trial, declaration.metric);
     for (const [at, trial] of trials.entries()) {
       if (trial.run !== undefined || trials.filter(isUnderWay).length >= concurrency) continue;
-      const { id, state } = await work.start(trial.params);
+      const { id, state } = await work.start(trainingSet, trial.params);
       trials[at] = { ...trial, run: id, state };
       await keep();
     }
@@ -96,8 +103,9 @@ export async function readState(path: string): Promise<SweepState | undefined> {
     return undefined;
   }
   try {
-    const { digest, trials } = JSON.parse(text) as Partial<SweepState>;
-    if (typeof digest === "string" && Array.isArray(trials)) return { digest, trials };
+    const { digest, trainingSet, trials } = JSON.parse(text) as Partial<SweepState>;
+    if (typeof digest === "string" && typeof trainingSet === "string" && Array.isArray(trials))
+      return { digest, trainingSet, trials };
   } catch {
     // No JSON: the answer below says so too.
   }
