@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startJobWorker } from "@portolan/database";
+import { startJobWorker, startReconciler } from "@portolan/database";
 import {
   createLogger,
   type Environment,
@@ -29,8 +29,12 @@ export interface DeclaredRoute {
   readonly schema: RouteOptions["schema"];
 }
 
-/** All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request. */
-export async function openControl() {
+/**
+ * All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request.
+ *
+ * @param more settings by their names
+ */
+export async function openControl(more: Readonly<Record<string, string>> = {}) {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
   const test = await openTestDatabase({ migrations: migrationSets });
   const settings = loadConfig(ControlConfig, {
@@ -40,6 +44,7 @@ export async function openControl() {
     DEV_ISSUER: "true",
     LOG_LEVEL: "error",
     UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",
+    ...more,
   });
   // As main.ts does: finding a Python and building an environment needs the machine's own.
   const config = { ...settings, installEnvironment: { PATH: process.env["PATH"] ?? "", HOME: home } };
@@ -98,7 +103,7 @@ export async function openControl() {
     database: test.database,
     objects: base.objects,
     /** Takes requests at an address as well; resolves to its URL. */
-    listen: () => app.listen({ host: "127.0.0.1", port: 0 }),
+    listen: (port = 0) => app.listen({ host: "127.0.0.1", port }),
     /** What control does by itself every second and every minute. */
     retraining: wiring.retraining,
     pipelines: wiring.pipelines,
@@ -131,6 +136,16 @@ export async function openControl() {
         await untilNoneOpen(test.database, handlers);
       } finally {
         await worker.stop();
+      }
+    },
+    /** Performs the effects outside SQL that are due. */
+    async runIntents(): Promise<number> {
+      const { database, clock } = base;
+      const reconciler = await startReconciler({ database, clock, log, handlers: wiring.data.intents });
+      try {
+        return await reconciler.runOnce();
+      } finally {
+        await reconciler.stop();
       }
     },
     jobs: {
