@@ -5,10 +5,11 @@ worker that has it, and the driver adds the parts up in their order: so 1, 2 or 
 machines with the same NumPy and processor. A worker that is lost is replaced, gets its parts again, and the step is done once more: weights
 are the driver's alone, and nothing is lost with a worker.
 
-Params: workers (2), steps (200), learning_rate (0.5), l2 (1e-3). The trainer contract: docs/training.md.
+Params: workers (2), steps (200), learning_rate (0.5), l2 (1e-3), pause_seconds after each step (0). The trainer contract: docs/training.md.
 """
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,7 @@ def train(x, y, params):
         weights = weights - rate * (total / rows + l2 * weights)
         if step % max(1, steps // 10) == 0 or step == 1:
             print(f"step {step}/{steps}, loss {loss / rows:.6f}", flush=True)
+        time.sleep(params.get("pause_seconds", 0))
     return weights, loss / rows, workers.lost
 
 

@@ -92,10 +92,19 @@ export async function openControl(more: Readonly<Record<string, string>> = {}) {
     return String(answer.body["token"]);
   };
 
+  /** Works at all jobs until it is stopped, as control does. */
+  const startJobs = () => {
+    const { jobs, work: uow, database, clock } = base;
+    const { data, governance, monitoring, scoring, erasure } = wiring;
+    const handlers = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs, ...erasure.jobs];
+    return startJobWorker({ database, uow, jobs, clock, handlers, log });
+  };
+
   return {
     call,
     token,
     secret,
+    startJobs,
     /** The state folder, which holds connections of data sources too. */
     home,
     routes,
@@ -128,10 +137,7 @@ export async function openControl(more: Readonly<Record<string, string>> = {}) {
     },
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
-      const { jobs, work: uow, database, clock } = base;
-      const { data, governance, monitoring, scoring, erasure } = wiring;
-      const every = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs, ...erasure.jobs];
-      const worker = await startJobWorker({ database, uow, jobs, clock, handlers: every, log });
+      const worker = await startJobs();
       try {
         await untilNoneOpen(test.database, handlers);
       } finally {
