@@ -15,6 +15,7 @@ interface TrainOptions {
   readonly environment: string;
   readonly seed: string;
   readonly save?: string;
+  readonly backend?: string;
 }
 
 export function registerTrain(model: Command, contextOf: ContextOf): void {
@@ -26,6 +27,7 @@ export function registerTrain(model: Command, contextOf: ContextOf): void {
     .requiredOption("--use-case <name>", "use case that it belongs to")
     .option("--environment <name>", "whose data it learns from: dev, staging or production", "production")
     .option("--seed <number>", "what its randomness starts from, 0 to 4294967295", "7")
+    .option("--backend <name>", "where it runs: process (beside the server, the default) or ray")
     .option("--save <file>", "append PORTOLAN_VERSION, PORTOLAN_RUN and PORTOLAN_HELD_OUT as NAME=value")
     .addHelpText(
       "after",
@@ -41,6 +43,7 @@ Example:
       const context = contextOf(command);
       const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
       const seed = seedOf(options.seed);
+      const backend = backendOf(options.backend);
       const api = await connect(context);
       const { id: useCaseId } = await findUseCase(api, options.useCase);
       const place = { environment: options.environment, useCaseId };
@@ -49,7 +52,12 @@ Example:
       context.output.note([`training set ${trainingSet}`, ...keylessRows(set)].join("\n"));
       const heldOut = files.heldOut && (await buildTrainingSet(api, place, files.heldOut)).id;
       if (heldOut !== undefined) context.output.note(`held-out rows ${heldOut}`);
-      const started = await startTraining(api, place, { folder: files, trainingSetId: trainingSet, seed });
+      const started = await startTraining(api, place, {
+        folder: files,
+        trainingSetId: trainingSet,
+        seed,
+        ...(backend === undefined ? {} : { backend }),
+      });
       context.output.note(`training run ${started.id}`);
       const run = await waitForRun(api, started.id);
       const lineage = { origin: "trained", trainingRunId: run.id };
@@ -72,6 +80,13 @@ function seedOf(text: string): number {
   if (text !== "" && Number.isInteger(seed) && seed >= 0 && seed <= 4_294_967_295) return seed;
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `--seed ${text.slice(0, 20)} is no whole number from 0 to 4294967295`,
+  });
+}
+
+function backendOf(name: string | undefined): "process" | "ray" | undefined {
+  if (name === undefined || name === "process" || name === "ray") return name;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `--backend ${name.slice(0, 20)} is neither process nor ray`,
   });
 }
 
