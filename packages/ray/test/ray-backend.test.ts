@@ -199,7 +199,7 @@ describe("a training run as a job of Ray", () => {
   });
 
   test("one that the cluster forgot while it ran is told as that", async () => {
-    api.state.onSubmit = () => void api.jobs.clear();
+    api.state.onSubmit = () => api.jobs.clear();
     await expect(train()).rejects.toMatchObject({
       code: "training.interrupted",
       detail: expect.stringContaining("does not know the job any more") as string,

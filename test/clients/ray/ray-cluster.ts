@@ -11,17 +11,18 @@ export interface RayCluster {
   readonly address: string;
   /** What the Jobs API says there. */
   readonly ask: (path: string) => Promise<unknown>;
-  /** Pids of the cluster's processes. */
-  readonly pids: () => Promise<number[]>;
   readonly close: () => Promise<void>;
 }
 
 /** Ray's own least; the data of these tests are kilobytes. */
 const objectStoreBytes = 80_000_000;
 
-/** @param python of an environment with `ray[default]` */
-export async function startRayCluster(python: string): Promise<RayCluster> {
-  const [port, dashboard] = [await portBelowWorkers(), await portBelowWorkers()];
+/**
+ * @param python of an environment with `ray[default]`
+ * @param dashboard the port of its dashboard, a free one
+ */
+export async function startRayCluster(python: string, dashboard: number): Promise<RayCluster> {
+  const port = await portAboveWorkers(dashboard);
   // Short: the sockets of Ray lie below it, and the kernel takes short paths only.
   const folder = await mkdtemp(join(tmpdir(), "ray-"));
   const env = {
@@ -60,16 +61,15 @@ export async function startRayCluster(python: string): Promise<RayCluster> {
   return {
     address,
     ask: async (path) => (await fetch(`${address}${path}`)).json(),
-    pids,
     close,
   };
 }
 
 /** Ray gives its workers the ports from 10002 to 19999. */
-async function portBelowWorkers(): Promise<number> {
+async function portAboveWorkers(taken: number): Promise<number> {
   for (;;) {
     const port = await freePort();
-    if (port > 20_000) return port;
+    if (port > 20_000 && port !== taken) return port;
   }
 }
 
@@ -92,13 +92,26 @@ export function endProcess(pid: number): void {
   }
 }
 
+/**
+ * The processes with a setting in their environment, and all that these started: some of Ray's write their title over their environment, and
+ * outlive the one that started them.
+ */
 async function processesWith(setting: string): Promise<number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-      return environment.split("\0").includes(setting) ? Number(pid) : 0;
+      const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
+      const [environment, stat] = [await read("environ"), await read("stat")];
+      // proc(5): behind the name in brackets come the state and the parent.
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      return { pid: Number(pid), parent, isIn: environment.split("\0").includes(setting) };
     }),
   );
-  return found.filter((pid) => pid > 1 && pid !== process.pid);
+  const cluster = new Set(found.flatMap(({ pid, isIn }) => (isIn ? [pid] : [])));
+  for (let grew = true; grew; ) {
+    const more = found.filter(({ pid, parent }) => cluster.has(parent) && !cluster.has(pid));
+    for (const { pid } of more) cluster.add(pid);
+    grew = more.length > 0;
+  }
+  return [...cluster].filter((pid) => pid > 1 && pid !== process.pid);
 }

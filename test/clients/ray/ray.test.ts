@@ -21,6 +21,11 @@ const program = readFile(join(import.meta.dirname, "../../../examples/ray/train.
 /** Weights of a run on several workers beside those of one: the parts and the order of their sum are the same. */
 const tolerance = 1e-12;
 
+/** A small wheel that the cluster's environment does not hold, and a line that says where it is. */
+const locked =
+  "iniconfig==2.3.1 --hash=sha256:9121e2c1fdb355232495be3194c8dfe87ccc2d5dee45947b78e68f499790d7a7\n";
+const naming = Buffer.from("import iniconfig; print('iniconfig is', iniconfig.__file__)\n");
+
 /** A row a minute over two days. */
 const csv = `seen_at,place,wait\n${Array.from({ length: 2880 }, (_, n) => {
   const at = new Date(Date.UTC(2026, 2, 1) + n * 60_000).toISOString().replace(".000Z", "Z");
@@ -36,10 +41,10 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
     const interpreter = python ?? "";
     const base = await findPython([interpreter], pythonMinors, { PATH: process.env["PATH"] ?? "" });
     minor = base.minor;
-    cluster = await startRayCluster(interpreter);
-    const port = await freePort();
+    const [port, dashboard] = [await freePort(), await freePort()];
+    const starting = startRayCluster(interpreter, dashboard);
     world = await openTeamWorld({
-      RAY_ADDRESS: cluster.address,
+      RAY_ADDRESS: `http://127.0.0.1:${dashboard}`,
       RAY_CONTROL_URL: `http://127.0.0.1:${port}`,
       RAY_PYTHON: minor,
       RAY_REGION: "local",
@@ -47,6 +52,7 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
     });
     await world.control.listen(port);
     work = await prepareData(world, csv);
+    cluster = await starting;
   });
   afterAll(async () => {
     await world?.control.close();
@@ -54,12 +60,19 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
   });
 
   /** Starts a run; resolves to its id. */
-  async function start(params: Readonly<Record<string, number>>): Promise<string> {
+  async function start(
+    params: Readonly<Record<string, number>>,
+    { code, lock = "# the cluster's environment holds all\n" }: { code?: Uint8Array; lock?: string } = {},
+  ): Promise<string> {
     const { place, trainingSet } = work;
     const upload = async (bytes: Uint8Array) => world.upload("sam", place, bytes);
-    // The cluster's own environment holds what the program needs.
-    const locks = { [minor]: await upload(Buffer.from("# nothing beside the cluster's\n")) };
-    const asked = { ...place, trainingSetId: trainingSet, code: await upload(await program), locks };
+    const locks = { [minor]: await upload(Buffer.from(lock)) };
+    const asked = {
+      ...place,
+      trainingSetId: trainingSet,
+      code: await upload(code ?? (await program)),
+      locks,
+    };
     const body = { ...asked, params: { steps: 200, ...params }, seed: 7, backend: "ray" };
     return String((await world.post("sam", "/v1/training-runs", body))["id"]);
   }
@@ -96,17 +109,29 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
       return found ? { pid: Number(found[1]), node: found[2] } : undefined;
     }, `worker ${rank} of ${id}`);
 
-  const jobsOf = async (id: string) => {
-    const jobs = (await cluster.ask("/api/jobs/")) as { submission_id: string; status: string }[];
-    return jobs.filter((job) => job.submission_id === id);
+  /** Of each job that was submitted, by its id. */
+  const standings = async (): Promise<Record<string, string>> => {
+    const jobs = (await cluster.ask("/api/jobs/")) as { submission_id?: string; status: string }[];
+    const ids = jobs.flatMap(({ submission_id: id, status }) => (id ? [[id, status] as const] : []));
+    expect(new Set(ids.map(([id]) => id)).size).toBe(ids.length);
+    return Object.fromEntries(ids);
   };
+
+  async function cancel(id: string): Promise<void> {
+    const { jobs } = (await world.get("ada", "/v1/jobs?queue=training.run")).body as {
+      jobs: { id: string; key?: string }[];
+    };
+    const job = jobs.find(({ key }) => key === id);
+    await must(world.control, "POST", `/v1/jobs/${job?.id}/cancellation`, {}, await world.as("ada"));
+  }
 
   test("two workers on two nodes give the weights of one, through the loss of a worker and of the server", async () => {
     const worker = await world.control.startJobs();
-    const one = await start({ workers: 1 });
-    const single = await ended(one);
-    expect(single.failure).toBeUndefined();
     const two = await start({ workers: 2, pause_seconds: 0.05 });
+    const [one, cancelled] = [
+      await start({ workers: 1 }, { code: Buffer.concat([naming, await program]), lock: locked }),
+      await start({ workers: 1, pause_seconds: 60 }),
+    ];
     const [first, second] = [await workerIn(two, 0), await workerIn(two, 1)];
     expect(first.node).not.toBe(second.node);
     endProcess(second.pid);
@@ -114,13 +139,16 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
       async () => ((await logOf(two)).includes("worker 1 was lost") ? true : undefined),
       "the loss",
     );
-    // The server stops waiting, as when it is killed; the job goes on, and the next one takes it up.
+    // The server stops waiting, as when it is killed; the jobs go on, and the next one takes them up.
     await worker.stop();
     const next = await world.control.startJobs();
-    const pair = await ended(two);
+    await workerIn(cancelled, 0);
+    await cancel(cancelled);
+    const [pair, single] = [await ended(two), await ended(one)];
+    expect((await ended(cancelled)).state).toBe("cancelled");
     await next.stop();
-    expect(pair.failure).toBeUndefined();
-    expect(await jobsOf(two)).toHaveLength(1);
+    await world.control.runIntents();
+    expect([single.failure, pair.failure]).toEqual([undefined, undefined]);
 
     const [a, b] = [single.result, pair.result];
     if (!a || !b) throw new Error("a run succeeded without a result");
@@ -134,24 +162,17 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
       networkBlocked: false,
       backend: { kind: "ray", version: "2.60.0", region: "local", owner: "self" },
     });
-    // What everybody who may list jobs sees holds no credential.
-    expect(JSON.stringify(await cluster.ask("/api/jobs/"))).not.toContain("ptr_");
     expect(await logOf(two)).toContain("step 200/200");
+    // An environment of the lock, beside the cluster's own.
+    expect(await logOf(one)).toMatch(/iniconfig is \S*runtime_resources\/pip\/\S*/);
     const lineage = { origin: "trained", trainingRunId: two };
     const push = { useCaseId: work.place.useCaseId, artifact: b.model, lineage };
     await world.post("pipeline", "/v1/models/waits/versions", push);
-  });
 
-  test("a cancelled run's job is stopped on the cluster", async () => {
-    const worker = await world.control.startJobs();
-    const id = await start({ workers: 1, steps: 100_000, pause_seconds: 0.1 });
-    await workerIn(id, 0);
-    const { jobs } = (await world.get("ada", "/v1/jobs")).body as { jobs: { id: string; state: string }[] };
-    const job = jobs.find(({ state }) => state === "running");
-    await must(world.control, "POST", `/v1/jobs/${job?.id}/cancellation`, {}, await world.as("ada"));
-    expect((await ended(id)).state).toBe("cancelled");
-    await worker.stop();
-    await world.control.runIntents();
-    await until(async () => ((await jobsOf(id))[0]?.status === "STOPPED" ? true : undefined), "the stop");
+    // One job a run, whatever became of the server; the cancelled one is stopped.
+    await until(async () => ((await standings())[cancelled] === "STOPPED" ? true : undefined), "the stop");
+    expect(await standings()).toEqual({ [one]: "SUCCEEDED", [two]: "SUCCEEDED", [cancelled]: "STOPPED" });
+    // What everybody who may list jobs sees holds no credential.
+    expect(JSON.stringify(await cluster.ask("/api/jobs/"))).not.toContain("ptr_");
   });
 });
