@@ -1,7 +1,13 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./tools/test-order.ts";
 
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
+
+/**
+ * How many files of T1 and T2 run beside each other: they start databases and processes and wait for them, so one more than there are cores.
+ */
+const besideEachOther = Math.min(4, availableParallelism() + 1);
 
 /**
  * One project per tier, see CONTRIBUTING.md. T0 is pure, so that files may share a module cache; everything
@@ -10,6 +16,7 @@ const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/
 export default defineConfig({
   test: {
     maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -28,6 +35,8 @@ export default defineConfig({
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
           exclude: never,
           pool: "forks",
+          maxWorkers: besideEachOther,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 240_000,
         },
@@ -38,6 +47,8 @@ export default defineConfig({
           include: ["test/services/**/*.test.ts", "test/product/**/*.test.ts"],
           exclude: never,
           pool: "forks",
+          maxWorkers: besideEachOther,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },
@@ -62,6 +73,7 @@ export default defineConfig({
           pool: "forks",
           // Most of them wait for processes that start again.
           maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 120_000,
         },

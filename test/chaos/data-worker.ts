@@ -66,6 +66,8 @@ export async function dataWorld(url: string, folder: string) {
       timeoutMs: 60_000,
       diskLimitBytes: 2 ** 30,
     },
+    preemption: { noticeMs: 20_000, mostPreemptions: 2 },
+    clock: systemClock,
     hidden: [folder],
   };
   return { database, jobs, base, data, training };

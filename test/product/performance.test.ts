@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter/templates";
+import type { ExplanationBacklog } from "@portolan/evaluation/contract";
 import type { AlertView, ObjectiveStatus, PerformanceReport } from "@portolan/monitoring/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { doneBy, soon } from "../../apps/cli/test/delays.ts";
@@ -41,7 +42,9 @@ afterAll(async () => {
 });
 
 function charterThat(below: "stop" | "fallback"): string {
-  return readTemplate("flight-delays").replace("below: alert", `below: ${below}`);
+  return readTemplate("flight-delays")
+    .replace("below: alert", `below: ${below}`)
+    .replace("explainability: model", "explainability: per_prediction\nexplanations: { when: always }");
 }
 
 /** Asks the model, whose score grows with the first input; resolves to the prediction's id. */
@@ -106,6 +109,15 @@ test("predictions that turn out wrong raise an alert that is told and stops the 
     throw new Error([...reasons].join(), { cause: error });
   });
   await soon(async () => (await modelSeries().catch(() => undefined))?.windows.at(-1)?.predictions === 80);
+
+  // Each of them is to be explained, once somebody makes a background of the imported version.
+  const { endpoints } = JSON.parse((await done("explanations --json")).out) as ExplanationBacklog;
+  expect(endpoints).toMatchObject([{ endpoint, environment: "dev", explained: 0, passedOver: 0 }]);
+  expect(endpoints[0]?.waiting).toBeGreaterThanOrEqual(80);
+  const metrics = await (await fetch(new URL("/metrics", product.controlUrl))).text();
+  expect(metrics).toMatch(
+    new RegExp(`portolan_explanations_waiting\\{[^}]*endpoint="${endpoint}"\\} \\d{2,}`),
+  );
 
   // What the model finds likely did not happen.
   await report(ids, 1, (at) => at % 2 === 1);

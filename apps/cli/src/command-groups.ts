@@ -75,7 +75,10 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["predict", "outcome"],
     load: async () => (await import("./commands/prediction.ts")).registerPredictionCommands,
   },
-  { names: ["explain"], load: async () => (await import("./commands/explain.ts")).registerExplain },
+  {
+    names: ["explain", "explanations"],
+    load: async () => (await import("./commands/explain.ts")).registerExplain,
+  },
   {
     names: ["predictions"],
     load: async () => (await import("./commands/predictions.ts")).registerPredictionsCommands,
@@ -99,6 +102,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctorCommand },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemoCommand },

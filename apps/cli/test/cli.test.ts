@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { templateNames } from "@portolan/charter/templates";
 import type { Command } from "commander";
@@ -10,6 +10,7 @@ import { type ControlProcess, startControlProcess } from "../../control/test/con
 import type { Change } from "../src/client/apply.ts";
 import { commandGroups } from "../src/command-groups.ts";
 import { createProgram, runCli } from "../src/program.ts";
+import { readTrainingFolder } from "../src/training-folder.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const folder = mkdtempSync(join(tmpdir(), "portolan-cli-"));
@@ -162,6 +163,62 @@ describe.each(templateNames.map((name) => [name]))("init --template %s", (templa
     const again = await portolan(["init", target, "--template", template]);
     expect(again.code).toBe(1);
     expect(again.err).toContain("--force");
+  });
+});
+
+test.each(["flight-delays", "readmission", "ai4i", "credit-default"])(
+  "a template with data, %s, brings all the files that its charter names, a trainer with locks among them",
+  async (template) => {
+    const target = join(folder, `whole-${template}`);
+    const { out } = await portolan(["init", target, "--template", template, "--json"]);
+    const { written } = JSON.parse(out) as { written: string[] };
+    const names = written.map((path) => relative(target, path));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        "training/train.py",
+        "training/training-set.json",
+        "training/requirements-3.12.lock",
+      ]),
+    );
+    const plan = await portolan(["plan", target, "--json"]);
+    expect(plan.out).not.toMatch(/(contract|trainer|view) \S+ is missing/);
+    const contracts = names.filter((name) => name.startsWith("contracts/"));
+    expect(readFileSync(join(target, "charter.yaml"), "utf8")).toContain(contracts[0]);
+  },
+);
+describe("init --trainer", () => {
+  test.each(["xgboost", "lightgbm", "keras"])(
+    "%s is a training folder that can be trained from, whatever the template",
+    async (trainer) => {
+      for (const template of ["churn", "flight-delays"]) {
+        const target = join(folder, `${trainer}-${template}`);
+        expect(await portolan(["init", target, "--template", template, "--trainer", trainer])).toMatchObject({
+          code: 0,
+          err: "",
+        });
+        const { program, locks, trainingSet } = await readTrainingFolder(join(target, "training"));
+        expect(program).toContain(`import ${trainer}`);
+        expect(locks.map(({ minor }) => minor)).toEqual(["3.10", "3.11", "3.12", "3.13", "3.14"]);
+        expect(trainingSet["contract"]).toBe(template === "churn" ? "FILL-IN-contract" : "flights");
+      }
+    },
+  );
+
+  test("a checkpoint interval is a whole number of seconds", async () => {
+    const line = ["model", "train", "churn", "--use-case", "churn", "--checkpoint-every"];
+    for (const every of ["0", "1.5", "often", "86401"])
+      expect((await portolan([...line, every])).err, every).toContain(
+        `--checkpoint-every ${every} is no whole`,
+      );
+    // The next thing that is wrong is that there is no folder.
+    expect((await portolan([...line, "60"])).err).toContain("train.py");
+  });
+
+  test("another name is refused before anything is written", async () => {
+    const { code, err } = await portolan(["init", join(folder, "none"), "--trainer", "cobol"]);
+    expect(code).toBe(1);
+    expect(err).toContain("Use one of: xgboost, lightgbm, keras.");
+    expect(existsSync(join(folder, "none"))).toBe(false);
   });
 });
 

@@ -61,3 +61,40 @@ test("every point of one metric, in order; a run that is not there is one clear 
   expect(missing).toMatchObject({ code: 1 });
   expect(missing.err).toContain("there is no run");
 });
+
+test("attempts are shown with what they kept and lost; a run is told to make room, which its row and the ledger say", async () => {
+  const second = 1_000_000;
+  await control.database.session(async (session) => {
+    const insert = `insert into training.attempts
+      (run_id, attempt, started_at, seen_at, checkpoints, checkpoint_at, overdue_times, overdue_since, ended_at, ending, reason)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+    const cut = [100, 190, 2, 160, 0, null, 190, "preempted", "maintenance"];
+    const now = [200, 260, 1, 210, 1, 240, null, null, null];
+    for (const [at, values] of [cut, now].entries())
+      await session.query(insert, [
+        run.id,
+        at + 1,
+        ...values.map((value, place) =>
+          typeof value === "number" && [0, 1, 3, 5, 6].includes(place) ? value * second : value,
+        ),
+      ]);
+  });
+  const { out } = await show(run.id);
+  expect(out).toMatch(/^1 +1970-01-01T00:01:40\S* +preempted +2 +60\.0 +30\.0$/m);
+  expect(out).toMatch(/^2 +1970-01-01T00:03:20\S* +runs +1, overdue 1 times +0\.0 +0\.0$/m);
+  expect(out).toContain("Checkpoints kept 60.0 s of work of attempts that were cut off; 30.0 s were lost.");
+  expect(out).toContain("Its checkpoint is overdue.");
+  expect(JSON.parse((await show(run.id, "--json")).out)).toMatchObject({
+    work: { preemptible: true, preemptions: 1, keptSeconds: 60, lostSeconds: 30 },
+  });
+  const { text } = await control.call("GET", "/metrics");
+  expect(text).toContain('portolan_training_checkpoints_overdue{environment="dev"} 1');
+  expect(text).toContain('portolan_training_checkpoints_overdue{environment="production"} 0');
+  expect((await show(run.id, "--make-room", "noon")).out).toContain("is told to make room");
+  const asked = await control.database.session((session) =>
+    session.query<{ preemption_asked: string }>("select preemption_asked from training.runs where id = $1", [
+      run.id,
+    ]),
+  );
+  expect(asked).toEqual([{ preemption_asked: "noon" }]);
+});

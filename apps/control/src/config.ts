@@ -108,6 +108,18 @@ export const ControlConfig = Type.Object({
         "Folders that ingestion may read on this host, besides inbox/ in the state folder; separated like PATH",
     }),
   ),
+  TRAINING_NOTICE_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 3_600,
+    default: 120,
+    description: "What a trainer that is to make room has between SIGTERM and SIGKILL, seconds",
+  }),
+  TRAINING_MOST_PREEMPTIONS: Type.Integer({
+    minimum: 0,
+    maximum: 100,
+    default: 5,
+    description: "A training run that made room so often keeps its place from then on; 0: none makes room",
+  }),
   LOCATION_REGION: Type.String({
     minLength: 1,
     maxLength: 64,

@@ -34,6 +34,7 @@ import { recordCharterRefusals } from "./http/charter-refusals.ts";
 import { recordDamagedObjects } from "./http/damaged-objects.ts";
 import { addDataMetrics } from "./http/data-metrics.ts";
 import { addDriftMetrics } from "./http/drift-metrics.ts";
+import { addExplanationMetrics } from "./http/explanation-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
@@ -41,6 +42,7 @@ import { addReviewMetrics } from "./http/review-metrics.ts";
 import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
+import { addTrainingMetrics } from "./http/training-metrics.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -53,6 +55,7 @@ import { type ExplainingWiring, wireExplaining } from "./wiring/explaining.ts";
 import { type Foundation, openFoundation } from "./wiring/foundation.ts";
 import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
+import { keepDeps, startKeeping } from "./wiring/keeping-explanations.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
@@ -229,7 +232,9 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
     ],
   });
   addDataMetrics(metrics, { work: base.work, clock: base.clock });
+  addTrainingMetrics(metrics, { work: base.work, clock: base.clock });
   addReviewMetrics(metrics, { work: base.work, clock: base.clock });
+  addExplanationMetrics(metrics, { work: base.work, clock: base.clock });
   addSnapshotMetrics(metrics, serving.publisher);
   addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addDriftMetrics(metrics, { work: base.work, clock: base.clock, objects: base.objects });
@@ -351,9 +356,16 @@ async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ 
   await lineage.retell();
   const releases = wiring.releases.startController();
   const rounds = startRounds(wiring);
+  const keeping = startKeeping(
+    keepDeps(base, wiring.explaining, serving.predictions),
+    () => identity.directory.organisations(),
+    clock,
+    log,
+  );
   return {
     stop: async () => {
       for (const one of rounds) clearInterval(one);
+      await keeping.stop();
       await releases.stop();
       await subscriptions.stop();
       await archiving.stop();

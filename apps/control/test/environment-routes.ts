@@ -107,6 +107,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     seed: 7,
   }),
   found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
+  found("POST /v1/training-runs/:id/preemption", "trainingRun", missingId("run"), { reason: "maintenance" }),
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
   asked(
@@ -291,6 +292,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   found("GET /v1/predictions/:id", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   // It is there, and its version has nothing to be explained against.
   { ...found("GET /v1/predictions/:id/explanation", "prediction", `prd_${"0".repeat(26)}_0_0_0`), seen: 409 },
+  { kind: "listed", route: "GET /v1/explanations", url: "/v1/explanations", of: "explainedEndpoint" },
   found("GET /v1/predictions/:id/proof", "prediction", `prd_${"0".repeat(26)}_0_0_0`),
   named("POST /v1/prediction-blocks", (world) => Buffer.from(world.known.get("block") ?? "", "base64")),
   {

@@ -9,7 +9,7 @@ import { type DeclaredRoute, type InProcessControl, openControl } from "./in-pro
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
 import { openAlert } from "./mutating-routes-monitoring.ts";
-import { givenRating, queuedReview } from "./mutating-routes-oversight.ts";
+import { chosenBlock, givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
 import { pipelineRows } from "./pipeline-row.ts";
@@ -86,6 +86,7 @@ async function fillProduction(): Promise<void> {
   known.set("undelivered", known.get("prediction") ?? "").set("prediction", delivered);
   known.set("review", await queuedReview(world, "production", delivered));
   await givenRating(world);
+  await chosenBlock(world);
   const run = {
     environment: "production",
     trainingSetId: "ts",

@@ -205,6 +205,20 @@ export const dataRoutes: readonly MutatingRoute[] = [
     },
     learn: openForLogging,
   },
+  {
+    route: "POST /v1/training-runs/:id/preemption",
+    as: "max",
+    ledger: "governed",
+    events: ["training.run.preemption_requested"],
+    request: async (world) => {
+      const id = known(world, "trainingRun");
+      // Its trainer is at work: nothing here trains.
+      await world.control.database.session((session) =>
+        session.query("update training.runs set state = 'running' where id = $1", [id]),
+      );
+      return { url: `/v1/training-runs/${id}/preemption`, body: { reason: "maintenance" } };
+    },
+  },
   ...trackingRoutes,
   {
     route: "POST /api/v1/lineage",

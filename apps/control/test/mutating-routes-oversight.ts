@@ -34,6 +34,18 @@ export async function givenRating({ control, known: names }: World): Promise<voi
   names.set("ratedModel", "rated");
 }
 
+/** A block of production of which a prediction is to be explained. */
+export async function chosenBlock({ control, known: names }: World): Promise<void> {
+  await control.database.session((session) =>
+    session.query(
+      `insert into evaluation.chosen_blocks (organisation_id, writer_id, epoch, block, use_case_id, environment, endpoint, chosen, passed_over, chosen_at)
+       values ($1, 'wr_x', 1, 0, $2, 'production', 'explained-endpoint', 1, 1, 1)`,
+      [names.get("organisation"), names.get("useCase")],
+    ),
+  );
+  names.set("explainedEndpoint", "explained-endpoint");
+}
+
 const joined = {
   "predictions.outcomes": "a label is joined with its prediction afterwards, again after a crash",
 };

@@ -114,6 +114,33 @@ describe("what the handshake agrees on", () => {
   });
 });
 
+describe("what HTTP/1.1 forbids though it can be parsed", () => {
+  const said = (headers: readonly string[]): Promise<string> =>
+    new Promise((resolve) => {
+      let text = "";
+      const socket = connectTls({ host: "localhost", port, ca });
+      socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      socket.on("close", () => resolve(text));
+      const common = [`POST ${path} HTTP/1.1`, `authorization: Bearer ${installation.apiKey}`];
+      const lines = [...common, ...headers, `content-length: ${body.length}`];
+      socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
+    });
+
+  test.each([
+    ["no Host header", [], 400, "Host"],
+    ["an expectation of its own", ["host: x", "expect: the-moon"], 417, "Expect"],
+  ] as const)(
+    "%s: a problem document that says how to mend it, once, and the end",
+    async (_name, headers, status, word) => {
+      const [head = "", document = ""] = (await said(headers)).split("\r\n\r\n");
+      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(head.match(/^connection: close$/gim)).toHaveLength(1);
+      expect(JSON.parse(document)).toMatchObject({ status, mend: expect.stringContaining(word) });
+      await serves();
+    },
+  );
+});
+
 describe("limits", () => {
   test.each([
     ["that is stated", { "content-length": "100000000" }, 5],
@@ -130,6 +157,17 @@ describe("limits", () => {
       session.close();
     },
   );
+
+  test("an expectation that nobody here fulfils is refused with its mend, and costs its stream alone", async () => {
+    const session = open();
+    const { status, text } = await ask(session, { expect: "the-moon" });
+    expect({ status, mend: (JSON.parse(text) as { mend: string }).mend }).toEqual({
+      status: 417,
+      mend: "Send Expect: 100-continue, or no Expect header.",
+    });
+    expect((await ask(session)).status).toBe(200);
+    session.close();
+  });
 
   test("headers beyond 16 KiB, or more than a hundred, reach no model", async () => {
     const session = open();

@@ -7,6 +7,7 @@ import {
 } from "@portolan/kernel";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
+import { explanationFindings } from "./explanation-terms.ts";
 import { faultToleranceFindings } from "./fault-tolerance.ts";
 import { reviewFindings } from "./human-review.ts";
 import { metrics } from "./metrics.ts";
@@ -31,6 +32,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...snapshotAgeFindings(document),
     ...policyFindings(document),
     ...releaseFindings(document),
+    ...explanationFindings(document),
     ...reviewFindings(document),
     ...demandFindings(document),
   ];

@@ -16,6 +16,7 @@ export {
   type SigningRole,
   signingRoles,
 } from "./document.ts";
+export type { ExplanationTerms } from "./explanation-terms.ts";
 export type { FaithfulnessTerms } from "./faithfulness.ts";
 export type { ReviewTerms } from "./human-review.ts";
 export { type KpiDefinition, type KpiTerms, kpiCounts, parseKpi } from "./kpis.ts";

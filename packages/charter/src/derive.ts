@@ -4,6 +4,7 @@ import { demandsFor } from "./demands.ts";
 import type { DerivedCharter, DerivedItem } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcementOf } from "./enforcement-of.ts";
+import { explanationFacts } from "./explanation-terms.ts";
 import { type Fact, fact } from "./fact.ts";
 import { faultToleranceFacts } from "./fault-tolerance.ts";
 import { reviewFacts } from "./human-review.ts";
@@ -349,18 +350,7 @@ function fallbackFacts({ fallbacks }: CharterTerms): Fact[] {
 }
 
 function obligations(document: CharterDocument): Fact[] {
-  const { explainability } = document;
-  const facts: Fact[] = [];
-  facts.push(...fallbackFacts(termsOf(document)));
-  if (explainability !== "none") {
-    const what =
-      explainability === "model"
-        ? "The model is explained as a whole."
-        : "Every prediction can be explained.";
-    facts.push(fact("explainability", "obligation", "/explainability", what, explainability));
-  }
-  facts.push(...reviewFacts(document));
-  return facts;
+  return [...fallbackFacts(termsOf(document)), ...explanationFacts(document), ...reviewFacts(document)];
 }
 
 function retraining(document: CharterDocument): Fact[] {

@@ -1,6 +1,7 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { controlNames } from "./controls.ts";
+import { Explanations } from "./explanation-terms.ts";
 import { FaultTolerance } from "./fault-tolerance.ts";
 import { Review } from "./human-review.ts";
 import { metricNames } from "./metrics.ts";
@@ -318,6 +319,7 @@ export const CharterDocument = Type.Object(
       ["none", "model", "per_prediction"],
       "none, of the model as a whole, or for every prediction.",
     ),
+    explanations: Type.Optional(Explanations),
     humanReview: OneOf(
       ["none", "below_confidence", "every_prediction"],
       "Which predictions a person sees before they take effect.",

@@ -2,12 +2,16 @@ import type { ControlName } from "./controls.ts";
 import type { Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
+import { explanationTerms } from "./explanation-terms.ts";
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */
-export function enforcementOf(
-  { fairness, review, requirements }: CharterDocument,
-  control: ControlName,
-): Enforcement {
+export function enforcementOf(document: CharterDocument, control: ControlName): Enforcement {
+  const { fairness, review, requirements } = document;
+  if (control === "explainability" && !explanationTerms(document))
+    return {
+      kind: "not_enforced",
+      why: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
+    };
   // Without a queue that says which and until when, nobody brings an answer to anybody.
   if (control === "human_review" && !review)
     return {

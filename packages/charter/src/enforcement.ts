@@ -140,7 +140,8 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     how: "a version whose answers a judge with a known error rate does not find faithful to their source is not released",
   },
   explainability: {
-    how: "predictions are explained when somebody asks; nothing sees to it that each can be, and no model is explained as a whole",
+    by: "control",
+    how: "what the charter chooses is explained after its record is accepted, and kept with it, or the reason why it cannot be; the answer does not wait, and of more than 100,000 that wait those beyond are passed over and counted",
   },
   human_review: {
     by: "control",

@@ -10,6 +10,9 @@ export const templateNames = [
   "recommendation",
   "chatbot",
   "flight-delays",
+  "readmission",
+  "ai4i",
+  "credit-default",
 ] as const;
 export type TemplateName = (typeof templateNames)[number];
 

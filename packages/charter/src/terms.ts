@@ -1,5 +1,6 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
 import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
+import { type ExplanationTerms, explanationTerms } from "./explanation-terms.ts";
 import { type FaultToleranceTerms, faultToleranceTerms } from "./fault-tolerance.ts";
 import { type ReviewTerms, reviewTerms } from "./human-review.ts";
 import { type MetricName, metrics } from "./metrics.ts";
@@ -42,6 +43,8 @@ export interface CharterTerms extends ReleaseTerms {
   readonly purposes: readonly string[];
   readonly environments: readonly Environment[];
   readonly explainability: CharterDocument["explainability"];
+  /** What is explained without anybody asking; absent: nothing is. */
+  readonly explanations?: ExplanationTerms;
   readonly humanReview: CharterDocument["humanReview"];
   /** What the review queue goes by; absent: there is none. */
   readonly review?: ReviewTerms;
@@ -102,6 +105,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
   const freshness = requirements.featureFreshness;
   const trainingData = retention.trainingData;
   const review = reviewTerms(document);
+  const explanations = explanationTerms(document);
   return {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
@@ -132,6 +136,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     environments: document.environments,
     explainability: document.explainability,
     humanReview: document.humanReview,
+    ...(explanations === undefined ? {} : { explanations }),
     ...(review === undefined ? {} : { review }),
   };
 }

@@ -6,6 +6,8 @@ export interface AnalysisStatement {
   readonly returns?: string;
   /** Shown as progress when the statement starts. */
   readonly note?: string;
+  /** Where it fails the result has no rows under its name, and the next statement runs; why it failed is not told. */
+  readonly mayFail?: boolean;
 }
 
 export interface AnalysisRequest {

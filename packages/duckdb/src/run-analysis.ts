@@ -38,12 +38,13 @@ export function createDuckDbEngine(limits: DuckDbLimits = {}): AnalysisEngine {
 
 /**
  * Runs statements in a child process that is ended by SIGKILL on abort, past `timeoutMs`, or when it writes more than
- * its limits allow.
+ * its limits allow. Without a statement nothing is started.
  *
  * @throws PortolanError `data.analysis_failed`, `data.analysis_too_large` or `data.analysis_cancelled`.
  */
 export async function runAnalysis(request: AnalysisRequest): Promise<AnalysisResult> {
   if (request.signal?.aborted) throw cancelled("before it started");
+  if (request.statements.length === 0) return { rows: {}, elapsedMs: 0 };
   await mkdir(request.workFolder, { recursive: true });
   const message = await messageFor(request);
   const before = await measureFolder(request.workFolder);

@@ -65,6 +65,18 @@ test("no statement reaches another file, the network, an extension or the way to
   expect((await readdir(folder)).toSorted()).toEqual(["in.csv", "secret.csv", "work"]);
 });
 
+test("a statement that may fail leaves no rows and ends nothing, and without a statement nothing runs", async () => {
+  const request = { readable: [], workFolder: work };
+  const statements = [
+    { sql: "select 1 as n", returns: "before" },
+    { sql: "select error('broken')", returns: "failed", mayFail: true },
+    { sql: "select 2 as n", returns: "after" },
+  ];
+  const { rows } = await runAnalysis({ statements, ...request });
+  expect(rows).toEqual({ before: [{ n: 1 }], after: [{ n: 2 }] });
+  expect(await runAnalysis({ statements: [], ...request })).toEqual({ rows: {}, elapsedMs: 0 });
+});
+
 test("abort and time limit end the child, and say which of the two it was", async () => {
   const endless = "select count(*) from range(100000000000) a, range(1000) b";
   await expect(run(endless, [], { timeoutMs: 400 })).rejects.toMatchObject({

@@ -8,7 +8,13 @@ import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
 export { ComparedValue, Comparison, ComparisonRequest, ComparisonRule } from "./compare/contract.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
 export { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
-export { Contribution, Counterfactual, Explanation, type ExplanationBackground } from "./explain/contract.ts";
+export {
+  Contribution,
+  Counterfactual,
+  Explanation,
+  type ExplanationBackground,
+  ExplanationBacklog,
+} from "./explain/contract.ts";
 export { Calibration, MetricInterval } from "./metric-shapes.ts";
 export {
   MembershipReport,

@@ -13,7 +13,10 @@ export { comparisonsOf, listComparisons } from "./compare/comparison-store.ts";
 export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
+export { type ChooseDeps, chooseBlocks } from "./explain/choose-predictions.ts";
 export { notExplainable } from "./explain/explain-prediction.ts";
+export { type KeepDeps, keepExplanations } from "./explain/keep-explanations.ts";
+export { backlogFigures, eraseExplanations, explanationFigures } from "./explain/kept-store.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";
 export type {
   CountedBackground,
@@ -21,10 +24,15 @@ export type {
   ExplainedRow,
   ExplainedVersion,
   Explainer,
+  ExplainManyRequest,
   ExplainRequest,
   FilledCell,
+  PredictionAsked,
+  PredictionExplained,
   RecordedRow,
+  RoundEnd,
 } from "./explain/ports.ts";
+export { lagSecondsOf } from "./explain/read-backlog.ts";
 export type {
   AskedModel,
   ComputeLookup,

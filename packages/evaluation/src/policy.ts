@@ -1,5 +1,6 @@
 export { binaryMetrics } from "./binary-metrics.ts";
 export { type ComparisonEvidence, judgeChallenger } from "./compare/challenger-gate.ts";
+export { isUnderRoot } from "./explain/kept-explanation.ts";
 export { type Evidence, judgeGates } from "./gates.ts";
 export { gatesText } from "./gates-text.ts";
 export { type HeldOutVerdict, judgeHeldOut, type Span, type VersionOrigin } from "./held-out.ts";

@@ -1,3 +1,4 @@
+export * from "./malformed.ts";
 export * from "./metrics-listener.ts";
 export * from "./problem.ts";
 export * from "./route-config.ts";

@@ -111,7 +111,7 @@ export const actions = {
     "Read the features of an endpoint online, without a prediction",
   ),
   "features:read_training_set": action("reads", "one", "features:read_training_set", "Read training sets"),
-  "training:start": action("works", "one", "training:read", "Start or cancel a training run"),
+  "training:start": action("works", "one", "training:read", "Start, preempt or cancel a training run"),
   "training:track": action(
     "works",
     "one",

@@ -57,7 +57,7 @@ const { environment: _, useCaseId: __, ...recipeMembers } = TrainingSetRequest.p
 /** What a training set is built from; where it belongs the pipeline says. */
 export const SetRecipe = Type.Object(recipeMembers, closed);
 export type SetRecipe = Static<typeof SetRecipe>;
-const { code, locks, params, seed } = TrainingRunRequest.properties;
+const { code, locks, params, seed, checkpointIntervalSeconds, preemptible } = TrainingRunRequest.properties;
 
 /** Each kind of stage, with its members. */
 export const stageSchemas = {
@@ -68,7 +68,7 @@ export const stageSchemas = {
   ),
   train: stage(
     "train",
-    { code, locks, params: Type.Optional(params), seed, cache },
+    { code, locks, params: Type.Optional(params), seed, checkpointIntervalSeconds, preemptible, cache },
     "Trains the program on the set",
   ),
   register: stage("register", {}, "Registers and signs what came out, and has its training attested"),

@@ -61,6 +61,19 @@ describe("how a run goes", () => {
     ]);
   });
 
+  test("how its training is watched and whether it makes room is said to the run, and is no other model", async () => {
+    await publish(toVersion);
+    const plain = await settled((await begin()).id);
+    const watched = { ...train, checkpointIntervalSeconds: 300, preemptible: false };
+    await publish([prepare, { ...watched, cache: false }, { kind: "register" as const }]);
+    const { made } = await settled((await begin()).id);
+    const started = await deps.runs.read(ci(), made.trainingRunId ?? "");
+    expect(started?.request).toMatchObject({ checkpointIntervalSeconds: 300, preemptible: false });
+    await publish([prepare, watched, { kind: "register" as const }]);
+    const again = await settled((await begin()).id);
+    expect([plain.made.trainingRunId, made.trainingRunId]).toContain(again.made.trainingRunId);
+  });
+
   test("a process that dies between what a stage did and its note makes nothing twice", async () => {
     await publish(toRelease);
     const { id } = await begin();

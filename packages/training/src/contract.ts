@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { TrainingWork } from "./attempt-schema.ts";
 
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
@@ -19,6 +20,18 @@ export const TrainingRunRequest = Type.Object(
       Type.Union([Type.Literal("process"), Type.Literal("ray")], {
         description:
           "Where it runs: an isolated process beside the server (without a word), or a job of the Ray cluster that the operator configured",
+      }),
+    ),
+    checkpointIntervalSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        description: "The program leaves a checkpoint at least so often; one that does not come is told of",
+      }),
+    ),
+    preemptible: Type.Optional(
+      Type.Boolean({
+        description: "Whether it makes room for more urgent runs; without a word all but production's do",
       }),
     ),
     baseModel: Type.Optional(
@@ -95,6 +108,7 @@ export const TrainingRunResult = Type.Object({
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;
 
+export { TrainingAttempt, TrainingWork } from "./attempt-schema.ts";
 export { TrainingLog } from "./training-log-schema.ts";
 
 export const TrainingRunView = Type.Object({
@@ -106,6 +120,7 @@ export const TrainingRunView = Type.Object({
   request: TrainingRunRequest,
   result: Type.Optional(TrainingRunResult),
   failure: Type.Optional(Type.String()),
+  work: Type.Optional(TrainingWork),
   startedBy: Type.String({ description: "Id of the person or service account" }),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
@@ -117,6 +132,8 @@ export interface TrainingRunView {
   readonly request: TrainingRunRequest;
   readonly result?: TrainingRunResult;
   readonly failure?: string;
+  /** Its attempts; absent in the answer to the request that starts it. */
+  readonly work?: TrainingWork;
   readonly startedBy: string;
   readonly startedAt: number;
   readonly finishedAt?: number;

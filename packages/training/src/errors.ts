@@ -13,6 +13,7 @@ export const trainingErrors = {
   "training.inputs_too_large": { status: 422, title: "Inputs are too large for the cluster" },
   "training.cluster_unreachable": { status: 503, title: "Cluster does not answer" },
   "training.cluster_refused": { status: 502, title: "Cluster refused the job" },
+  "training.not_preemptible": { status: 409, title: "Training run keeps its place" },
   "training.interrupted": { status: 503, title: "Training was interrupted" },
 } as const satisfies Record<string, ErrorSpec>;
 export type TrainingErrorCode = keyof typeof trainingErrors;

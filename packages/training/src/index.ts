@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { trainingRunRoutes } from "./routes/training-runs.ts";
 import type { TrainingDeps } from "./training-runs.ts";
 
+export { overdueCheckpoints } from "./attempt-store.ts";
 export {
   type BackendOutcome,
   type BackendTask,

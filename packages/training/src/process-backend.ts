@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { asPlace, type Digest, type ObjectStore } from "@portolan/kernel";
+import {
+  asPlace,
+  type Clock,
+  type Digest,
+  JobDeferred,
+  type ObjectStore,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import type { BackendOutcome, BackendTask, TrainingBackend } from "./backend.ts";
 import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import { findIsolation, type Isolation } from "./isolation.ts";
@@ -7,8 +14,12 @@ import type { RunTracking } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
 import { trackingSocketName } from "./tracking-address.ts";
 import { defaultGraceMs, runTrainer, type TrainerOutcome, type TrainerTask } from "./trainer-process.ts";
+import { type PreemptionRules, WatchedAttempt } from "./watched-attempt.ts";
 
 export interface ProcessBackendDeps {
+  readonly uow: UnitOfWork;
+  readonly preemption: PreemptionRules;
+  readonly clock: Clock;
   readonly objects: ObjectStore;
   readonly tracking: RunTracking;
   readonly environments: EnvironmentDeps;
@@ -66,23 +77,36 @@ async function trainHere(deps: ProcessBackendDeps, task: BackendTask): Promise<B
   };
 }
 
-/** Runs the trainer with a tracking address, which is there for as long as it runs. */
+/**
+ * Runs the trainer with a tracking address, which is there for as long as it runs.
+ *
+ * @throws JobDeferred where it made room: the run waits again, behind those of its priority
+ */
 async function tracked(
   deps: ProcessBackendDeps,
-  { call, runId, request: { environment, useCaseId }, folder }: BackendTask,
+  { call, runId, request, folder, signal }: BackendTask,
   /** The machine's own, not the environment's. */
   python: string,
   task: TrainerTask,
 ): Promise<TrainerOutcome> {
   const socket = join(folder, trackingSocketName);
-  const lifetimeMs = task.timeoutMs + defaultGraceMs;
+  const { environment, useCaseId } = request;
+  const { noticeMs } = deps.preemption;
+  const lifetimeMs = task.timeoutMs + Math.max(defaultGraceMs, noticeMs);
   const session = await deps.tracking.open(
     call,
     { runId, environment, ...asPlace({ useCaseId }), lifetimeMs },
     socket,
   );
   try {
-    return await runTrainer({ ...task, tracking: { runId, socket, token: session.token, python } });
+    const tracking = { runId, socket, token: session.token, python };
+    const attempt = await WatchedAttempt.begin(deps, call, { id: runId, request, folder });
+    const end = await attempt.run(
+      (makeRoom) => runTrainer({ ...task, tracking, makeRoom, noticeMs }),
+      signal,
+    );
+    if ("outcome" in end) return end.outcome;
+    throw new JobDeferred(deps.clock.now(), `made room (${end.preempted}); goes on from its checkpoint`);
   } finally {
     await session.close();
   }

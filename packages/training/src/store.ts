@@ -14,6 +14,7 @@ type RunTable = {
   started_by: string;
   started_at: number;
   finished_at: number | null;
+  priority: number;
 };
 
 /** A view of `features`, named in its migrations. */
@@ -47,7 +48,14 @@ export async function findReadyTrainingSet(
 
 export async function insertRun(
   sql: Sql,
-  row: { id: string; organisationId: string; request: TrainingRunRequest; startedBy: string; now: number },
+  row: {
+    id: string;
+    organisationId: string;
+    request: TrainingRunRequest;
+    startedBy: string;
+    now: number;
+    priority?: number;
+  },
 ): Promise<void> {
   await tables(sql)
     .insertInto("training.runs")
@@ -60,6 +68,7 @@ export async function insertRun(
       state: "waiting",
       started_by: row.startedBy,
       started_at: row.now,
+      priority: row.priority ?? 0,
     })
     .execute();
 }

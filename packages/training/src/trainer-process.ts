@@ -42,6 +42,10 @@ export interface TrainerTask {
   readonly signal: AbortSignal;
   /** Time that a trainer has after SIGTERM to write its checkpoint; 20 s by default. */
   readonly graceMs?: number;
+  /** Aborted when it is to make room for another run: SIGTERM, `noticeMs`, SIGKILL. One that ends with its model meanwhile has finished. */
+  readonly makeRoom?: AbortSignal;
+  /** Two minutes by default. */
+  readonly noticeMs?: number;
   /** By default the best that this machine permits. */
   readonly isolation?: Isolation;
   /** The one address that it may reach; absent: none. The interpreter is a Python then. */
@@ -65,6 +69,8 @@ const latestCalls = new Map<string, TrainerTask>();
 
 /** What a trainer has after SIGTERM, unless its task says otherwise. */
 export const defaultGraceMs = 20_000;
+/** What a trainer has that is to make room, unless its task says otherwise. */
+const defaultNoticeMs = 120_000;
 const usagePollMs = 500;
 
 /**
@@ -107,6 +113,7 @@ export async function runProgram(task: TrainerTask): Promise<ProgramOutcome> {
   if (end.late) throw failed("the trainer took longer than its limit");
   if (end.excess) throw failed(`the trainer used more ${end.excess} than its limit`);
   if (end.aborted) throw interrupted("told to stop");
+  if (end.preempted && end.code !== 0) throw interrupted("told to make room");
   if (end.signal === "SIGXCPU") throw failed("the trainer used more CPU time than its limit");
   if (end.signal !== null && outsideSignals.has(end.signal)) throw interrupted(`killed by ${end.signal}`);
   if (end.signal !== null) throw failed(`the trainer crashed (${end.signal}): ${await lastLines(log)}`);
@@ -168,6 +175,7 @@ interface End {
   readonly signal: NodeJS.Signals | null;
   readonly late: boolean;
   readonly aborted: boolean;
+  readonly preempted: boolean;
   /** What it used too much of. */
   readonly excess?: "memory" | "disk";
 }
@@ -193,7 +201,8 @@ async function supervise(task: TrainerTask, places: Places): Promise<End> {
     const excess = await watch.release();
     // Whatever it started and left in its group goes with it.
     signalGroup(child.pid, "SIGKILL");
-    return { ...end, late: stop.late(), aborted: stop.aborted(), ...(excess ? { excess } : {}) };
+    const { late, aborted, preempted } = stop.why();
+    return { ...end, late, aborted, preempted, ...(excess ? { excess } : {}) };
   } finally {
     await log.close();
   }
@@ -257,30 +266,32 @@ function environmentOf(task: TrainerTask, places: Places): NodeJS.ProcessEnv {
   };
 }
 
+/** Ends a trainer by SIGTERM and, after a while, SIGKILL: at its time limit, when it is told to stop, when it is to make room. */
 function stopper(pid: number | undefined, task: TrainerTask) {
-  let late = false;
-  let aborted = task.signal.aborted;
-  let kill: NodeJS.Timeout | undefined;
-  const end = (): void => {
+  const why = { late: false, aborted: false, preempted: false };
+  let kill: { readonly timer: NodeJS.Timeout; readonly afterMs: number } | undefined;
+  const end = (reason: keyof typeof why, afterMs: number): void => {
+    why[reason] = true;
     signalGroup(pid, "SIGTERM");
-    kill ??= setTimeout(() => signalGroup(pid, "SIGKILL"), task.graceMs ?? defaultGraceMs);
+    // Whoever has a shorter time to give wins: control that ends does not wait for a notice.
+    if (kill && kill.afterMs <= afterMs) return;
+    clearTimeout(kill?.timer);
+    kill = { timer: setTimeout(() => signalGroup(pid, "SIGKILL"), afterMs), afterMs };
   };
-  const onAbort = (): void => {
-    aborted = true;
-    end();
-  };
-  const timer = setTimeout(() => {
-    late = true;
-    end();
-  }, task.timeoutMs);
-  if (aborted) end();
+  const graceMs = task.graceMs ?? defaultGraceMs;
+  const onAbort = (): void => end("aborted", graceMs);
+  const onMakeRoom = (): void => end("preempted", task.noticeMs ?? defaultNoticeMs);
+  const timer = setTimeout(() => end("late", graceMs), task.timeoutMs);
+  if (task.makeRoom?.aborted) onMakeRoom();
+  if (task.signal.aborted) onAbort();
+  task.makeRoom?.addEventListener("abort", onMakeRoom, { once: true });
   task.signal.addEventListener("abort", onAbort, { once: true });
   return {
-    late: () => late,
-    aborted: () => aborted,
+    why: () => why,
     release: () => {
       clearTimeout(timer);
-      clearTimeout(kill);
+      clearTimeout(kill?.timer);
+      task.makeRoom?.removeEventListener("abort", onMakeRoom);
       task.signal.removeEventListener("abort", onAbort);
     },
   };

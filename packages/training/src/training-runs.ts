@@ -11,6 +11,7 @@ import {
   type EnvironmentPlace,
   type Id,
   isPortolanError,
+  JobDeferred,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -22,8 +23,8 @@ import {
   PortolanError,
   requireSeen,
   type Transaction,
-  type UnitOfWork,
 } from "@portolan/kernel";
+import { listAttempts } from "./attempt-store.ts";
 import {
   type BackendTask,
   type RemoteTrainingBackend,
@@ -36,6 +37,7 @@ import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./c
 import { privacyOf } from "./differential-privacy.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import { mayTrain } from "./isolation-level.ts";
+import { workOf } from "./lost-work.ts";
 import type { BaseModels, CharterGate } from "./ports.ts";
 import { type ProcessBackendDeps, processBackend } from "./process-backend.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
@@ -43,7 +45,6 @@ import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from ".
 export const trainingQueue = "training.run";
 
 export interface TrainingDeps extends ProcessBackendDeps {
-  readonly uow: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
@@ -95,7 +96,14 @@ export async function startTrainingRun(
     const of = { organisationId, ...scope, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
     const id = as ?? newId("trainingRun", tx.now);
-    await insertRun(tx.sql, { id, organisationId, request, startedBy: call.actor.id, now: tx.now });
+    await insertRun(tx.sql, {
+      id,
+      organisationId,
+      request,
+      startedBy: call.actor.id,
+      now: tx.now,
+      ...(priority === undefined ? {} : { priority }),
+    });
     await tx.enqueue({
       queue: trainingQueue,
       payload: { runId: id },
@@ -119,7 +127,10 @@ export async function readTrainingRun(
   id: string,
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
-  const found = await deps.uow.read(call, (sql) => findRun(sql, organisationId, id));
+  const found = await deps.uow.read(call, async (sql) => {
+    const run = await findRun(sql, organisationId, id);
+    return run && { ...run, work: workOf(run.request, await listAttempts(sql, id)) };
+  });
   const missing = () => noSuchRun(id);
   if (!found) throw missing();
   const resource = { type: "TrainingRun", id, organisationId, ...runPlace(found.request) };
@@ -201,6 +212,8 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     });
   } catch (error) {
     // Trying again does not mend a trainer that fails by itself, nor what the charter says; anything else may pass, and is a failure only at the last try.
+    // One that made room is no failure, also not at the last try.
+    if (error instanceof JobDeferred) throw error;
     const settled = isPortolanError(error) && settledCodes.includes(error.code);
     if (job.signal.aborted || !(settled || job.finalAttempt)) throw error;
     const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";

@@ -28,7 +28,7 @@ def main():
     params = spec["params"]
     mode = params.get("mode", "train")
     if mode != "stubborn":
-        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if params.get("deaf") else stop)
     output, checkpoints = Path(os.environ["PORTOLAN_OUTPUT"]), Path(os.environ["PORTOLAN_CHECKPOINT"])
     if mode == "environment":
         print(json.dumps(dict(os.environ)), flush=True)
@@ -62,6 +62,9 @@ def main():
         part.write_text(json.dumps(state))
         part.rename(kept)
         print(f"round {state['round']}", flush=True)
+        # Stays in a round until it is told to stop, or to go on.
+        while params.get("hold") == state["round"] and not stopping and not (checkpoints / "go").exists():
+            time.sleep(0.01)
         while HOLD.exists() and int(HOLD.read_text()) == state["round"] and not stopping:
             time.sleep(0.01)
         if stopping:

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Digest, PortolanError, systemClock } from "@portolan/kernel";
@@ -15,12 +15,14 @@ import type { TrainingRunRequest, TrainingRunView } from "../src/contract.ts";
 import { ensureEnvironment, findPython } from "../src/environment.ts";
 import {
   findIsolation,
+  overdueCheckpoints,
   startTrainingRun,
   type TrainingDeps,
   trainingJob,
   trainingMigrations,
 } from "../src/index.ts";
 import type { IsolationLevel } from "../src/isolation-level.ts";
+import { preemptTrainingRun } from "../src/preempt-run.ts";
 import { readTrainingLog } from "../src/training-log.ts";
 import { readTrainingRun } from "../src/training-runs.ts";
 import { openRunTracking } from "./tracking-fixture.ts";
@@ -76,6 +78,7 @@ describe.skipIf(python === undefined)("training runs", () => {
   let f: FeaturesFixture;
   let deps: TrainingDeps;
   let request: TrainingRunRequest;
+  const preemption = { noticeMs: 30_000, mostPreemptions: 2, watchEveryMs: 20 };
   /** How often the charter is asked until it keeps the data elsewhere. */
   let asksUntilMoved = Infinity;
   beforeAll(async () => {
@@ -109,6 +112,8 @@ describe.skipIf(python === undefined)("training runs", () => {
           timeoutMs: 60_000,
           diskLimitBytes: 2 ** 30,
         },
+        preemption,
+        clock: systemClock,
         hidden: [],
       };
       return [trainingJob(made)];
@@ -135,11 +140,13 @@ describe.skipIf(python === undefined)("training runs", () => {
 
   const train = async (changes: Partial<TrainingRunRequest> = {}): Promise<TrainingRunView> => {
     const { id } = await startTrainingRun(deps, f.call, { ...request, ...changes });
-    return waitFor(
+    return ended(id);
+  };
+  const ended = (id: string) =>
+    waitFor(
       () => readTrainingRun(deps, f.call, id),
       (found) => found.state === "succeeded" || found.state === "failed",
     );
-  };
   const eventsOf = async (id: string): Promise<string[]> =>
     (
       await raw<{
@@ -248,6 +255,113 @@ describe.skipIf(python === undefined)("training runs", () => {
     });
     expect(await readdir(join(deps.workFolder, id))).toEqual(["trainer.log"]);
   });
+
+  const held = { rounds: 4, hold: 2 };
+  /** Begins a run whose trainer stays in its second round until it is stopped, or told to go on. */
+  const startHeld = async (changes: Partial<TrainingRunRequest> = {}): Promise<string> => {
+    const { id } = await startTrainingRun(deps, f.call, { ...request, params: held, ...changes });
+    await waitFor(
+      () => readTrainingRun(deps, f.call, id),
+      ({ work }) => work?.attempts.at(-1)?.checkpointAt !== undefined,
+    );
+    await waitFor(
+      () => readTrainingLog(deps, f.call, id),
+      ({ log }) => log.includes("round 2"),
+    );
+    return id;
+  };
+  /** The model of such a run that nothing cut off. */
+  const undisturbed = async (changes: Partial<TrainingRunRequest>): Promise<string | undefined> => {
+    const id = await startHeld(changes);
+    await writeFile(join(deps.workFolder, id, "checkpoint", "go"), "");
+    return (await ended(id)).result?.model;
+  };
+
+  test("a more urgent run takes the place of one that makes room, which goes on from its checkpoint to the same model", async () => {
+    const first = await startHeld();
+    const urgent = await startTrainingRun(deps, f.call, { ...request, seed: 9 }, { priority: 10 });
+    const [early, late] = [await ended(urgent.id), await ended(first)];
+    expect(early).toMatchObject({ state: "succeeded", work: { preemptions: 0, lostSeconds: 0 } });
+    expect(late).toMatchObject({
+      state: "succeeded",
+      work: {
+        preemptible: true,
+        preemptions: 1,
+        attempts: [
+          { ending: "preempted", reason: `${urgent.id} goes before it` },
+          { ending: "finished", keptSeconds: 0, lostSeconds: 0 },
+        ],
+      },
+    });
+    const [cut] = late.work?.attempts ?? [];
+    expect(cut?.keptSeconds).toBeGreaterThan(0);
+    expect(late.work).toMatchObject({ keptSeconds: cut?.keptSeconds, lostSeconds: cut?.lostSeconds });
+    expect(early.finishedAt).toBeLessThan(late.finishedAt ?? 0);
+    expect((await readTrainingLog(deps, f.call, first)).log).toContain("starts at 2");
+    expect(late.result?.model).toBe(await undisturbed({}));
+    expect(await eventsOf(first)).toEqual([
+      "training.run.started",
+      "training.run.preempted",
+      "training.run.succeeded",
+    ]);
+  }, 120_000);
+
+  test("one that does not heed the notice is killed after it and resumes to the same model; it makes room as often as the limit says", async () => {
+    preemption.noticeMs = 50;
+    try {
+      const params = { ...held, deaf: true };
+      const id = await startHeld({ params, environment: "dev", checkpointIntervalSeconds: 1 });
+      await waitFor(
+        () => readTrainingRun(deps, f.call, id),
+        ({ work }) => work?.attempts[0]?.overdueSince !== undefined,
+      );
+      expect(await f.db.uow.read(f.call, overdueCheckpoints)).toEqual([{ environment: "dev", runs: 1 }]);
+      expect(await preemptTrainingRun(deps, f.call, id, "maintenance")).toMatchObject({ state: "running" });
+      const run = await ended(id);
+      expect(run).toMatchObject({
+        state: "succeeded",
+        work: {
+          preemptions: 1,
+          attempts: [{ ending: "preempted", reason: "maintenance" }, { ending: "finished" }],
+        },
+      });
+      expect(run.work?.attempts[0]?.overdueTimes).toBeGreaterThan(0);
+      // It stayed for longer than its interval after its last checkpoint.
+      expect(run.work?.lostSeconds).toBeGreaterThan(1);
+      expect(run.result?.model).toBe(await undisturbed({ params }));
+      await expect(preemptTrainingRun(deps, f.call, id, "again")).rejects.toMatchObject({
+        code: "training.not_preemptible",
+        detail: expect.stringContaining("succeeded") as string,
+      });
+    } finally {
+      preemption.noticeMs = 30_000;
+    }
+    expect(await f.db.uow.read(f.call, overdueCheckpoints)).toEqual([]);
+  }, 120_000);
+
+  test("one that keeps its place is not told to make room, whoever waits or asks", async () => {
+    const first = await startHeld({ preemptible: false });
+    const urgent = await startTrainingRun(deps, f.call, { ...request, seed: 10 }, { priority: 10 });
+    await expect(preemptTrainingRun(deps, f.call, first, "please")).rejects.toMatchObject({
+      code: "training.not_preemptible",
+    });
+    preemption.mostPreemptions = 0;
+    try {
+      await writeFile(join(deps.workFolder, first, "checkpoint", "go"), "");
+      expect(await ended(first)).toMatchObject({
+        work: { preemptible: false, preemptions: 0, attempts: [{ ending: "finished" }] },
+      });
+      const limited = await startHeld();
+      await expect(preemptTrainingRun(deps, f.call, limited, "please")).rejects.toMatchObject({
+        detail: expect.stringContaining("made room 0 times already") as string,
+      });
+      await writeFile(join(deps.workFolder, limited, "checkpoint", "go"), "");
+      expect(await ended(limited)).toMatchObject({ state: "succeeded", work: { preemptions: 0 } });
+    } finally {
+      preemption.mostPreemptions = 2;
+    }
+    expect((await ended(urgent.id)).finishedAt).toBeGreaterThan((await ended(first)).finishedAt ?? 0);
+  }, 120_000);
 
   test("what a regulation applies to is trained where the trainer is isolated, and refused where it is not", async () => {
     const start = (level: IsolationLevel) =>

@@ -38,6 +38,8 @@ export interface TrainingWork {
   readonly baseModel?: { readonly name: string; readonly version: number };
   /** Absent: beside the server. */
   readonly backend?: NonNullable<TrainingRunRequest["backend"]>;
+  readonly checkpointIntervalSeconds?: number;
+  readonly preemptible?: boolean;
 }
 
 /** Begins to train a program on a set. */

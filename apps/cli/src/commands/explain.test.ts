@@ -1,7 +1,7 @@
 import type { Explanation } from "@portolan/evaluation/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { explanationText, shortest } from "./explain.ts";
+import { backlogText, explanationText, shortest } from "./explain.ts";
 
 const found: Explanation = {
   predictionId: "prd_1",
@@ -44,6 +44,46 @@ test("a change that was not found, and a model that says something else now, are
   const text = explanationText({ ...rest, counterfactualSearch: "cut_off", reproduced: "no" });
   expect(text).toContain("too many trees to look for a change");
   expect(text).toContain("GIVES ANOTHER ANSWER");
+});
+
+test("an explanation that is kept says since when and where the ledger names it, and whether it comes out the same again", () => {
+  const kept = {
+    at: 1_795_000_000_000_000,
+    digest: "sha256:ef",
+    ledgerRow: "led_1",
+    leaf: { index: 0, count: 1, path: [] },
+    rows: 1,
+    top: 5,
+    fixed: [],
+  };
+  const last = (again?: "bit_for_bit" | "otherwise") =>
+    explanationText({ ...found, kept: { ...kept, ...(again ? { again } : {}) } })
+      .split("\n")
+      .at(-1);
+  expect(last()).toBe("kept since 2026-11-18T11:06:40Z, ledger row led_1");
+  expect(last("bit_for_bit")).toMatch(/; explained again, it is the same bit for bit$/);
+  expect(last("otherwise")).toMatch(/; EXPLAINED AGAIN, IT IS ANOTHER ONE$/);
+});
+
+test("what waits to be explained is said with the age of the oldest, and what never will be with why", () => {
+  const endpoint = {
+    environment: "production" as const,
+    useCaseId: "uc_1",
+    endpoint: "delays",
+    waiting: 0,
+    explained: 7,
+    notExplainable: 0,
+    passedOver: 0,
+    lagSeconds: 0,
+  };
+  expect(backlogText({ endpoints: [] })).toMatch(/^no charter/);
+  expect(backlogText({ endpoints: [endpoint] })).toBe(
+    "delays in production: 7 kept in thirty days, 0 waiting",
+  );
+  const late = { ...endpoint, waiting: 3, lagSeconds: 61.4, notExplainable: 2, passedOver: 9 };
+  expect(backlogText({ endpoints: [late] })).toBe(
+    "delays in production: 7 kept in thirty days, 3 waiting, the oldest since 61 s, 2 cannot be explained, 9 passed over because too many waited",
+  );
 });
 
 test("numbers of single precision are written as short as they can be and stay the same", () => {

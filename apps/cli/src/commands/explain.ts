@@ -1,5 +1,8 @@
-import type { Explanation } from "@portolan/evaluation/contract";
+import type { Explanation, ExplanationBacklog } from "@portolan/evaluation/contract";
+import { isUnderRoot } from "@portolan/evaluation/policy";
+import { asEpochMicros, formatInstant, isPortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
 import { waitForJob } from "../client/jobs.ts";
 import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
@@ -10,6 +13,7 @@ interface ExplainOptions {
   readonly row?: string;
   readonly top?: string;
   readonly fixed?: string;
+  readonly again?: true;
 }
 
 type BackgroundMade =
@@ -23,18 +27,75 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       "Why a recorded prediction is what it is: what each column added, and the nearest change that turns it",
     )
     .option("--row <number>", "row of the request, from 0")
-    .option("--top <count>", "columns that are listed (default: 5)")
+    .option("--top <count>", "columns that are listed (default: as many as are kept, or 5)")
     .option("--fixed <columns>", "columns that nobody can change, with commas between")
+    .option("--again", "explain anew what is kept, and say whether it is the same bit for bit")
     .addHelpText("after", "\nExample:\n  portolan explain prd_… --top 3 --fixed distance,hour")
     .action(async (predictionId: string, options: ExplainOptions, command: Command) => {
       const context = contextOf(command);
-      const query = new URLSearchParams(Object.entries(options) as [string, string][]);
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries(options)) query.set(name, String(value));
       const api = await connect(context);
       const found = await api.json<Explanation>({
         path: `/v1/predictions/${encodeURIComponent(predictionId)}/explanation?${query.toString()}`,
       });
-      context.output.result(found, explanationText(found));
+      if (!options.again) return context.output.result(found, explanationText(found));
+      const ledger = found.kept && (await ledgerWord(api, found.kept));
+      if (found.kept?.again !== "bit_for_bit" || ledger === "names_another") process.exitCode = 1;
+      context.output.result(
+        { ...found, ...(ledger ? { ledger } : {}) },
+        [explanationText(found), ledger ? ledgerTexts[ledger] : "nothing is kept of it to compare with"].join(
+          "\n",
+        ),
+      );
     });
+
+  program
+    .command("explanations")
+    .description("What charters have explained without anybody asking, and what waits, by endpoint")
+    .addHelpText("after", "\nExample:\n  portolan explanations --json")
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const found = await api.json<ExplanationBacklog>({ path: "/v1/explanations" });
+      context.output.result(found, backlogText(found));
+    });
+}
+
+const ledgerTexts = {
+  names_it: "its ledger row names it",
+  names_another: "ITS LEDGER ROW NAMES ANOTHER EXPLANATION",
+  not_read: "its ledger row is not there, or may not be read with this role",
+} as const;
+
+/** Whether the ledger row of an explanation names its digest. */
+async function ledgerWord(
+  api: Pick<ApiClient, "json">,
+  kept: NonNullable<Explanation["kept"]>,
+): Promise<keyof typeof ledgerTexts> {
+  try {
+    const path = `/v1/ledger/entries/${encodeURIComponent(kept.ledgerRow)}`;
+    const { detail } = await api.json<{ detail?: { digest?: string } }>({ path });
+    return isUnderRoot(kept, detail?.digest ?? "") ? "names_it" : "names_another";
+  } catch (error) {
+    if (isPortolanError(error)) return "not_read";
+    throw error;
+  }
+}
+
+/** A line per endpoint. */
+export function backlogText({ endpoints }: ExplanationBacklog): string {
+  if (endpoints.length === 0) return "no charter has had predictions explained that you may see";
+  const lines = endpoints.map(
+    ({ endpoint, environment, explained, waiting, notExplainable, passedOver, lagSeconds }) =>
+      [
+        `${endpoint} in ${environment}: ${explained} kept in thirty days, ${waiting} waiting`,
+        ...(waiting > 0 ? [`the oldest since ${Math.round(lagSeconds)} s`] : []),
+        ...(notExplainable > 0 ? [`${notExplainable} cannot be explained`] : []),
+        ...(passedOver > 0 ? [`${passedOver} passed over because too many waited`] : []),
+      ].join(", "),
+  );
+  return lines.join("\n");
 }
 
 export function registerExplainable(model: Command, contextOf: ContextOf): void {
@@ -88,7 +149,18 @@ export function explanationText(found: Explanation): string {
       : [`  ${"others".padEnd(width)} ${"".padStart(12)}  ${signed(othersContribution).padStart(9)}`]),
     ...turnedTexts(found),
     reproducedText(found),
+    ...keptTexts(found),
   ].join("\n");
+}
+
+function keptTexts({ kept }: Explanation): string[] {
+  if (!kept) return [];
+  const said = `kept since ${formatInstant(asEpochMicros(kept.at))}, ledger row ${kept.ledgerRow}`;
+  if (kept.again === undefined) return [said];
+  const same = kept.again === "bit_for_bit";
+  return [
+    `${said}; ${same ? "explained again, it is the same bit for bit" : "EXPLAINED AGAIN, IT IS ANOTHER ONE"}`,
+  ];
 }
 
 function turnedTexts({ counterfactual, counterfactualSearch, decided }: Explanation): string[] {

@@ -12,14 +12,24 @@ export function registerRun(model: Command, contextOf: ContextOf): void {
     .command("run <id>")
     .description("A training run: how it stands, and the parameters and metrics that its trainer logged")
     .option("--metric <key>", "every point of this metric instead")
+    .option(
+      "--make-room <reason>",
+      "has its trainer make room: it waits again, and goes on from its checkpoint",
+    )
     .addHelpText("after", "\nExample:\n  portolan model run run_01m8… --metric validation_log_loss --json")
-    .action(async (id: string, options: { metric?: string }, command: Command) => {
+    .action(async (id: string, options: { metric?: string; makeRoom?: string }, command: Command) => {
       const context = contextOf(command);
       const api = await connect(context);
       const path = `/v1/training-runs/${encodeURIComponent(id)}`;
       if (options.metric !== undefined) {
         const points = await pointsOf(api, path, options.metric);
         context.output.result({ key: options.metric, points }, describePoints(options.metric, points));
+        return;
+      }
+      if (options.makeRoom !== undefined) {
+        const body = { reason: options.makeRoom };
+        const asked = await api.json<TrainingRunView>({ path: `${path}/preemption`, body });
+        context.output.result(asked, `${asked.id} is told to make room`);
         return;
       }
       const run = await api.json<TrainingRunView>({ path });
@@ -49,7 +59,7 @@ function describePoints(key: string, points: MetricPage["points"]): string {
 }
 
 function describeRun(run: TrainingRunView, { params, tags, metrics }: TrackedData): string {
-  const { id, environment, state, failure } = run;
+  const { id, environment, state, failure, work } = run;
   const head = `${id} in ${environment}: ${state}${failure === undefined ? "" : `, ${failure}`}`;
   const texts = (what: string, entries: Readonly<Record<string, string>>) =>
     Object.keys(entries).length === 0 ? [] : [table([what, "value"], Object.entries(entries))];
@@ -59,7 +69,35 @@ function describeRun(run: TrainingRunView, { params, tags, metrics }: TrackedDat
     ...texts("tag", tags),
     ...(latest.length === 0 ? [] : [table(["metric", "latest value", "step"], latest)]),
   ];
-  return [head, ...(parts.length === 0 ? ["Its trainer has logged nothing."] : parts)].join("\n\n");
+  return [
+    head,
+    ...describeWork(work),
+    ...(parts.length === 0 ? ["Its trainer has logged nothing."] : parts),
+  ].join("\n\n");
+}
+
+/** Its attempts, where there is something to say of them: more than one, or checkpoints. */
+function describeWork(work: TrainingRunView["work"]): string[] {
+  const { attempts = [], keptSeconds = 0, lostSeconds = 0 } = work ?? {};
+  if (
+    attempts.length < 2 &&
+    !attempts.some(({ checkpoints, overdueTimes }) => checkpoints + overdueTimes > 0)
+  )
+    return [];
+  const rows = attempts.map((one, at) => [
+    String(at + 1),
+    formatInstant(asEpochMicros(one.startedAt)),
+    one.ending ?? "runs",
+    `${one.checkpoints}${one.overdueTimes === 0 ? "" : `, overdue ${one.overdueTimes} times`}`,
+    one.keptSeconds.toFixed(1),
+    one.lostSeconds.toFixed(1),
+  ]);
+  const missing = attempts.some(({ overdueSince }) => overdueSince !== undefined);
+  return [
+    table(["attempt", "began", "ended", "checkpoints", "kept s", "lost s"], rows),
+    `Checkpoints kept ${keptSeconds.toFixed(1)} s of work of attempts that were cut off; ${lostSeconds.toFixed(1)} s were lost.`,
+    ...(missing ? ["Its checkpoint is overdue."] : []),
+  ];
 }
 
 /** The trainer's clock may say anything. */

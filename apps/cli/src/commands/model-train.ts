@@ -16,6 +16,8 @@ interface TrainOptions {
   readonly seed: string;
   readonly save?: string;
   readonly backend?: string;
+  readonly checkpointEvery?: string;
+  readonly preemptible?: boolean;
 }
 
 export function registerTrain(model: Command, contextOf: ContextOf): void {
@@ -28,6 +30,9 @@ export function registerTrain(model: Command, contextOf: ContextOf): void {
     .option("--environment <name>", "whose data it learns from: dev, staging or production", "production")
     .option("--seed <number>", "what its randomness starts from, 0 to 4294967295", "7")
     .option("--backend <name>", "where it runs: process (beside the server, the default) or ray")
+    .option("--checkpoint-every <seconds>", "its program leaves a checkpoint at least so often; watched")
+    .option("--preemptible", "it makes room for more urgent runs, in production too")
+    .option("--no-preemptible", "it keeps its place, outside production too")
     .option("--save <file>", "append PORTOLAN_VERSION, PORTOLAN_RUN and PORTOLAN_HELD_OUT as NAME=value")
     .addHelpText(
       "after",
@@ -41,6 +46,7 @@ Example:
     )
     .action(async (name: string, folder: string | undefined, options: TrainOptions, command: Command) => {
       const context = contextOf(command);
+      const manner = mannerOf(options);
       const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
       const seed = seedOf(options.seed);
       const backend = backendOf(options.backend);
@@ -57,6 +63,7 @@ Example:
         trainingSetId: trainingSet,
         seed,
         ...(backend === undefined ? {} : { backend }),
+        ...manner,
       });
       context.output.note(`training run ${started.id}`);
       const run = await waitForRun(api, started.id);
@@ -88,6 +95,21 @@ function backendOf(name: string | undefined): "process" | "ray" | undefined {
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `--backend ${name.slice(0, 20)} is neither process nor ray`,
   });
+}
+
+function mannerOf({ checkpointEvery, preemptible }: TrainOptions): {
+  readonly checkpointIntervalSeconds?: number;
+  readonly preemptible?: boolean;
+} {
+  const seconds = Number(checkpointEvery ?? 1);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 86_400)
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: `--checkpoint-every ${(checkpointEvery ?? "").slice(0, 20)} is no whole number of seconds from 1 to 86400`,
+    });
+  return {
+    ...(checkpointEvery === undefined ? {} : { checkpointIntervalSeconds: seconds }),
+    ...(preemptible === undefined ? {} : { preemptible }),
+  };
 }
 
 /** Lines that a shell sources, GitLab reads as dotenv and GitHub as `$GITHUB_ENV`. */

@@ -2,7 +2,12 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { parseTemplateName, readTemplate, templateNames } from "@portolan/charter/templates";
+import {
+  parseTemplateName,
+  readTemplate,
+  type TemplateName,
+  templateNames,
+} from "@portolan/charter/templates";
 import { PortolanError, systemClock } from "@portolan/kernel";
 import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
 import { readShippedPrices } from "@portolan/planner/prices";
@@ -27,12 +32,16 @@ function registerInit(program: Command, contextOf: ContextOf): void {
       "Start a use case from a template: a charter.yaml with the comments that explain its choices",
     )
     .option("--template <name>", `one of: ${templateNames.join(", ")}`, "churn")
+    .option("--trainer <name>", `also a training folder, one of: ${trainerNames.join(", ")}`)
     .option("--force", "overwrite files that exist")
-    .addHelpText("after", "\nExample:\n  portolan init readmissions --template healthcare-readmission")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan init readmissions --template healthcare-readmission\n  portolan init churn --trainer lightgbm",
+    )
     .action(
       async (
         folder: string | undefined,
-        options: { template: string; force?: boolean },
+        options: { template: string; trainer?: string; force?: boolean },
         command: Command,
       ) => {
         const context = contextOf(command);
@@ -43,14 +52,15 @@ function registerInit(program: Command, contextOf: ContextOf): void {
             mend: `Use one of: ${templateNames.join(", ")}.`,
           });
         }
+        const trainer = options.trainer === undefined ? undefined : requireTrainer(options.trainer);
         const target = resolve(context.cwd, folder ?? ".");
         await mkdir(target, { recursive: true });
         const written = [
           await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
         ];
-        const example = join(context.root, "examples", template);
-        for (const file of await filesBelow(example)) {
-          const destination = join(target, relative(example, file));
+        const files = await exampleFiles(context.root, template, trainer);
+        for (const [path, file] of files) {
+          const destination = join(target, path);
           await mkdir(resolve(destination, ".."), { recursive: true });
           written.push(await copyNew(file, destination, options.force === true));
         }
@@ -60,6 +70,47 @@ function registerInit(program: Command, contextOf: ContextOf): void {
         );
       },
     );
+}
+
+/** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */
+function exampleFolders(template: TemplateName): string[] {
+  const ofTables: readonly TemplateName[] = ["readmission", "ai4i", "credit-default"];
+  return ofTables.includes(template) ? ["tables", template] : [template];
+}
+
+/** Programs that train, in `examples/trainers`. */
+const trainerNames = ["xgboost", "lightgbm", "keras"] as const;
+
+function requireTrainer(name: string): (typeof trainerNames)[number] {
+  const found = trainerNames.find((known) => known === name);
+  if (found) return found;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `there is no trainer "${name.slice(0, 60)}"`,
+    mend: `Use one of: ${trainerNames.join(", ")}.`,
+  });
+}
+
+/**
+ * What a template has beside its charter, by path below the new folder. A chosen trainer takes the place of the template's own, whose
+ * recipe of rows stays.
+ */
+async function exampleFiles(
+  root: string,
+  template: TemplateName,
+  trainer: string | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const own: [string, string][] = [];
+  for (const name of exampleFolders(template)) {
+    const example = join(root, "examples", name);
+    for (const file of await filesBelow(example)) own.push([relative(example, file), file]);
+  }
+  if (trainer === undefined) return new Map(own);
+  const isReplaced = /^training\/(train\.py|params\.json|requirements.*)$/;
+  const folder = join(root, "examples/trainers", trainer);
+  const chosen = (await filesBelow(folder)).map(
+    (file) => [join("training", relative(folder, file)), file] as const,
+  );
+  return new Map([...chosen, ...own.filter(([path]) => !isReplaced.test(path))]);
 }
 
 /** A template without example files has only its charter. */

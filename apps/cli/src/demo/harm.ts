@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { addMicros, microsPerSecond } from "@portolan/kernel";
 import type { Release } from "@portolan/rollout/contract";
-import { check, until } from "./narrator.ts";
+import { check, until, waitLimitMs } from "./narrator.ts";
 import { featurePlan } from "./serve.ts";
 import { flightsBetween } from "./source.ts";
 import { replay, reportOutcomes } from "./traffic.ts";
@@ -13,7 +13,6 @@ const sharePercent = 50;
 const flightsPerLook = 250;
 /** Outcomes and counts are looked at every five seconds. */
 const lookMs = 1500;
-const mostLooks = 30;
 const hoursAhead = 2;
 const hourMicros = 3600 * microsPerSecond;
 
@@ -74,7 +73,8 @@ async function replayUntilEnded(world: World, read: () => Promise<Release>): Pro
   if (from === undefined) throw new Error("unreachable");
   const flights = await flightsBetween(world, from, addMicros(from, hoursAhead * hourMicros));
   let release = await read();
-  for (let look = 0; release.state === "running" && look < mostLooks; look++) {
+  const deadline = performance.now() + waitLimitMs;
+  for (let look = 0; release.state === "running" && performance.now() < deadline; look++) {
     const start = (look * flightsPerLook) % Math.max(1, flights.length - flightsPerLook);
     await reportOutcomes(world, await replay(world, flights.slice(start, start + flightsPerLook)));
     await delay(lookMs);

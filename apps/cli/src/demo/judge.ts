@@ -4,20 +4,27 @@ import type { DriftReports, PerformanceReport } from "@portolan/monitoring/contr
 import type { RetrainingReport } from "@portolan/retraining/contract";
 import { headline } from "../drift/words.ts";
 import { reportPage } from "../retraining/report-page.ts";
-import { check } from "./narrator.ts";
+import { until } from "./narrator.ts";
 import { count, endpointName, type World } from "./world.ts";
 
 /** What people look at in production: how good each version turned out, what has changed since it learned, and why it was trained again. */
 export async function judgeStep(world: World): Promise<string[]> {
   const { otto } = world.cast.as;
   const path = `/v1/endpoints/${endpointName}`;
-  const performance = await otto.json<PerformanceReport>({ path: `${path}/performance` });
-  const drift = await otto.json<DriftReports>({ path: `${path}/drift-report` });
   const isOurs = (version: number | string) => [world.firstVersion, world.version].includes(Number(version));
-  const turnedOut = performance.series.filter(({ version }) => isOurs(version)).flatMap(accuracyLines);
-  const drifts = drift.reports.filter(({ version }) => isOurs(version));
-  check(turnedOut.length > 0, "no version's accuracy is known from outcomes");
-  check(drifts.length > 0, "nothing was counted for drift");
+  let turnedOut: string[] = [];
+  let drifts: DriftReports["reports"] = [];
+  // Both are counted as the blocks of the prediction log come in, by version: those of this demo's may be under way.
+  await until(async () => {
+    const { series } = await otto.json<PerformanceReport>({ path: `${path}/performance` });
+    turnedOut = series.filter(({ version }) => isOurs(version)).flatMap(accuracyLines);
+    return turnedOut.length > 0;
+  }, "no version's accuracy is known from outcomes");
+  await until(async () => {
+    const { reports } = await otto.json<DriftReports>({ path: `${path}/drift-report` });
+    drifts = reports.filter(({ version }) => isOurs(version));
+    return drifts.length > 0;
+  }, "nothing was counted for drift");
   return [
     ...turnedOut,
     ...drifts.map((report) => `${report.variant} version ${report.version}: ${headline(report)}`),

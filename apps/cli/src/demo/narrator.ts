@@ -44,7 +44,8 @@ export function check(holds: boolean, detail: string): void {
   });
 }
 
-const waitLimitMs = 180_000;
+/** Long enough for a busy machine. */
+export const waitLimitMs = 180_000;
 
 /** Asks ten times a second until it is so. @throws PortolanError `cli.check_failed` after three minutes, with `failure` */
 export async function until(done: () => Promise<boolean>, failure: string): Promise<void> {

@@ -22,9 +22,9 @@ export async function parityStep(world: World): Promise<string[]> {
   let report: ParityReport | undefined;
   await until(async () => {
     report = await checkParity(mara, order, () => undefined);
-    return report.predictions === summary.served;
+    return report.records === summary.served;
   }, "not all predictions of the replay reached the index");
-  const { compared = 0, mismatches = 0, features = [] } = report ?? {};
+  const { compared = 0, mismatches = 0, features = [], skipped = {} } = report ?? {};
   const example = features.flatMap(({ feature, examples }) =>
     examples.map((one) => ({ feature, ...one })),
   )[0];
@@ -36,6 +36,7 @@ export async function parityStep(world: World): Promise<string[]> {
   summary.parity = { compared, mismatches };
   return [
     `${count(compared)} values of ${features.length} features derived again offline: ${mismatches} differ`,
+    ...Object.entries(skipped).map(([why, times]) => `${count(times)} passed over: ${why}`),
   ];
 }
 
@@ -61,10 +62,11 @@ export async function explainStep(world: World): Promise<string[]> {
   ];
 }
 
-/** The record is not in the index yet, or the background is still counted. */
+/** The record is not in the index yet, the background is still counted, or others are explained. */
+const passing = ["kernel.not_found", "evaluation.no_background", "evaluation.explainer_busy"];
+
 function notYetExplained(error: unknown): undefined {
-  if (isPortolanError(error) && ["kernel.not_found", "evaluation.no_background"].includes(error.code))
-    return undefined;
+  if (isPortolanError(error) && passing.includes(error.code)) return undefined;
   throw error;
 }
 

@@ -5,7 +5,7 @@ import type { Retraining, RetrainingList } from "@portolan/retraining/contract";
 import type { Release } from "@portolan/rollout/contract";
 import { connect } from "../context.ts";
 import { land, nextDay } from "./landing.ts";
-import { check, ended, until } from "./narrator.ts";
+import { check, ended, until, waitLimitMs } from "./narrator.ts";
 import { killControl, type Outage } from "./outage.ts";
 import { type Flight, flightsBetween } from "./source.ts";
 import { connections, purpose, replay, reportOutcomes, type Served } from "./traffic.ts";
@@ -88,7 +88,6 @@ contracts: [flights]
 /** Minutes of departures that are replayed at each moment of the day: enough for both steps of the release. */
 const replayMinutes = [30, 60];
 /** On a busy machine gateways take a step later, and more flights are needed until it is judged. */
-const mostExtraRounds = 6;
 const extraFlights = 400;
 /** Counts arrive with the blocks of the prediction log, and the controller looks once a second. */
 const controllerTurnMs = 2500;
@@ -172,7 +171,7 @@ async function stepTaken(world: World): Promise<void> {
 /** Replays the last departures again until the release is judged; a busy machine needs more of them. */
 async function settled(world: World, served: Served[]): Promise<Release> {
   const flights = served.slice(-extraFlights).map(({ flight }) => flight);
-  for (let round = 0; round < mostExtraRounds; round++) {
+  for (const deadline = performance.now() + waitLimitMs; performance.now() < deadline; ) {
     await delay(controllerTurnMs);
     const release = await readRelease(world);
     if (release.state !== "running") return checked(release);

@@ -26,6 +26,9 @@ export interface FeatureParity {
 }
 
 export interface ParityReport {
+  /** All that were looked at, those that were passed over included. */
+  readonly records: number;
+  /** Predictions whose values were compared. */
   readonly predictions: number;
   readonly compared: number;
   readonly mismatches: number;
@@ -46,8 +49,10 @@ export async function checkParity(
   const plans = await plansOf(api, order);
   const skipped: Record<string, number> = {};
   const served: ServedValues[] = [];
+  let records = 0;
   let predictions = 0;
   for await (const record of recordsOf(api, order)) {
+    records += 1;
     const found = servedValues(record, plans.get(planKey(record)));
     if (typeof found === "string") skipped[found] = (skipped[found] ?? 0) + 1;
     else {
@@ -73,7 +78,14 @@ export async function checkParity(
     }
   const features = [...tally].map(([feature, of]) => ({ feature, ...of }));
   const sum = (of: "compared" | "mismatches") => features.reduce((total, one) => total + one[of], 0);
-  return { predictions, compared: sum("compared"), mismatches: sum("mismatches"), features, skipped };
+  return {
+    records,
+    predictions,
+    compared: sum("compared"),
+    mismatches: sum("mismatches"),
+    features,
+    skipped,
+  };
 }
 
 /** Values that differ, where they may have been served of events that came before their batch and cannot be gone through. */

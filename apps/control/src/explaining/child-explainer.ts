@@ -1,8 +1,15 @@
 import { fileURLToPath } from "node:url";
-import { type Explainer, notExplainable } from "@portolan/evaluation";
-import { type ObjectStore, PortolanError, Turns } from "@portolan/kernel";
-import { askWalledChild } from "../scoring/walled-child.ts";
-import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
+import { type Explainer, type ExplainManyRequest, notExplainable, type RoundEnd } from "@portolan/evaluation";
+import {
+  type Digest,
+  isPortolanError,
+  messageOf,
+  type ObjectStore,
+  PortolanError,
+  Turns,
+} from "@portolan/kernel";
+import { askWalledChild, type WalledJob } from "../scoring/walled-child.ts";
+import type { ExplainChildJob, ExplainChildNews, ExplainChildReply } from "./explain-messages.ts";
 
 const entry = fileURLToPath(new URL("./explain-child.ts", import.meta.url));
 const backgroundLimitMs = 10 * 60_000;
@@ -13,6 +20,13 @@ const memoryBytes = 4 * 2 ** 30;
 const atOnce = 2;
 /** Callers of one organisation who may wait: beyond them the answer is at once that there are too many. */
 const mostWaiting = 50;
+
+/** A round of many predictions begins no other one after so long: other organisations and versions wait. */
+const roundMs = 20_000;
+/** One of them may take so long: it steps back behind all who wait. */
+const oneLimitMs = 120_000;
+/** Nice value of a round's process. */
+const roundNiceness = 10;
 
 /** Explains in child processes that see the model and its rows and nothing else, a few at a time. */
 export function createChildExplainer(objects: ObjectStore): Explainer {
@@ -47,7 +61,54 @@ export function createChildExplainer(objects: ObjectStore): Explainer {
       if (reply.kind === "explained") return reply.explained;
       throw refused(reply.kind === "refused" ? reply.reason : "its process gave another answer");
     },
+    explainMany: (request, keep, signal) => explainMany(objects, request, keep, signal),
   };
+}
+
+/** In a process that steps back: whoever waits for an explanation has turns of their own, and the processors first. */
+async function explainMany(
+  objects: ObjectStore,
+  { model, background, ...asked }: ExplainManyRequest,
+  keep: Parameters<Explainer["explainMany"]>[1],
+  signal: AbortSignal,
+): Promise<RoundEnd> {
+  const paths = await pathsOf(objects, [model, background]);
+  if ("reason" in paths) return { kind: "refused", reason: paths.reason };
+  const [modelPath = "", backgroundPath = ""] = paths;
+  const job: ExplainChildJob = { kind: "explain_many", modelPath, backgroundPath, workMs: roundMs, ...asked };
+  const walled: WalledJob = {
+    entry,
+    readable: [modelPath, backgroundPath],
+    memoryBytes,
+    limitMs: oneLimitMs,
+    niceness: roundNiceness,
+    answer: (message) => {
+      const told = message as ExplainChildNews | ExplainChildReply;
+      if (told.kind !== "one") return undefined;
+      keep(told.at, told.result);
+      return Promise.resolve({});
+    },
+  };
+  try {
+    const reply = await askWalledChild<ExplainChildReply>(walled, job, signal, (why) => new Error(why));
+    return reply.kind === "refused" ? { kind: "refused", reason: reply.reason } : { kind: "done" };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "cut_off", reason: messageOf(error) };
+  }
+}
+
+/** Or why there is none: an object that is gone or damaged is so for all of a round. */
+async function pathsOf(
+  objects: ObjectStore,
+  digests: readonly Digest[],
+): Promise<readonly string[] | { readonly reason: string }> {
+  try {
+    return await Promise.all(digests.map((digest) => objects.localPath(digest)));
+  } catch (error) {
+    if (isPortolanError(error)) return { reason: error.detail ?? error.message };
+    throw error;
+  }
 }
 
 function busy(): PortolanError {

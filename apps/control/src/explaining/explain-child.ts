@@ -1,22 +1,19 @@
 import { readFile } from "node:fs/promises";
-import type { RecordedRow } from "@portolan/evaluation";
-import type { ExplanationBackground } from "@portolan/evaluation/contract";
+import type { ExplainedRow, PredictionAsked, PredictionExplained } from "@portolan/evaluation";
 import { countCovers } from "@portolan/explanations";
 import { messageOf } from "@portolan/kernel";
-import { createSession, type Session } from "@portolan/onnx/session";
-import { type ModelSignature, readOnnxModel, signatureOf } from "@portolan/onnx-format";
-import { filledInputs, readInferRequest, readV1Predict, type Tensor } from "@portolan/serving/policy";
+import { createSession } from "@portolan/onnx/session";
+import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { fillInputs, tensorsOf } from "../scoring/model-inputs.ts";
 import { readReference } from "../scoring/read-reference.ts";
-import { compareAnswers } from "./compare-answers.ts";
-import { answersStandIns, explainByAsking, makeStandIns } from "./explain-any.ts";
-import { answersOfLinear, explainLinear, linearOf, summarise } from "./explain-linear.ts";
-import type { ExplainChildJob, ExplainChildReply } from "./explain-messages.ts";
-import { answersOfTrees, explainTrees, treesOf } from "./explain-trees.ts";
-import type { ColumnsAsked, RowExplanation } from "./explained-columns.ts";
-import { labelsOf, type Numbers, sayTheSame, takesTable } from "./model-table.ts";
+import { answersStandIns, makeStandIns } from "./explain-any.ts";
+import { answersOfLinear, linearOf, summarise } from "./explain-linear.ts";
+import type { ExplainChildJob, ExplainChildNews, ExplainChildReply } from "./explain-messages.ts";
+import { answersOfTrees, treesOf } from "./explain-trees.ts";
+import { ExplainedModel } from "./explained-model.ts";
+import { numbersOf, sayTheSame, takesTable } from "./model-table.ts";
 
-/** Makes what a model's answers are explained against, and explains a recorded row, in a process of its own. */
+/** Makes what a model's answers are explained against, and explains recorded rows, in a process of its own. */
 
 /** Rows of the training set by which trees are held against their model. */
 const comparedRows = 200;
@@ -24,12 +21,22 @@ const comparedRows = 200;
 const mostAsked = 200;
 
 process.once("message", (job: ExplainChildJob) => {
-  const work = job.kind === "background" ? makeBackground(job) : explain(job);
-  work
+  workOn(job)
     .catch((error: unknown): ExplainChildReply => ({ kind: "refused", reason: messageOf(error) }))
     .then((reply) => process.send?.(reply, () => process.disconnect()))
     .catch(() => process.exit(1));
 });
+
+function workOn(job: ExplainChildJob): Promise<ExplainChildReply> {
+  switch (job.kind) {
+    case "background":
+      return makeBackground(job);
+    case "explain":
+      return explain(job);
+    case "explain_many":
+      return explainMany(job);
+  }
+}
 
 async function makeBackground(
   job: Extract<ExplainChildJob, { kind: "background" }>,
@@ -68,81 +75,44 @@ function unexplainable(reason: string): ExplainChildReply {
 }
 
 async function explain(job: Extract<ExplainChildJob, { kind: "explain" }>): Promise<ExplainChildReply> {
-  const bytes = await readFile(job.modelPath);
-  const signature = signatureOf(readOnnxModel(bytes));
-  const background = JSON.parse(await readFile(job.backgroundPath, "utf8")) as ExplanationBackground;
-  const { columns } = background;
-  const unknown = job.fixed.filter((name) => !columns.includes(name));
-  if (unknown.length > 0)
-    throw new Error(
-      `there is no column ${unknown.join(", ")} to leave alone, there are ${columns.join(", ")}`,
-    );
-  const tensors = recordedInputs(job.recorded, signature, columns);
-  const [tensor] = tensors;
-  const values = numbersOf(tensor);
-  const width = columns.length;
-  if (tensor?.shape[1] !== width)
-    throw new Error(`the request has ${tensor?.shape[1] ?? 0} columns, the background ${width}`);
-  const rows = values.length / width;
-  if (job.row >= rows) throw new Error(`the request has no row ${job.row}: it has ${rows}, counted from 0`);
-  const row = values.subarray(job.row * width, (job.row + 1) * width);
-  const session = await createSession(bytes, signature);
-  const said = await session.run(tensors);
-  const reproduced = compareAnswers(said, job.answer);
-  const found = await explainRow(bytes, session, signature, background, row, job);
-  const decided = labelsOf(said, rows)?.[job.row];
-  return {
-    kind: "explained",
-    explained: { ...found, ...(decided === undefined ? {} : { decided }), reproduced },
-  };
+  const model = await ExplainedModel.open(job.modelPath, job.backgroundPath);
+  const request = await model.repeat(job.recorded, job.answer);
+  return { kind: "explained", explained: await model.explain(request, job.row, job) };
 }
 
-/** By what the background was made for: trees and weights, which are held against the model once more, or asking it. */
-async function explainRow(
-  bytes: Uint8Array,
-  session: Session,
-  signature: ModelSignature,
-  background: ExplanationBackground,
-  row: Numbers,
-  asked: ColumnsAsked,
-): Promise<RowExplanation> {
-  const ensemble = background.covers && treesOf(bytes, signature);
-  const linear = background.means && linearOf(bytes, signature);
-  const answersOf = ensemble ? answersOfTrees(ensemble) : linear && answersOfLinear(linear);
-  if (answersOf && !(await sayTheSame(answersOf, session, signature, row)))
-    throw new Error(`the model says of this row something else than its ${ensemble ? "trees" : "weights"}`);
-  if (ensemble) return explainTrees(ensemble, session, signature, background, row, asked);
-  if (linear) return explainLinear(linear, session, signature, background, row, asked);
-  return explainByAsking(session, signature, background, row, asked);
-}
-
-/** As the model got them. */
-function recordedInputs(
-  recorded: RecordedRow,
-  signature: ModelSignature,
-  columns: readonly string[],
-): readonly Tensor[] {
-  if (recorded.kind === "body") {
-    const body = Buffer.from(recorded.text);
-    const isV1 = "instances" in (JSON.parse(recorded.text) as object);
-    return (isV1 ? readV1Predict(body, signature) : readInferRequest(body, undefined, signature)).inputs;
+/** One prediction after the other, each told at once: what ends this process takes none of the others with it. */
+async function explainMany(
+  job: Extract<ExplainChildJob, { kind: "explain_many" }>,
+): Promise<ExplainChildReply> {
+  const model = await ExplainedModel.open(job.modelPath, job.backgroundPath);
+  const end = performance.now() + job.workMs;
+  for (const [at, asked] of job.asked.entries()) {
+    if (at > 0 && performance.now() > end) break;
+    await tell({ kind: "one", at, result: await explainAll(model, asked, job.mostRows) });
   }
-  const { cells, values } = recorded;
-  for (const [at, { index }] of cells.entries()) {
-    // A view's feature is recorded as view.feature.
-    const name = values[at]?.name.split(".").at(-1) ?? "";
-    if (columns.includes(name) && columns[index ?? 0] !== name)
-      throw new Error(
-        `the record fills column ${index ?? 0} with ${name}, where the background has ${columns[index ?? 0]}`,
-      );
-  }
-  // JSON has no NaN: a value that is not there was one.
-  const read = values.map(({ name, value }) => ({ name, value: value ?? "NaN" }));
-  return filledInputs(signature, cells, read);
+  return { kind: "ended" };
 }
 
-function numbersOf(tensor: Tensor | undefined): Numbers {
-  const data = tensor?.data;
-  if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  throw new Error("the model's input holds no floating-point numbers");
+async function explainAll(
+  model: ExplainedModel,
+  asked: PredictionAsked,
+  mostRows: number,
+): Promise<PredictionExplained> {
+  try {
+    const request = await model.repeat(asked.recorded, asked.answer);
+    const explained: ExplainedRow[] = [];
+    for (let row = 0; row < Math.min(request.rows, mostRows); row++)
+      explained.push(await model.explain(request, row, asked));
+    return { kind: "explained", rows: request.rows, explained };
+  } catch (error) {
+    return { kind: "refused", reason: messageOf(error) };
+  }
+}
+
+/** Resolves when it is known to be kept. */
+function tell(message: ExplainChildNews): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("message", () => resolve());
+    process.send?.(message);
+  });
 }

@@ -23,18 +23,27 @@ export function answersOfTrees(ensemble: TreeEnsemble): (row: Numbers) => readon
   };
 }
 
+/** Of a background that was counted for them. */
+export function explainerOfTrees(
+  ensemble: TreeEnsemble,
+  { columns, covers = [] }: ExplanationBackground,
+): TreeShap {
+  const counts = covers.map((tree) => Float64Array.from(tree));
+  return new TreeShap(ensemble, counts, columns.length);
+}
+
 /** Exact Shapley values by the trees themselves, and the nearest change that turns what they decide. */
 export async function explainTrees(
   ensemble: TreeEnsemble,
+  shap: TreeShap,
   session: Session,
   signature: ModelSignature,
-  { columns, covers = [] }: ExplanationBackground,
+  { columns }: ExplanationBackground,
   row: Numbers,
   asked: ColumnsAsked,
 ): Promise<RowExplanation> {
   const { targets } = ensemble;
-  const counts = covers.map((tree) => Float64Array.from(tree));
-  const { values, expected } = new TreeShap(ensemble, counts, columns.length).explain(row);
+  const { values, expected } = shap.explain(row);
   const scores = scoresOf(ensemble, row);
   const { target, name, unit } = decisionOf(ensemble, scores);
   return {

@@ -101,3 +101,10 @@ export async function labelsOfBoth(
   const data = datatype === "FP32" ? Float32Array.from(both) : Float64Array.from(both);
   return labelsOf(await session.run([{ name, datatype, shape: [2, before.length], data }]), 2);
 }
+
+/** @throws Error where it holds none */
+export function numbersOf(tensor: Tensor | undefined): Numbers {
+  const data = tensor?.data;
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  throw new Error("the model's input holds no floating-point numbers");
+}

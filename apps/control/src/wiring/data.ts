@@ -97,17 +97,13 @@ export async function wireData(
   const workFolder = join(home, "work");
   const online = await openConfiguredStore(base);
   const early = earlyEvents(base, online, () => data);
+  const shared = { uow, authorizer, objects, artifacts, places, workFolder };
   const data: DataDeps = {
-    uow,
-    authorizer,
-    objects,
-    artifacts,
-    places,
+    ...shared,
     engine,
     residency,
     followDataset,
     sourceFolders: sourceFolders(base),
-    workFolder,
     clock: base.clock,
     eventWindowMs: config.EVENT_WINDOW_SECONDS * 1000,
     early,
@@ -115,7 +111,7 @@ export async function wireData(
   };
   const features: FeatureDeps = { ...data, ...readingData(data), online };
   const charters = trainingCharters(base, charter, residency);
-  const training = trainingDeps(base, data, { charters, tracking, baseModels, ray });
+  const training = trainingDeps(base, shared, { charters, tracking, baseModels, ...(ray ? { ray } : {}) });
   return {
     data,
     features,
@@ -129,31 +125,32 @@ export async function wireData(
   };
 }
 
+type SharedDeps = Pick<
+  TrainingDeps,
+  "uow" | "authorizer" | "objects" | "artifacts" | "places" | "workFolder"
+>;
+
 function trainingDeps(
-  { config, objects }: Foundation,
-  { uow, authorizer, artifacts, places, workFolder }: DataDeps,
-  {
-    ray,
-    ...given
-  }: Pick<TrainingDeps, "charters" | "tracking" | "baseModels"> & {
-    readonly ray: TrainingDeps["ray"] | undefined;
-  },
+  { config, clock }: Foundation,
+  shared: SharedDeps,
+  given: Pick<TrainingDeps, "charters" | "tracking" | "baseModels" | "ray">,
 ): TrainingDeps {
   const home = config.PORTOLAN_HOME;
   return {
-    uow,
-    authorizer,
-    objects,
-    artifacts,
-    places,
+    ...shared,
     ...given,
-    ...(ray ? { ray } : {}),
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
-    workFolder,
     limits: trainerLimits,
+    preemption: preemptionOf(config),
+    clock,
     hidden: [home],
   };
+}
+
+function preemptionOf(config: Foundation["config"]): TrainingDeps["preemption"] {
+  const { TRAINING_NOTICE_SECONDS: seconds, TRAINING_MOST_PREEMPTIONS: mostPreemptions } = config;
+  return { noticeMs: seconds * 1000, mostPreemptions };
 }
 
 /** How views read the data that they are made of. */

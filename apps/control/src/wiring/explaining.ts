@@ -15,13 +15,14 @@ export interface ExplainingWiring {
 
 /** Why recorded predictions are what they are: records, versions and deployments seen together. */
 export function wireExplaining(
-  { work, objects }: Foundation,
+  { work, clock, objects }: Foundation,
   { authorizer }: IdentityWiring,
   registry: RegistryDeps,
   predictions: Parameters<typeof getPrediction>[0],
 ): ExplainingWiring {
   const explain: ExplainDeps = {
     work,
+    clock,
     authorizer,
     objects,
     artifacts: registry.artifacts,

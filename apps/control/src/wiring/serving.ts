@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter";
 import { createRowsAccess } from "@portolan/data";
 import type { IntentHandler } from "@portolan/database";
+import { chooseBlocks, eraseExplanations } from "@portolan/evaluation";
 import { findView } from "@portolan/features";
 import { onDemandPlanOf } from "@portolan/features/contract";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
@@ -48,6 +49,7 @@ import { createComputeJudge } from "./compute-judge.ts";
 import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { chooseDeps } from "./keeping-explanations.ts";
 import { queueDeps } from "./oversight.ts";
 import { withReadPurposes } from "./read-purposes.ts";
 
@@ -138,9 +140,16 @@ function wirePredictions(
         await countBlocks({ work, records, wake: () => base.onReleases() }, call, blocks);
         await countBlockRequests(base, call, blocks);
         await queueBlocks(queue, call, blocks);
+        await chooseBlocks(chooseDeps(base, charter), call, blocks);
       },
-      onErased: eraseReviews,
-      onExpired: expireReviews,
+      onErased: async (tx, ids) => {
+        await eraseReviews(tx, ids);
+        await eraseExplanations(tx, ids);
+      },
+      onExpired: async (tx, ids) => {
+        await expireReviews(tx, ids);
+        await eraseExplanations(tx, ids);
+      },
     },
     join(config.PORTOLAN_HOME, "accepted"),
     join(config.PORTOLAN_HOME, "keys", "predictions"),

@@ -9,8 +9,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { TLSSocket } from "node:tls";
-import { problemContentType } from "@portolan/http-contract";
-import { malformed } from "./malformed.ts";
+import { expectationUnknown, malformed, problemContentType } from "@portolan/http-contract";
 
 /** The setting of the same number binds only clients that have acknowledged it. */
 const mostHeaderBytes = 16 * 1024;
@@ -66,10 +65,11 @@ export class Http2Sessions {
     this.#server = createSecureServer(bounds, (request, response) => {
       // Reset before anybody saw it: nothing will ever tell of its end.
       if (request.stream.destroyed) return;
-      if (lengthOf(request.rawHeaders) > mostHeaderBytes) refuseHeaders(response);
+      if (lengthOf(request.rawHeaders) > mostHeaderBytes) refuse(response, "HPE_HEADER_OVERFLOW");
       // The compatibility classes have the members that the listener uses.
       else listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
     });
+    this.#server.on("checkExpectation", (_request, response) => refuse(response, expectationUnknown));
     // What a client does to its own connection ends that connection, and is no fault of ours.
     this.#server.on("sessionError", (_error, session) => session.destroy());
     this.#look = setInterval(() => this.#endUnused(), lookEveryMs).unref();
@@ -135,8 +135,8 @@ function lengthOf(rawHeaders: readonly string[]): number {
   return length;
 }
 
-function refuseHeaders(response: Http2ServerResponse): void {
-  const { status, body } = malformed("HPE_HEADER_OVERFLOW");
+function refuse(response: Http2ServerResponse, code: string): void {
+  const { status, body } = malformed(code);
   response.writeHead(status, { "content-type": problemContentType, "content-length": body.length });
   response.end(body);
   endStream(response as unknown as ServerResponse);

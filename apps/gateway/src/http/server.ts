@@ -1,11 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import {
+  expectationUnknown,
+  hostMissing,
+  malformed,
+  malformedAnswer,
+  problemContentType,
+} from "@portolan/http-contract";
 import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { type Answer, errorAnswer } from "./answers.ts";
 import { compressAnswer } from "./compress.ts";
 import { endStream } from "./http2-sessions.ts";
-import { malformedAnswer } from "./malformed.ts";
 import { createSecureServer } from "./secure-server.ts";
 import { UnderWay } from "./under-way.ts";
 import { writeStream } from "./write-stream.ts";
@@ -37,6 +43,8 @@ const limits = {
   keepAliveTimeout: 65_000,
   // Node looks for late senders twice a minute by default: a slow one would keep its connection four times too long.
   connectionsCheckingInterval: 2000,
+  // Node's own refusal says nothing: it is given here, with its mend.
+  requireHostHeader: false,
 };
 
 /** A burst of new connections waits here; what finds no room is tried again by its client after 1, 3, 7 … seconds. The kernel may allow fewer. */
@@ -49,10 +57,18 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
   const open = new UnderWay();
   const onClose = (): void => open.end();
   const running = new UnderWay();
-  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+  const serve = (
+    handle: ServerOptions["handle"],
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void => {
     open.begin();
     response.on("close", onClose);
-    void respond(options.handle, request, response, isClosing, running);
+    void respond(handle, request, response, isClosing, running);
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    const isNamed = request.headers.host !== undefined || request.httpVersion !== "1.1";
+    serve(isNamed ? options.handle : refuseMissingHost, request, response);
   };
   const server: Server = options.tls
     ? createSecureServer(options.tls, options.certificates, limits, listener)
@@ -62,6 +78,7 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
     if (answeredEarly.has(socket)) socket.destroy();
     else if (socket.writable) socket.end(malformedAnswer(error.code), () => socket.destroy());
   });
+  server.on("checkExpectation", (request, response) => serve(refuseExpectation, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     const { host, port, isShared = false } = options;
@@ -82,6 +99,15 @@ export async function listen(options: ServerOptions): Promise<ListeningServer> {
       await Promise.race([running.none(), sleep(lastWordsMs)]);
     },
   };
+}
+
+const refuseMissingHost = async (): Promise<Answer> => malformedRequest(hostMissing);
+const refuseExpectation = async (): Promise<Answer> => malformedRequest(expectationUnknown);
+
+/** The answer to a request that the parser took and HTTP forbids: like one that it did not take, it costs the connection. */
+function malformedRequest(code: string): Answer {
+  const { status, body } = malformed(code);
+  return { status, contentType: problemContentType, body, headers: { connection: "close" }, code: "" };
 }
 
 /** Bodies up to here mostly come with their headers. */
@@ -166,7 +192,7 @@ function writeHead(response: ServerResponse, answer: Answer, closes: boolean): U
   const fields: (string | number)[] = [];
   for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
   fields.push("content-type", answer.contentType, "content-length", body.length);
-  if (closes) fields.push("connection", "close");
+  if (closes && answer.headers["connection"] === undefined) fields.push("connection", "close");
   response.writeHead(answer.status, fields);
   return body;
 }

@@ -49,71 +49,105 @@ async function tellByColumns<T extends RowObject>(
   sources: readonly T[],
 ): Promise<Map<T, number>> {
   const told = new Map<T, number>();
-  const tell = async (page: readonly T[]): Promise<void> => {
+  /** Resolves to those that failed among the others: a failure may be another one's, so they are read alone. */
+  const tellPage = async (page: readonly T[]): Promise<readonly T[]> => {
+    const counts = await countPage(reader, subject, page, true);
+    for (const [index, source] of page.entries()) {
+      const count = counts[index];
+      if (typeof count === "number") told.set(source, count);
+    }
+    return page.filter((_, index) => counts[index] === "failed");
+  };
+  const tellAlone = async (source: T): Promise<void> => {
     try {
-      const counts = await countPage(reader, subject, page);
-      for (const [index, source] of page.entries()) {
-        const count = counts[index];
-        if (count !== undefined) told.set(source, count);
-      }
+      const [count] = await countPage(reader, subject, [source], false);
+      if (typeof count === "number") told.set(source, count);
     } catch (error) {
       reader.signal?.throwIfAborted();
-      if (page.length > 1) for (const source of page) await tell([source]);
-      else if (!isUnreadable(error)) throw error;
+      if (!isUnreadable(error)) throw error;
     }
   };
   const readable = sources.filter(({ source }) => source !== undefined && source.columns.length > 0);
-  for (let from = 0; from < readable.length; from += objectsAtOnce)
-    await tell(readable.slice(from, from + objectsAtOnce));
+  for (let from = 0; from < readable.length; from += objectsAtOnce) {
+    const page = readable.slice(from, from + objectsAtOnce);
+    const left =
+      page.length === 1
+        ? page
+        : await tellPage(page).catch(() => {
+            // The process that read them ended: one of them ends it again, and the others are told.
+            reader.signal?.throwIfAborted();
+            return page;
+          });
+    for (const source of left) await tellAlone(source);
+  }
   return told;
 }
 
+const failed = "failed";
+
+/**
+ * A page is read by two processes, of which the first finds the columns.
+ *
+ * @param mayFail a source that cannot be read is `failed`, and the others are counted; else it is thrown
+ */
 async function countPage(
   reader: ObjectReader,
   subject: string,
   page: readonly RowObject[],
-): Promise<(number | undefined)[]> {
+  mayFail: boolean,
+): Promise<(number | "failed" | undefined)[]> {
   const files: Reading[] = [];
   for (const { digest, source } of page)
     if (source) files.push({ ...source, path: await reader.objects.localPath(digest) });
-  const tables = await Promise.all(files.map(tableOf));
+  const tables = await Promise.all(
+    files.map((file) => (mayFail ? tableOf(file).catch(() => failed) : tableOf(file))),
+  );
   const readable = files.map(({ path }) => path);
   const described = await runHere(reader, {
-    statements: tables.flatMap((from, index): AnalysisStatement[] =>
-      from === undefined
-        ? []
-        : [
-            {
-              sql: `select column_name as name from (describe select * from ${from})`,
-              returns: String(index),
-            },
-          ],
-    ),
-    readable,
-  });
-  const conditions = files.map(({ columns, numbers = [] }, index) => {
-    const isTheirs = (name: string, text: string): string =>
-      numbers.includes(name) ? isSubjectOrNumber(text, subject) : isSubject(text, subject);
-    if (tables[index] === undefined)
-      return columns.map((name) => isTheirs(name, `json_extract_string(line, ${quoteText(`$."${name}"`)})`));
-    const has = new Set((described.rows[String(index)] ?? []).map(({ name }) => String(name).toLowerCase()));
-    return columns
-      .filter((name) => has.has(name.toLowerCase()))
-      .map((name) => isTheirs(name, `cast(${quoteName(name)} as varchar)`));
-  });
-  const { rows } = await runHere(reader, {
-    statements: files.flatMap((file, index): AnalysisStatement[] => {
-      const where = conditions[index]?.join(" or ") ?? "";
-      if (where === "") return [];
-      const from = tables[index] ?? objectsOf(file);
-      return [{ sql: `select count(*) as hits from ${from} where ${where}`, returns: String(index) }];
+    statements: tables.flatMap((from, index): AnalysisStatement[] => {
+      if (from === undefined || from === failed) return [];
+      const sql = `select column_name as name from (describe select * from ${from})`;
+      return [{ sql, returns: String(index), mayFail }];
     }),
     readable,
   });
-  return files.map((_, index) => {
-    const row = rows[String(index)]?.[0];
-    return row === undefined ? undefined : integerCell(row, "hits");
+  const columnsOf = (index: number): readonly string[] | undefined =>
+    described.rows[String(index)]?.map(({ name }) => String(name));
+  const statements = files.map((file, index): AnalysisStatement | "failed" | undefined => {
+    const table = tables[index];
+    const columns = columnsOf(index);
+    if (table === failed || (table !== undefined && columns === undefined)) return failed;
+    const where = conditionOf(file, subject, columns);
+    if (where === "") return undefined;
+    const sql = `select count(*) as hits from ${table ?? objectsOf(file)} where ${where}`;
+    return { sql, returns: String(index), mayFail };
   });
+  const asked = statements.filter((statement) => statement !== undefined && statement !== failed);
+  const { rows } = await runHere(reader, { statements: asked, readable });
+  return statements.map((statement, index) => {
+    if (statement === undefined || statement === failed) return statement;
+    const row = rows[String(index)]?.[0];
+    return row === undefined ? failed : integerCell(row, "hits");
+  });
+}
+
+/** Where a row is the subject's; empty of a file without such a column. @param columns those that it has; of lines of JSON, undefined */
+function conditionOf(
+  { columns: marked, numbers = [] }: Reading,
+  subject: string,
+  columns: readonly string[] | undefined,
+): string {
+  const isTheirs = (name: string, text: string): string =>
+    numbers.includes(name) ? isSubjectOrNumber(text, subject) : isSubject(text, subject);
+  if (columns === undefined)
+    return marked
+      .map((name) => isTheirs(name, `json_extract_string(line, ${quoteText(`$."${name}"`)})`))
+      .join(" or ");
+  const has = new Set(columns.map((name) => name.toLowerCase()));
+  return marked
+    .filter((name) => has.has(name.toLowerCase()))
+    .map((name) => isTheirs(name, `cast(${quoteName(name)} as varchar)`))
+    .join(" or ");
 }
 
 /** A file that is damaged, or not of its format. */

@@ -1,3 +1,4 @@
+import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
 /** What a version's answers are explained against, as it is stored. */
@@ -45,6 +46,30 @@ export const Counterfactual = Type.Object({
   ),
 });
 
+export const KeptView = Type.Object(
+  {
+    at: Type.Integer({ description: "When it was made, epoch microseconds" }),
+    digest: Type.String({
+      description:
+        "Of the explanation with the digests of model and background, method and parameters, and a salt",
+    }),
+    ledgerRow: Type.String({ description: "Names the Merkle root that the digest is under" }),
+    leaf: Type.Object(
+      { index: Type.Integer(), count: Type.Integer(), path: Type.Array(Type.String()) },
+      { description: "The digest's place under the root: an inclusion proof of RFC 9162" },
+    ),
+    rows: Type.Integer({ description: "Rows of the request; the first twenty are kept" }),
+    top: Type.Integer(),
+    fixed: Type.Array(Type.String()),
+    again: Type.Optional(
+      Type.Enum(["bit_for_bit", "otherwise"], {
+        description: "Explained anew for this answer: whether that is what was kept",
+      }),
+    ),
+  },
+  { description: "Made when the charter said so, and kept with the prediction" },
+);
+
 export const Explanation = Type.Object({
   predictionId: Type.String(),
   row: Type.Integer({ minimum: 0, description: "Row of the request" }),
@@ -81,5 +106,28 @@ export const Explanation = Type.Object({
     description:
       "Whether the model, run again on what the record says that it got, gives the recorded answer: each value the same, within a part in 100,000, or not",
   }),
+  kept: Type.Optional(KeptView),
 });
 export type Explanation = Static<typeof Explanation>;
+
+/** What a charter has explained without anybody asking, by endpoint. */
+export const ExplanationBacklog = Type.Object({
+  endpoints: Type.Array(
+    Type.Object({
+      environment: Type.Enum([...environments]),
+      useCaseId: Type.String(),
+      endpoint: Type.String(),
+      waiting: Type.Integer({ description: "Chosen, and not yet explained" }),
+      explained: Type.Integer({ description: "Kept with their predictions in the last thirty days" }),
+      notExplainable: Type.Integer({ description: "Tried in the last thirty days; the reason is kept" }),
+      passedOver: Type.Integer({
+        description:
+          "Chosen, and never tried, because too many waited already; on request they are explained",
+      }),
+      lagSeconds: Type.Number({
+        description: "Since the record of the one that waits longest was accepted; 0: none waits",
+      }),
+    }),
+  ),
+});
+export type ExplanationBacklog = Static<typeof ExplanationBacklog>;

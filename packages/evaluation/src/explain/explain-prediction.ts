@@ -1,17 +1,21 @@
-import { type CallContext, PortolanError, parseDigest } from "@portolan/kernel";
+import { type CallContext, type Digest, PortolanError, parseDigest } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type { Explanation } from "./contract.ts";
-import type { ExplainDeps, Explainer, RecordedRow } from "./ports.ts";
-import { findBackground } from "./store.ts";
+import { isKeptRow, type KeptContent, readContent, type SealedContent } from "./kept-explanation.ts";
+import { findKept } from "./kept-store.ts";
+import type { ExplainDeps, ExplainedRow, Explainer, RecordedRow } from "./ports.ts";
+import { type FoundBackground, findBackground } from "./store.ts";
 
 export interface ExplanationAsked {
   /** Row of the request, from 0. */
   readonly row: number;
-  /** Contributions that are listed. */
-  readonly top: number;
-  /** Columns that the nearest change leaves alone. */
-  readonly fixed: readonly string[];
+  /** Contributions that are listed; absent: as the charter says where it is kept, and five otherwise. */
+  readonly top?: number;
+  /** Columns that the nearest change leaves alone; absent: as the charter says where it is kept, and none otherwise. */
+  readonly fixed?: readonly string[];
+  /** Explains it again where it is kept, from the same model, background and parameters, and says whether that is the same. */
+  readonly again?: boolean;
 }
 
 export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "deployments"> & {
@@ -19,7 +23,7 @@ export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "
 };
 
 /**
- * Why a recorded prediction is what it is, from the record alone: the model runs again on what it got, and its score is split over its columns.
+ * Why a recorded prediction is what it is: what is kept with it, or else from the record alone: the model runs again on what it got, and its score is split over its columns.
  *
  * @throws PortolanError `evaluation.not_explainable`, `evaluation.no_background`, and what reading the prediction throws
  */
@@ -27,46 +31,129 @@ export async function explainPrediction(
   deps: ExplainPredictionDeps,
   call: CallContext,
   id: string,
-  { row, top, fixed }: ExplanationAsked,
+  asked: ExplanationAsked,
   signal: AbortSignal,
 ): Promise<Explanation> {
   const prediction = await deps.predictions.get(call, id);
-  const { model, environment } = prediction.header.context;
-  const digest = model && parseDigest(model.digest);
-  if (!model || !digest || prediction.header.status.kind !== "ok")
-    throw notExplainable("no model of this platform answered it", "Explain a prediction that a model made.");
-  const answer = prediction.payload?.outputs;
-  if (!answer)
-    throw notExplainable(`its payload is ${prediction.withheld ?? "not there"}`, "Nothing brings it back.");
+  const answer = recordedAnswer(prediction);
+  const kept = await findKeptFor(deps, call, id, asked);
+  if (kept && !asked.again) return explanationOf(kept, asked.row);
+  const { row } = asked;
+  const { top, fixed } = kept?.content.parameters ?? { top: usualTop, fixed: [], ...stated(asked) };
+  const model = modelOf(prediction);
+  const found = kept?.content.background ?? (await requireBackground(deps, call, prediction));
+  const background = parseDigest(found.digest);
+  if (!background) throw noBackground(model.name, model.version);
   const { organisationId } = call.actor;
-  const asked = { model: model.name, version: model.version, artifact: digest, environment };
-  const found = await deps.work.read(call, (sql) => findBackground(sql, organisationId, asked));
-  const background = found && parseDigest(found.digest);
-  if (!found || !background) throw noBackground(model.name, model.version);
-  const explained = await deps.explainer.explain(
-    {
-      organisationId,
-      model: digest,
-      background,
-      recorded: await recordedRow(deps, call, prediction),
-      answer: Buffer.from(answer.bytes).toString("utf8"),
-      row,
-      top,
-      fixed,
-    },
-    signal,
-  );
+  const recorded = await recordedRow(deps, call, prediction);
+  const request = { organisationId, model: model.digest, background, recorded, answer, row, top, fixed };
+  const explained = await deps.explainer.explain(request, signal);
   const { rows, trainingSetId } = found;
   return {
     predictionId: id,
     row,
-    model: { name: model.name, version: model.version, digest },
+    model,
     background: { digest: background, trainingSetId, rows },
     ...explained,
+    ...(kept ? { kept: { ...kept.view, again: comparedTo(kept, row, explained) } } : {}),
   };
 }
 
-async function recordedRow(
+const usualTop = 5;
+
+function stated({ top, fixed }: ExplanationAsked): Partial<Pick<ExplanationAsked, "top" | "fixed">> {
+  return { ...(top === undefined ? {} : { top }), ...(fixed === undefined ? {} : { fixed }) };
+}
+
+interface FoundKept {
+  readonly content: KeptContent;
+  readonly seal: Pick<SealedContent, "salt" | "digest">;
+  readonly view: NonNullable<Explanation["kept"]>;
+}
+
+/** What is kept of a prediction, where it is of that row and those parameters. */
+async function findKeptFor(
+  { work }: Pick<ExplainDeps, "work">,
+  call: CallContext,
+  id: string,
+  { row, top, fixed }: ExplanationAsked,
+): Promise<FoundKept | undefined> {
+  const found = await work.read(call, (sql) => findKept(sql, call.actor.organisationId, id));
+  const digest = parseDigest(found?.digest ?? "");
+  if (!found?.content || !found.salt || !digest) return undefined;
+  const content = readContent(found.content);
+  const { parameters, explained, rows } = content;
+  const isOther =
+    row >= explained.length ||
+    (top !== undefined && top !== parameters.top) ||
+    (fixed !== undefined && fixed.toSorted().join() !== parameters.fixed.toSorted().join());
+  if (isOther) return undefined;
+  return {
+    content,
+    seal: { salt: found.salt, digest },
+    view: {
+      at: found.ended_at ?? 0,
+      digest,
+      ledgerRow: found.ledger_row ?? "",
+      leaf: { index: found.leaf_index ?? 0, count: found.leaf_count ?? 0, path: [...(found.path ?? [])] },
+      rows,
+      top: parameters.top,
+      fixed: [...parameters.fixed],
+    },
+  };
+}
+
+function explanationOf({ content, view }: FoundKept, row: number): Explanation {
+  const { predictionId, model, background, explained } = content;
+  const found = explained[row];
+  if (!found) throw new PortolanError("kernel.internal", { detail: `${predictionId} has no row ${row}` });
+  return { predictionId, row, model, background, ...found, kept: view };
+}
+
+function comparedTo(
+  { content, seal }: FoundKept,
+  row: number,
+  found: ExplainedRow,
+): "bit_for_bit" | "otherwise" {
+  return isKeptRow(content, seal, row, found) ? "bit_for_bit" : "otherwise";
+}
+
+/** The answer of the model, in JSON. @throws PortolanError `evaluation.not_explainable` where there is none */
+export function recordedAnswer(prediction: StoredPrediction): string {
+  modelOf(prediction);
+  const answer = prediction.payload?.outputs;
+  if (!answer)
+    throw notExplainable(`its payload is ${prediction.withheld ?? "not there"}`, "Nothing brings it back.");
+  return Buffer.from(answer.bytes).toString("utf8");
+}
+
+function modelOf({ header }: StoredPrediction): {
+  readonly name: string;
+  readonly version: string;
+  readonly digest: Digest;
+} {
+  const { model } = header.context;
+  const digest = model && parseDigest(model.digest);
+  if (!model || !digest || header.status.kind !== "ok")
+    throw notExplainable("no model of this platform answered it", "Explain a prediction that a model made.");
+  return { name: model.name, version: model.version, digest };
+}
+
+async function requireBackground(
+  { work }: Pick<ExplainDeps, "work">,
+  call: CallContext,
+  prediction: StoredPrediction,
+): Promise<FoundBackground> {
+  const { name, version, digest } = modelOf(prediction);
+  const { environment } = prediction.header.context;
+  const asked = { model: name, version, artifact: digest, environment };
+  const found = await work.read(call, (sql) => findBackground(sql, call.actor.organisationId, asked));
+  if (!found) throw noBackground(name, version);
+  return found;
+}
+
+/** What the model got, as the record says. @throws PortolanError `evaluation.not_explainable` */
+export async function recordedRow(
   deps: Pick<ExplainDeps, "deployments">,
   call: CallContext,
   { header, payload }: StoredPrediction,

@@ -2,6 +2,7 @@ import type {
   ArtifactCatalogue,
   Authorizer,
   CallContext,
+  Clock,
   Digest,
   Environment,
   ObjectStore,
@@ -51,6 +52,31 @@ export interface ExplainRequest {
   readonly fixed: readonly string[];
 }
 
+/** A recorded prediction among many of one version. */
+export type PredictionAsked = Pick<ExplainRequest, "recorded" | "answer" | "top" | "fixed">;
+
+export interface ExplainManyRequest extends Pick<ExplainRequest, "model" | "background"> {
+  readonly asked: readonly PredictionAsked[];
+  /** Rows of a request that are explained, from the first. */
+  readonly mostRows: number;
+}
+
+export type PredictionExplained =
+  | {
+      readonly kind: "explained";
+      /** Rows that the request has; of so many as were asked for there is an explanation. */
+      readonly rows: number;
+      readonly explained: readonly ExplainedRow[];
+    }
+  | { readonly kind: "refused"; readonly reason: string };
+
+export type RoundEnd =
+  | { readonly kind: "done" }
+  /** Model and background do not fit: none of them can be explained. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** Its process ended at the first one that was not kept. */
+  | { readonly kind: "cut_off"; readonly reason: string };
+
 export type ExplainedRow = Pick<
   Explanation,
   | "method"
@@ -82,10 +108,23 @@ export interface Explainer {
   ): Promise<CountedBackground | { readonly unexplainable: string }>;
   /** @throws PortolanError `evaluation.not_explainable` */
   explain(request: ExplainRequest, signal: AbortSignal): Promise<ExplainedRow>;
+  /**
+   * Explains predictions of one version, behind whoever waits for an answer of `explain`. `keep` gets each as it is found, by its place in the request and in that order; the first
+   * that it never gets is the one that was under way when time, memory or the process ended.
+   *
+   * @returns how it ended: `done` too when its time was over before the last one
+   * @throws what `signal` was aborted for
+   */
+  explainMany(
+    request: ExplainManyRequest,
+    keep: (at: number, result: PredictionExplained) => void,
+    signal: AbortSignal,
+  ): Promise<RoundEnd>;
 }
 
 export interface ExplainDeps {
   readonly work: UnitOfWork;
+  readonly clock: Clock;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
   readonly artifacts: ArtifactCatalogue;

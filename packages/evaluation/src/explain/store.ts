@@ -47,6 +47,8 @@ export async function findBackground(
     readonly environment: Environment;
   },
 ): Promise<FoundBackground | undefined> {
+  // A version of elsewhere may have another name than a number.
+  if (!/^\d{1,15}$/.test(of.version)) return undefined;
   const row = await tables(sql)
     .selectFrom("evaluation.explanation_backgrounds")
     .select(["digest", "training_set_id", "rows"])

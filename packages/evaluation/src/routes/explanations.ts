@@ -1,23 +1,35 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { Explanation } from "../explain/contract.ts";
+import { Explanation, ExplanationBacklog } from "../explain/contract.ts";
 import { explainPrediction } from "../explain/explain-prediction.ts";
 import { startBackground } from "../explain/make-background.ts";
 import type { ExplainDeps } from "../explain/ports.ts";
+import { readBacklog } from "../explain/read-backlog.ts";
 
 const IdParams = Type.Object({ id: Type.String({ maxLength: 120 }) });
 const Query = Type.Object(
   {
     row: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: "Row of the request" })),
     top: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: "Contributions that are listed" }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description:
+          "Contributions that are listed; absent: as many as are kept with the prediction, or five",
+      }),
     ),
     fixed: Type.Optional(
       Type.String({
         maxLength: 4000,
         description:
           "Columns that nobody can change, with commas between: the counterfactual leaves them alone",
+      }),
+    ),
+    again: Type.Optional(
+      Type.Boolean({
+        description:
+          "Explain it anew where it is kept, from the same model, background and parameters, and say whether that is the same",
       }),
     ),
   },
@@ -45,7 +57,7 @@ export async function explanationRoutes(app: FastifyInstance, deps: ExplainDeps)
       config: routeConfig("predictions:read", "read"),
       schema: {
         summary:
-          "Explain one prediction from its record: contributions of its columns, and the nearest change",
+          "Explain one prediction, as it is kept or from its record: contributions of its columns, and the nearest change",
         tags: ["predictions"],
         params: IdParams,
         querystring: Query,
@@ -53,14 +65,31 @@ export async function explanationRoutes(app: FastifyInstance, deps: ExplainDeps)
       },
     },
     (request, reply) => {
-      const { row = 0, top = 5, fixed = "" } = request.query;
-      const names = fixed.split(",").filter((name) => name !== "");
+      const { row = 0, top, fixed, again = false } = request.query;
       const gone = new AbortController();
       // Whoever has left takes no turn.
       reply.raw.once("close", () => gone.abort());
-      const asked = { row, top, fixed: names };
+      const asked = {
+        row,
+        again,
+        ...(top === undefined ? {} : { top }),
+        ...(fixed === undefined ? {} : { fixed: fixed.split(",").filter((name) => name !== "") }),
+      };
       return explainPrediction(deps, request.call, request.params.id, asked, gone.signal);
     },
+  );
+
+  app.get(
+    "/v1/explanations",
+    {
+      config: routeConfig("predictions:read", "read"),
+      schema: {
+        summary: "What charters have explained without anybody asking, and what waits, by endpoint",
+        tags: ["predictions"],
+        response: { 200: ExplanationBacklog },
+      },
+    },
+    (request) => readBacklog(deps, request.call, deps.clock.now()),
   );
 
   app.post<{ Params: Static<typeof VersionParams>; Body: Static<typeof Background> }>(

@@ -73,7 +73,12 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
   if (id === undefined) return nameRun(deps, call, run, stage);
   const found = await deps.runs.read(call, id);
   if (!found) {
-    await deps.runs.start(call, id, requestOf(run, stage), run.priority);
+    const { checkpointIntervalSeconds, preemptible } = stage;
+    const watched = {
+      ...(checkpointIntervalSeconds === undefined ? {} : { checkpointIntervalSeconds }),
+      ...(preemptible === undefined ? {} : { preemptible }),
+    };
+    await deps.runs.start(call, id, { ...requestOf(run, stage), ...watched }, run.priority);
     return waiting;
   }
   if (found.state === "waiting" || found.state === "running") return waiting;

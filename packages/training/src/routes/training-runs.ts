@@ -1,7 +1,9 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import { PreemptionRequest } from "../attempt-schema.ts";
 import { TrainingLog, TrainingRunRequest, TrainingRunView } from "../contract.ts";
+import { preemptTrainingRun } from "../preempt-run.ts";
 import { readTrainingLog } from "../training-log.ts";
 import { readTrainingRun, startTrainingRun, type TrainingDeps } from "../training-runs.ts";
 
@@ -23,6 +25,21 @@ export async function trainingRunRoutes(app: FastifyInstance, deps: TrainingDeps
       },
     },
     async (request, reply) => reply.code(202).send(await startTrainingRun(deps, request.call, request.body)),
+  );
+  app.post<{ Params: Static<typeof IdParams>; Body: PreemptionRequest }>(
+    "/v1/training-runs/:id/preemption",
+    {
+      config: routeConfig("training:start", "governed"),
+      schema: {
+        summary: "Have a run's trainer make room; it goes on later from its checkpoint",
+        tags: ["training"],
+        params: IdParams,
+        body: PreemptionRequest,
+        response: { 202: TrainingRunView },
+      },
+    },
+    async ({ call, params, body }, reply) =>
+      reply.code(202).send(await preemptTrainingRun(deps, call, params.id, body.reason)),
   );
   app.get<{ Params: Static<typeof IdParams> }>(
     "/v1/training-runs/:id",

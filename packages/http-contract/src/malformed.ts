@@ -1,4 +1,9 @@
-import { problemContentType } from "@portolan/http-contract";
+import { problemContentType } from "./problem.ts";
+
+/** A request of HTTP/1.1 without a Host header: RFC 9112, section 3.2. */
+export const hostMissing = "HOST_MISSING";
+/** An Expect header other than `100-continue`: RFC 9110, section 10.1.1. */
+export const expectationUnknown = "EXPECTATION_UNKNOWN";
 
 interface Malformed {
   readonly status: string;
@@ -17,6 +22,17 @@ const known: Readonly<Record<string, Malformed>> = {
     status: "408 Request Timeout",
     error: "The request did not arrive in time.",
     mend: "Send headers within 10 s and the whole request within 30 s.",
+  },
+  // Ours: Node's own answers to these two have no body.
+  [hostMissing]: {
+    status: "400 Bad Request",
+    error: "The request has no Host header, which HTTP/1.1 demands.",
+    mend: "Send the name that the request is for, such as Host: localhost.",
+  },
+  [expectationUnknown]: {
+    status: "417 Expectation Failed",
+    error: "The request expects what no server here does.",
+    mend: "Send Expect: 100-continue, or no Expect header.",
   },
 };
 

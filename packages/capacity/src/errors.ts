@@ -1,0 +1,11 @@
+import type { ErrorSpec } from "@portolan/kernel";
+
+export const capacityErrors = {
+  "capacity.unknown_model": { status: 422, title: "Graphics card is not known" },
+  "capacity.unknown_profile": { status: 422, title: "MIG profile is not known" },
+  "capacity.no_profile_fits": { status: 422, title: "No MIG profile is large enough" },
+  "capacity.mig_config_not_valid": { status: 422, title: "MIG configuration is not valid" },
+  "capacity.trace_not_valid": { status: 422, title: "Trace is not valid" },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type CapacityErrorCode = keyof typeof capacityErrors;

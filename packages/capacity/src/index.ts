@@ -1,0 +1,24 @@
+export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
+export {
+  countsOf,
+  faultsOf,
+  type Instance,
+  type LayoutOptions,
+  layouts,
+  maximalLayouts,
+  standing,
+} from "./mig/layouts.ts";
+export {
+  type MigPartedFile,
+  type MigPartedReading,
+  readMigParted,
+  writeMigParted,
+} from "./mig/mig-parted.ts";
+export { type MigModel, type MigProfile, migModels } from "./mig/models.ts";
+export { type Need, type Packing, packInstances, profileOf, smallestProfile } from "./mig/pack.ts";
+export { arrivals } from "./pool/arrivals.ts";
+export { type Experiment, experiment, type PolicyName, policyNames, type Runs } from "./pool/experiment.ts";
+export type { Machine, Pod } from "./pool/machines.ts";
+export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
+export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
+export { type Simulated, simulate } from "./pool/simulate.ts";

@@ -1,0 +1,191 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type CallContext, isPortolanError, messageOf, type UnitOfWork } from "@portolan/kernel";
+import type { AttemptEnding } from "./attempt-schema.ts";
+import {
+  closeAttempt,
+  listAttempts,
+  noteAttempt,
+  openAttempt,
+  putBack,
+  roomWantedBy,
+} from "./attempt-store.ts";
+import type { TrainingRunRequest } from "./contract.ts";
+import type { TrainingErrorCode } from "./errors.ts";
+import { attemptView, isPreemptible, type KeptAttempt, overdueSince } from "./lost-work.ts";
+import { newestCheckpoint } from "./newest-checkpoint.ts";
+
+/** How runs make room for others. */
+export interface PreemptionRules {
+  /** Between SIGTERM and SIGKILL of a trainer that is to make room. */
+  readonly noticeMs: number;
+  /** A run that made room so often keeps its place from then on. */
+  readonly mostPreemptions: number;
+  /** How often control looks at checkpoints, and at who waits; two seconds by default. */
+  readonly watchEveryMs?: number;
+}
+
+interface WatchedRun {
+  readonly id: string;
+  readonly request: TrainingRunRequest;
+  /** The run's own folder. */
+  readonly folder: string;
+}
+
+interface WatchDeps {
+  readonly uow: UnitOfWork;
+  readonly preemption: PreemptionRules;
+}
+
+const defaultWatchMs = 2_000;
+
+/**
+ * One start of a run's trainer: its row, the checkpoints that come, and whether it is to make room. What stops it is decided here; who starts it
+ * calls `run` with the signal to make room.
+ */
+export class WatchedAttempt {
+  readonly #deps: WatchDeps;
+  readonly #call: CallContext;
+  readonly #run: WatchedRun;
+  readonly #attempt: number;
+  readonly #makeRoom = new AbortController();
+  #seen: KeptAttempt;
+  readonly #mayBePreempted: boolean;
+  #reason: string | undefined;
+
+  private constructor(
+    deps: WatchDeps,
+    call: CallContext,
+    run: WatchedRun,
+    begun: { readonly attempt: number; readonly now: number; readonly preemptions: number },
+  ) {
+    this.#deps = deps;
+    this.#call = call;
+    this.#run = run;
+    this.#attempt = begun.attempt;
+    this.#seen = { startedAt: begun.now, seenAt: begun.now, checkpoints: 0, overdueTimes: 0 };
+    this.#mayBePreempted = isPreemptible(run.request) && begun.preemptions < deps.preemption.mostPreemptions;
+  }
+
+  static async begin(deps: WatchDeps, call: CallContext, run: WatchedRun): Promise<WatchedAttempt> {
+    const begun = await deps.uow.write(call, async (tx) => {
+      const attempt = await openAttempt(tx.sql, run.id, tx.now);
+      const earlier = await listAttempts(tx.sql, run.id);
+      const preemptions = earlier.filter(({ ending }) => ending === "preempted").length;
+      return { attempt, now: tx.now, preemptions };
+    });
+    return new WatchedAttempt(deps, call, run, begun);
+  }
+
+  /**
+   * Runs the trainer, and has its end on record.
+   *
+   * @param start gets what is aborted when the trainer is to make room
+   * @param stopped aborted where control ends or the run was cancelled
+   * @returns what came out, or `preempted` with the reason; the run waits again then
+   * @throws what `start` throws
+   */
+  async run<Outcome>(
+    start: (makeRoom: AbortSignal) => Promise<Outcome>,
+    stopped: AbortSignal,
+  ): Promise<{ readonly outcome: Outcome } | { readonly preempted: string }> {
+    const over = new AbortController();
+    const watching = this.#watch(over.signal);
+    const end = await start(this.#makeRoom.signal).then(
+      (outcome) => ({ outcome }),
+      (error: unknown) => ({ error }),
+    );
+    over.abort();
+    await watching;
+    if ("outcome" in end) {
+      await this.#close("finished");
+      return end;
+    }
+    const { error } = end;
+    const interrupted =
+      isPortolanError(error) && error.code === ("training.interrupted" satisfies TrainingErrorCode);
+    if (interrupted && this.#reason !== undefined && !stopped.aborted) {
+      await this.#close("preempted", this.#reason);
+      return { preempted: this.#reason };
+    }
+    const ending = stopped.aborted ? "stopped" : interrupted ? "interrupted" : "failed";
+    await this.#close(ending, messageOf(error).slice(0, 300));
+    throw error;
+  }
+
+  /** Looks once at the start and once at the end, so that no checkpoint of a short attempt is missed. */
+  async #watch(over: AbortSignal): Promise<void> {
+    const everyMs = this.#deps.preemption.watchEveryMs ?? defaultWatchMs;
+    for (;;) {
+      const isLast = over.aborted;
+      // The database may be away for a moment; the trainer goes on.
+      const reason = await this.#look().catch(() => undefined);
+      if (isLast) return;
+      const isAsked = reason !== undefined && this.#reason === undefined && !over.aborted;
+      if (isAsked && this.#mayBePreempted) {
+        this.#reason = reason;
+        this.#makeRoom.abort();
+      }
+      await delay(everyMs, undefined, { signal: over }).catch(() => undefined);
+    }
+  }
+
+  /** Notes what is seen of it; resolves to why it is to make room. */
+  async #look(): Promise<string | undefined> {
+    const { uow } = this.#deps;
+    const { id, request, folder } = this.#run;
+    const newest = await newestCheckpoint(join(folder, "checkpoint"));
+    const wanted = await uow.write(this.#call, async (tx) => {
+      this.#seen = lookedAt(this.#seen, {
+        newest,
+        now: tx.now,
+        intervalSeconds: request.checkpointIntervalSeconds,
+      });
+      await noteAttempt(tx.sql, { runId: id, attempt: this.#attempt }, { now: tx.now, ...this.#seen });
+      return roomWantedBy(tx.sql, id);
+    });
+    if (wanted.asked !== undefined) return wanted.asked;
+    return wanted.moreUrgent === undefined ? undefined : `${wanted.moreUrgent} goes before it`;
+  }
+
+  async #close(ending: AttemptEnding, reason?: string): Promise<void> {
+    const { id } = this.#run;
+    await this.#deps.uow.write(this.#call, async (tx) => {
+      const end = { ending, now: tx.now, ...(reason === undefined ? {} : { reason }) };
+      await closeAttempt(tx.sql, { runId: id, attempt: this.#attempt }, end);
+      if (ending !== "preempted") return;
+      await putBack(tx.sql, id);
+      const { keptSeconds, lostSeconds } = attemptView({ ...this.#seen, endedAt: tx.now, ending });
+      await tx.record({
+        event: "training.run.preempted",
+        subject: id,
+        detail: { attempt: this.#attempt, keptSeconds, lostSeconds, reason: reason ?? "" },
+      });
+    });
+  }
+}
+
+/**
+ * An attempt after another look. What lay in the folder before it began is an earlier attempt's checkpoint. Pure.
+ *
+ * @param seen `newest` and `now` in epoch microseconds
+ */
+export function lookedAt(
+  before: KeptAttempt,
+  seen: {
+    readonly newest: number | undefined;
+    readonly now: number;
+    readonly intervalSeconds: number | undefined;
+  },
+): KeptAttempt {
+  const { newest, now, intervalSeconds } = seen;
+  const { overdueSince: missing, ...rest } = before;
+  const isNew = newest !== undefined && newest > (before.checkpointAt ?? before.startedAt);
+  const after = isNew
+    ? { ...rest, checkpointAt: Math.min(newest, now), checkpoints: rest.checkpoints + 1, seenAt: now }
+    : { ...rest, seenAt: now };
+  const since = overdueSince(intervalSeconds, after, now);
+  if (since === undefined) return after;
+  const isAnother = missing !== since;
+  return { ...after, overdueSince: since, overdueTimes: after.overdueTimes + (isAnother ? 1 : 0) };
+}
