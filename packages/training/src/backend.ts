@@ -1,5 +1,6 @@
-import type { CallContext, Digest, JobRun, Place } from "@portolan/kernel";
+import { type CallContext, type Digest, type JobRun, type Place, PortolanError } from "@portolan/kernel";
 import type { TrainingBackendRecord, TrainingRunRequest } from "./contract.ts";
+import type { TrainingErrorCode } from "./errors.ts";
 import type { IsolationLevel } from "./isolation-level.ts";
 
 /** What a trainer may use; wall-clock and CPU time of one attempt. */
@@ -73,3 +74,20 @@ export interface RemoteTrainingBackend extends TrainingBackend {
 
 /** The kind of the intent that ends a remote trainer. */
 export const stopTrainerIntent = "training.stop_trainer";
+
+/**
+ * The backend that a request names; without a word, this machine. Pure.
+ *
+ * @throws PortolanError `training.backend_missing`
+ */
+export function chosenBackend(
+  { backend = "process" }: Pick<TrainingRunRequest, "backend">,
+  { here, ray }: { readonly here: TrainingBackend; readonly ray?: RemoteTrainingBackend },
+): TrainingBackend {
+  if (backend === "process") return here;
+  if (ray) return ray;
+  throw new PortolanError<TrainingErrorCode>("training.backend_missing", {
+    detail: "no Ray cluster is configured here",
+    mend: "Leave `backend` out to train beside the server, or have the operator set RAY_ADDRESS (docs/training.md).",
+  });
+}

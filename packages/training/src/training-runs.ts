@@ -27,6 +27,7 @@ import {
 import { listAttempts } from "./attempt-store.ts";
 import {
   type BackendTask,
+  chosenBackend,
   type RemoteTrainingBackend,
   stopTrainerIntent,
   type TrainerLimits,
@@ -303,14 +304,8 @@ async function layOut(
   };
 }
 
-/** @throws PortolanError `training.backend_missing` */
-function backendOf(deps: TrainingDeps, { backend = "process" }: TrainingRunRequest): TrainingBackend {
-  if (backend === "process") return processBackend(deps);
-  if (deps.ray) return deps.ray;
-  throw new PortolanError<TrainingErrorCode>("training.backend_missing", {
-    detail: "no Ray cluster is configured here",
-    mend: "Leave `backend` out to train beside the server, or have the operator set RAY_ADDRESS (docs/training.md).",
-  });
+function backendOf(deps: TrainingDeps, request: TrainingRunRequest): TrainingBackend {
+  return chosenBackend(request, { here: processBackend(deps), ...(deps.ray ? { ray: deps.ray } : {}) });
 }
 
 function placeOf({ place }: TrainingBackend): { readonly at?: Place } {

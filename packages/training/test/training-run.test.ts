@@ -397,11 +397,4 @@ describe.skipIf(python === undefined)("training runs", () => {
       code: "training.training_set_missing",
     });
   });
-
-  test("a backend that nobody configured is refused, with how to go on", async () => {
-    await expect(train({ backend: "ray" })).rejects.toMatchObject({
-      code: "training.backend_missing",
-      mend: expect.stringContaining("RAY_ADDRESS") as string,
-    });
-  });
 });
