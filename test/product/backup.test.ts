@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ApiClient } from "../../apps/cli/src/client/api-client.ts";
 import { personaToken } from "../../apps/cli/src/client/credentials.ts";
 import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
+import { compileCache } from "../../tools/compile-cache.ts";
 
 // Four starts of the whole product, two of them for restores: 20 s alone, three times that on a busy machine.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -21,7 +22,8 @@ const at = (name: string) => join(folder, name);
 function portolan(home: string, ...args: string[]): Promise<{ code: number; out: string }> {
   return new Promise((done) => {
     const all = [join(root, "apps/cli/src/main.ts"), "--home", at(home), ...args];
-    execFile(process.execPath, all, { maxBuffer: 1 << 24 }, (error, stdout, stderr) =>
+    const env = { ...compileCache, ...process.env };
+    execFile(process.execPath, all, { maxBuffer: 1 << 24, env }, (error, stdout, stderr) =>
       done({ code: error === null ? 0 : Number(error.code ?? 1), out: stdout + stderr }),
     );
   });

@@ -105,6 +105,28 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
+test("a flag that is set by the command line says to an application what its role and its share have, from the gateway", async () => {
+  const evaluate = async (name: string, entity: string) => {
+    const answer = await fetch(`${product.gatewayUrl}/ofrep/v1/evaluate/flags/${name}`, {
+      method: "POST",
+      headers: { "x-api-key": key },
+      body: JSON.stringify({ context: { targetingKey: entity } }),
+    });
+    return (await answer.json()) as { value?: boolean; reason?: string; errorCode?: string };
+  };
+  await done("flag set delays new-form --environment dev --rule role=application:true --reason", "to try");
+  await soon(async () => (await evaluate("delays.new-form", "u")).value === true);
+  await done("flag set delays new-form --environment dev --rule role=auditor:true group=delays:on:0");
+  await soon(async () => (await evaluate("delays.new-form", "u")).reason === "DEFAULT");
+  await done("flag set delays new-form --environment dev --rule group=delays:on");
+  await soon(async () => (await evaluate("delays.new-form", "u")).reason === "TARGETING_MATCH");
+  expect((await done("flag list delays")).out).toMatch(/new-form +dev +on +false +1/);
+  const asked = "flag evaluate delays.new-form --environment dev --as shop --json";
+  expect(JSON.parse((await done(asked)).out)).toMatchObject({ key: "delays.new-form", value: true });
+  await done("flag delete delays new-form --environment dev");
+  await soon(async () => (await evaluate("delays.new-form", "u")).errorCode === "FLAG_NOT_FOUND");
+}, 120_000);
+
 test("a good version goes to champion, through a control that is killed on the way; then one command takes it back", async () => {
   const load = traffic();
   try {

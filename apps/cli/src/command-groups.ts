@@ -49,6 +49,7 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/identity.ts")).registerIdentityCommands,
   },
   { names: ["ci"], load: async () => (await import("./commands/ci.ts")).registerCiCommands },
+  { names: ["sweep"], load: async () => (await import("./commands/sweep.ts")).registerSweepCommands },
   { names: ["model"], load: async () => (await import("./commands/model.ts")).registerModelCommands },
   {
     names: ["evaluation-set"],
@@ -63,6 +64,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["release"],
     load: async () => (await import("./commands/release.ts")).registerReleaseCommands,
   },
+  { names: ["flag"], load: async () => (await import("./commands/flag.ts")).registerFlagCommands },
   {
     names: ["pipeline"],
     load: async () => (await import("./commands/pipeline.ts")).registerPipelineCommands,

@@ -1,4 +1,6 @@
 import { applyRetentionRound } from "@portolan/data";
+import { type Id, newId, systemActor } from "@portolan/kernel";
+import { machineSampler } from "./machine/sample-machine.ts";
 import { repeating } from "./repeating.ts";
 import type { AlertWiring } from "./wiring/alerts.ts";
 import type { DataWiring } from "./wiring/data.ts";
@@ -36,14 +38,21 @@ const steerEveryMs = 1000;
 const retrainEveryMs = 60_000;
 /** Contracts keep data for days and years. */
 const retainEveryMs = 3_600_000;
+/** Processors and networks are looked at by the second; a row is kept by the minute. */
+const sampleEveryMs = 1000;
 /** How often removals of bytes that were cut off are finished. */
 const finishEveryMs = 60_000;
 
 /** Side by side: a provider that does not answer must not keep a revocation from its gateways. */
 export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
   const { base, identity, serving, lineage, data, alerting, retraining, pipelines } = wiring;
-  const { log } = base;
+  const { log, work, clock } = base;
+  const call = () => ({
+    actor: systemActor("control", "" as Id<"organisation">),
+    requestId: newId("request", clock.now()),
+  });
   return [
+    repeating(sampleEveryMs, machineSampler({ work, clock, call }), log, "monitoring.machine.sample_failed"),
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),

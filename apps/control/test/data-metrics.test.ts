@@ -1,4 +1,4 @@
-import { dataMigrations } from "@portolan/data";
+import { dataMigrations, publicationsWithin } from "@portolan/data";
 import { fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { Counter, Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -81,6 +81,37 @@ test("a scrape shows what the batches of late are, read at most twice a minute",
   expect(text).not.toContain('column="origin"');
   expect(text).not.toContain('contract="old"');
   expect(text).toContain("portolan_data_figures_up 1");
+});
+
+test("what was published of a use case, and of none, is told by its times; the newest, where it is too much", async () => {
+  const dataset = (
+    id: string,
+    at: number,
+    [useCase, newest]: [string | null, number | null],
+    environment = "dev",
+  ) =>
+    db.database.session((session) =>
+      session.query(
+        `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, use_case_id, object, size_bytes, source_digest,
+           row_count, columns, max_event_time, ingestion_id, published_at, batch_at)
+         values ($1, 'org_1', 'flights', 'd', $4, $5, 'o', 1, 's', 1, '[]', $3, 'ing', $2, $2)`,
+        [id, at, newest, environment, useCase],
+      ),
+    );
+  await dataset("ds_1", 10, ["uc_1", 8]);
+  await dataset("ds_2", 20, [null, 18]);
+  await dataset("ds_3", 30, ["uc_2", 28]);
+  await dataset("ds_4", 40, ["uc_1", null]);
+  await dataset("ds_5", 50, ["uc_1", 48], "production");
+  await dataset("ds_6", 60, ["uc_1", 58]);
+  const of = { organisationId: "org_1", environment: "dev", useCaseId: "uc_1", from: 10, to: 61 } as const;
+  const read = (over: object, limit = 9) => publicationsWithin(db.sql, { ...of, ...over }, limit);
+  const times = async (over: object, limit?: number) =>
+    (await read(over, limit)).map(({ publishedAt }) => publishedAt);
+  expect(await read({ to: 20 })).toEqual([{ contract: "flights", publishedAt: 10, newestEvent: 8 }]);
+  expect(await times({})).toEqual([10, 20, 60]);
+  expect(await times({}, 2)).toEqual([20, 60]);
+  expect(await times({ from: 11, to: 60 })).toEqual([20]);
 });
 
 test("without the database the figures of data are absent, and all others are there", async () => {

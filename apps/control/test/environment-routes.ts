@@ -14,6 +14,16 @@ import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
+function flagRoute(method: "PUT" | "DELETE", body?: object): EnvironmentRoute {
+  const query = body === undefined ? "?environment=production&reason=mine" : "";
+  const url = `/v1/endpoints/arrivals/flags/new-form${query}`;
+  return {
+    kind: "named",
+    route: `${method} /v1/endpoints/:name/flags/:key`,
+    request: () => ({ url, ...(body ? { body } : {}) }),
+  };
+}
+
 /** Every route that touches things of one environment, and how a credential without production is tried at it. */
 export const environmentRoutes: readonly EnvironmentRoute[] = [
   {
@@ -262,6 +272,19 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     predictionIds: [missingId("prd")],
   }),
   found("POST /v1/releases/:id/rollback", "release", missingId("rel"), { reason: "mine now" }),
+  {
+    kind: "listed",
+    route: "GET /v1/endpoints/:name/flags",
+    url: "/v1/endpoints/arrivals/flags",
+    of: "flagChange",
+  },
+  flagRoute("PUT", {
+    environment: production,
+    reason: "mine now",
+    flag: { default: false, enabled: true, rules: [], split: [], sticky: "entity" },
+  }),
+  flagRoute("DELETE"),
+  found("POST /v1/flag-changes/:id/approvals", "flagChange", missingId("fch")),
   {
     kind: "shared",
     route: "GET /v1/snapshots/latest",

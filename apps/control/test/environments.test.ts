@@ -13,7 +13,7 @@ import { chosenBlock, givenRating, queuedReview } from "./mutating-routes-oversi
 import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
 import { pipelineRows } from "./pipeline-row.ts";
-import { releaseRow, retrainingRow } from "./release-row.ts";
+import { flagChangeRow, releaseRow, retrainingRow } from "./release-row.ts";
 
 let control: InProcessControl;
 let world: World;
@@ -212,6 +212,8 @@ async function fillProduction(): Promise<void> {
       ],
     );
     await insert(...releaseRow(id("release", "release"), organisation, deployment, now));
+    const flag = ["production", "arrivals", "new-form"] as const;
+    await insert(...flagChangeRow(id("flagChange", "flagChange"), organisation, flag, now));
     const useCase = known.get("useCase") ?? "";
     await insert(...retrainingRow(id("retraining", "retraining"), organisation, useCase, now));
     known.set("pipeline", "arrivals-weekly");

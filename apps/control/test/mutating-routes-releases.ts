@@ -1,6 +1,8 @@
+import { newId, systemClock } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { must } from "./api.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
+import { flagChangeRow } from "./release-row.ts";
 
 /** Another version of the model that the endpoint `delays` serves; resolves to its number. */
 async function anotherVersion(world: World): Promise<number> {
@@ -65,6 +67,45 @@ export const releaseRoutes: readonly MutatingRoute[] = [
     }),
   },
   change("rollback", "ci", "rollout.release.rolled_back", { reason: "thought better of it" }),
+];
+
+/** A flag of the endpoint, from its first word to its last. */
+export const flagRoutes: readonly MutatingRoute[] = [
+  {
+    route: "PUT /v1/endpoints/:name/flags/:key",
+    as: "ci",
+    ledger: "governed",
+    events: ["rollout.flag.set"],
+    request: () => ({
+      url: "/v1/endpoints/delays/flags/new-form",
+      body: {
+        environment: "dev",
+        reason: "to see it",
+        flag: { default: false, enabled: true, rules: [], split: [], sticky: "entity" },
+      },
+    }),
+  },
+  {
+    route: "POST /v1/flag-changes/:id/approvals",
+    as: "ada",
+    ledger: "governed",
+    events: ["rollout.flag.change_approved", "rollout.flag.set"],
+    request: async (world) => {
+      const id = newId("flagChange", systemClock.now());
+      const flag = ["dev", "delays", "new-form"] as const;
+      await world.control.database.session((session) =>
+        session.query(...flagChangeRow(id, known(world, "organisation"), flag, systemClock.now())),
+      );
+      return { url: `/v1/flag-changes/${id}/approvals` };
+    },
+  },
+  {
+    route: "DELETE /v1/endpoints/:name/flags/:key",
+    as: "ci",
+    ledger: "governed",
+    events: ["rollout.flag.deleted"],
+    request: () => ({ url: "/v1/endpoints/delays/flags/new-form?environment=dev&reason=seen+it" }),
+  },
 ];
 
 /** A retraining of the endpoint's model: nobody moves it on here, so that it stands where it is put. */

@@ -6,7 +6,7 @@ import { modelRoutes } from "./mutating-routes-models.ts";
 import { monitoringRoutes } from "./mutating-routes-monitoring.ts";
 import { oversightRoutes } from "./mutating-routes-oversight.ts";
 import { pipelineRoutes } from "./mutating-routes-pipelines.ts";
-import { releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
+import { flagRoutes, releaseRoutes, retrainingRoutes } from "./mutating-routes-releases.ts";
 import type { MutatingRoute } from "./mutating-world.ts";
 
 /** In the order in which they are driven: each finds what it needs. A new route goes to the table of its kind. */
@@ -17,6 +17,7 @@ export const mutatingRoutes: readonly MutatingRoute[] = [
   ...modelRoutes,
   ...mlflowRoutes,
   ...releaseRoutes,
+  ...flagRoutes,
   ...retrainingRoutes,
   ...pipelineRoutes,
   ...monitoringRoutes,

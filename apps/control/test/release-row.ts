@@ -39,3 +39,19 @@ export function retrainingRow(
     ],
   ];
 }
+
+/** Inserts a change of a flag that waits for one approval, and flips it at an endpoint. */
+export function flagChangeRow(
+  id: string,
+  organisation: string,
+  [environment, endpoint, key]: readonly [environment: string, endpoint: string, key: string],
+  at: number,
+): [text: string, values: unknown[]] {
+  const flag = { default: false, enabled: true, rules: [], split: [], sticky: "entity" };
+  return [
+    `insert into rollout.flag_changes (id, organisation_id, environment, endpoint, key, definition, reason, approvals_needed,
+       requested_by, requested_at, state)
+     values ($1, $2, $3, $4, $5, $6, 'to see it', 1, 'x', $7, 'waiting')`,
+    [id, organisation, environment, endpoint, key, JSON.stringify(flag), at],
+  ];
+}

@@ -11,6 +11,7 @@ import {
   type TextOperation,
 } from "@portolan/serving/policy";
 import { type FeatureReadDeps, readFeatures } from "./features/read-features.ts";
+import { evaluateFlags } from "./flags/evaluate-flags.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
@@ -68,6 +69,11 @@ async function answerOther(
       return textNow(deps, request, operation.operation);
     case "read_features":
       return featuresNow(deps, request);
+    case "evaluate_flag":
+    case "evaluate_flags":
+      return evaluateFlags(deps, askingOf(request), { operation, request }, (asking, error) =>
+        refuse(deps, asking, error),
+      );
     case "server_live":
       return json(200, { live: true });
     case "healthz":

@@ -48,6 +48,7 @@ export { receiveEvents } from "./events/receive-events.ts";
 export { type EventFigures, eventFigures } from "./health/event-figures.ts";
 export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";
+export { publicationsWithin } from "./health/publication-store.ts";
 export { placeDataHold, releaseDataHold } from "./holds/holds.ts";
 export { ingestQueue } from "./ingestion/begin-ingestion.ts";
 export { ingestJob } from "./ingestion/ingest-job.ts";

@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { enableCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +19,7 @@ import {
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { createRelationReader } from "@portolan/postgresql";
 import { aCall, namedPlaces, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
+import { compileCache } from "../../../tools/compile-cache.ts";
 import { createArtifactCatalogue, createByteRemoval, registryMigrations } from "../../registry/src/index.ts";
 import { publishAccessPolicy } from "../src/access/access-policies.ts";
 import {
@@ -31,6 +33,9 @@ import {
 } from "../src/index.ts";
 import { readIngestion } from "../src/ingestion/read-ingestion.ts";
 import type { IngestionView } from "../src/resources.ts";
+
+// As in the product: children behind walls find their modules compiled, instead of each compiling them anew.
+enableCompileCache(compileCache.NODE_COMPILE_CACHE);
 
 const example = (name: string): Promise<string> =>
   readFile(new URL(`../../../examples/flight-delays/${name}`, import.meta.url), "utf8");

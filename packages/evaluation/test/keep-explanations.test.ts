@@ -234,6 +234,20 @@ test("a round waits for others to come, takes one version, and names its digests
   expect(isUnderRoot({ digest: row?.digest ?? "", leaf }, named?.digest ?? "")).toBe(true);
 });
 
+test("large requests are explained in several rounds", async () => {
+  const block = aBlock(3);
+  const inputs = { mediaType: "application/json", bytes: Buffer.from(`"${"x".repeat(7 * 2 ** 20)}"`) };
+  const records = log.get(keyOf(block)) ?? [];
+  log.set(
+    keyOf(block),
+    records.map((record) => ({ ...record, payload: { ...record.payload, inputs } })),
+  );
+  await choose([block]);
+  await untilNothing();
+  expect(rounds.map(({ length }) => length)).toEqual([2, 1]);
+  expect(await figures()).toMatchObject({ explained: 3 });
+});
+
 test("what ends control within a round, or between two, loses nothing and doubles nothing", async () => {
   const [one, two] = [aBlock(4), aBlock(4, "2")];
   await choose([one]);

@@ -24,6 +24,8 @@ const Principal = Type.Object({
   id: Type.String(),
   kind: Type.Union([Type.Literal("user"), Type.Literal("service_account")]),
   businessUnitId: Type.Optional(Type.String()),
+  roles: Type.Optional(Names),
+  groups: Type.Optional(Names),
   subjects: Type.Array(Type.Object({ issuer: Type.String(), subject: Type.String() })),
   tokensNotBefore: Type.Optional(Micros),
 });

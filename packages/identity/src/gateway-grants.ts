@@ -12,6 +12,10 @@ export interface GatewayPrincipal {
   readonly kind: "user" | "service_account";
   /** The one business unit that all its roles here lie in; absent when they lie in several, or in the organisation. */
   readonly businessUnitId?: string;
+  /** Roles that it holds in the environment, wherever, sorted; absent: none. */
+  readonly roles?: readonly string[];
+  /** Teams, business units, use cases and the organisation in which it holds them, sorted; absent: none. */
+  readonly groups?: readonly string[];
   /** Identities at outside issuers. */
   readonly subjects: readonly { readonly issuer: string; readonly subject: string }[];
   /** Tokens issued before this instant (epoch microseconds) no longer count. */

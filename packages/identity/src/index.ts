@@ -34,6 +34,7 @@ export { possessionStatement } from "./possession.ts";
 export { registerIdentityRoutes } from "./routes/register.ts";
 export type { IdentityRouteDeps } from "./routes/route-deps.ts";
 export { type GrantedEndpoint, grantsForSnapshot, type SnapshotGrantsDeps } from "./snapshot-grants.ts";
+export { findHomeOrganisation } from "./store.ts";
 export { requireGuardedMetrics, requireTls, type TlsFiles } from "./tls.ts";
 export { createIssuerKeys, type IssuerKeys } from "./tokens/issuer-keys.ts";
 

@@ -188,7 +188,7 @@ async function loadPrincipals(
     principal: {
       id,
       kind,
-      ...homeOf(
+      ...membershipOf(
         bindings.filter((row) => row.principal_id === id && row.environments.includes(environment)),
         unitOf,
       ),
@@ -231,6 +231,20 @@ async function businessUnits(sql: Sql, organisationId: string): Promise<Readonly
     ...units.map(({ id }) => [id, id] as const),
     ...rows.map((row) => [row.id, row.business_unit_id] as const),
   ]);
+}
+
+/** Where a principal belongs, for what is decided by that; nothing of one without a role. */
+function membershipOf(
+  bindings: readonly { readonly scope_id: string; readonly role: string }[],
+  unitOf: ReadonlyMap<string, string>,
+): Pick<GatewayPrincipal, "businessUnitId" | "roles" | "groups"> {
+  if (bindings.length === 0) return {};
+  const sorted = (texts: readonly string[]) => [...new Set(texts)].toSorted();
+  return {
+    ...homeOf(bindings, unitOf),
+    roles: sorted(bindings.map(({ role }) => role)),
+    groups: sorted(bindings.map((row) => row.scope_id)),
+  };
 }
 
 /** Whose tenant a principal is: of the one unit that all its roles lie in, else of the organisation. */

@@ -291,6 +291,9 @@ describe("grants for a gateway's snapshot", () => {
     const homes = new Map(grants.principals.map(({ id, businessUnitId }) => [id, businessUnitId]));
     expect(homes.get(ids.app)).toMatch(/^bu_/);
     expect(homes.get(ids.adaId)).toBeUndefined();
+    const app = grants.principals.find(({ id }) => id === ids.app);
+    expect(app?.roles).toEqual(["application"]);
+    expect(app?.groups).toEqual([expect.stringMatching(/^(uc|team|bu)_/)]);
     const decide = (
       principalId: string,
       name = "cards-fraud",

@@ -51,6 +51,8 @@ export const idPrefixes = {
   alert: "alr",
   alertRoute: "art",
   retraining: "rtr",
+  flag: "flg",
+  flagChange: "fch",
   pipelineRun: "plr",
   review: "rev",
   feedback: "fbk",

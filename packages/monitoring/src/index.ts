@@ -18,6 +18,8 @@ export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/
 export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/watch-reviews.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
+export { keepMachineMinutes } from "./machine/keep-machine-minutes.ts";
+export { MachineMinutes, type MachineSample } from "./machine/machine-minutes.ts";
 export {
   notProfilable,
   type ProfileDeps,

@@ -23,10 +23,11 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ReferenceProfile } from "../src/contract.ts";
 import { DriftCounter } from "../src/drift-counter.ts";
-import { monitoringMigrations } from "../src/index.ts";
+import { keepMachineMinutes, MachineMinutes, monitoringMigrations } from "../src/index.ts";
 import { countBlockRequests } from "../src/objectives/count-blocks.ts";
 import { numericReference } from "../src/reference-profile.ts";
 import { insertProfile } from "../src/store.ts";
+import type { PublishedData } from "../src/timeline/freshness.ts";
 import { readTimeline, type TimelineDeps } from "../src/timeline/read-timeline.ts";
 
 const minute = 60_000_000;
@@ -53,6 +54,7 @@ const profile: ReferenceProfile = {
 const bytes = canonicalBytes(profile as unknown as JsonValue);
 const digest = digestBytes(bytes) as string;
 
+let products: readonly PublishedData[] = [];
 let db: TestDatabase;
 beforeAll(async () => {
   db = await openTestDatabase({
@@ -84,6 +86,11 @@ const deps = (): TimelineDeps => ({
   clock,
   authorizer: testAuthorizer({ auditor: ["predictions:read"], engineer: ["serving:read"] }),
   objects: { get: async () => bytes } as never,
+  products: {
+    published: async (_call, { from, to }) =>
+      products.filter((one) => one.publishedAt >= from && one.publishedAt < to),
+  },
+  machines: { maySee: async (call) => call.actor.id !== "usr_guest" },
   endpoints: {
     require: async (_call, _environment, endpoint) => {
       if (endpoint === "hidden")
@@ -238,6 +245,42 @@ test("a bad release is named before everything that it did; an earlier one and a
     "release started: delays/2",
     "release advanced: delays/2",
   ]);
+});
+
+test("a machine that runs out of processor is named in its layer, before the answers that it made slow; strangers see no machine", async () => {
+  await hour("crowded", (at) => (at < 40 ? {} : { latency: { runMicros: 60_000, totalMicros: 62_000 } }));
+  const seconds = new MachineMinutes();
+  for (let second = 0; second < minutes * 60; second++)
+    seconds.add(start + second * 1e6, { processors: second < 40 * 60 ? 30 : 99, memory: 40 });
+  const call = aCall({ kind: "system", id: "control" });
+  await keepMachineMinutes({ work: db.uow }, call, "host-1", seconds.take(end));
+  const { ranking } = await timeline("crowded");
+  expect(ranking.map(({ layer, what }) => `${layer}: ${what}`)).toEqual([
+    "infrastructure: processors of host-1",
+    "model: inference",
+    "service: time of requests",
+  ]);
+  expect(ranking[0]).toMatchObject({ at: start + 40 * minute, before: 40, after: 100 });
+  const guest = { environment: "production", endpoint: "crowded", from: start, to: end } as const;
+  const { series } = await readTimeline(deps(), aCall({ id: "usr_guest", roles: ["engineer"] }), guest);
+  expect(series.some(({ unit }) => unit === "percent")).toBe(false);
+  await sql`delete from monitoring.machine_counts`.execute(db.sql);
+});
+
+test("data that came every five minutes and stops is named in the data layer, before the input that it leaves behind", async () => {
+  products = Array.from({ length: 25 }, (_, n) => start - 80 * minute + n * 5 * minute).map(
+    (publishedAt) => ({
+      contract: "visits",
+      publishedAt,
+      newestEvent: publishedAt - minute,
+    }),
+  );
+  await hour("stale", (at) => (at < 50 ? {} : { miles: 0.5 }));
+  const { ranking, series } = await timeline("stale");
+  products = [];
+  expect(ranking.map(({ what }) => what)).toEqual(["age of visits", "input miles"]);
+  expect(ranking[0]).toMatchObject({ layer: "data", earliest: start + 40 * minute, before: 360 });
+  expect(series.find(({ unit }) => unit === "seconds")?.points).toHaveLength(60);
 });
 
 test("an hour without a fault names nothing; inputs are for whoever may read predictions, and nothing is for whoever may not see the endpoint", async () => {

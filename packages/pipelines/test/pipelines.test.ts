@@ -65,7 +65,8 @@ describe("how a run goes", () => {
     await publish(toVersion);
     const plain = await settled((await begin()).id);
     const watched = { ...train, checkpointIntervalSeconds: 300, preemptible: false };
-    await publish([prepare, { ...watched, cache: false }, { kind: "register" as const }]);
+    const anew = { ...watched, cache: false };
+    await publish([prepare, anew, { kind: "register" as const }]);
     const { made } = await settled((await begin()).id);
     const started = await deps.runs.read(ci(), made.trainingRunId ?? "");
     expect(started?.request).toMatchObject({ checkpointIntervalSeconds: 300, preemptible: false });

@@ -149,6 +149,15 @@ export const PredictionHeader = Type.Object({
       description: "The caller chose the version that was to answer, instead of rules and shares",
     }),
   ),
+  flag: Type.Optional(
+    Type.Object(
+      {
+        key: text(63, "Of the endpoint's flags"),
+        value: text(100, "What it said: the variant that was to answer"),
+      },
+      { description: "The flag that decided which version was to answer, instead of rules and shares" },
+    ),
+  ),
   latency: LatencyBreakdown,
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback, or the next place of the same model, answered")),
@@ -211,6 +220,8 @@ export interface PredictionRecord extends PredictionPayload {
   readonly replayOf?: PredictionId;
   /** The caller chose the version that was to answer. */
   readonly namesVersion?: boolean;
+  /** The flag that decided which version was to answer, and what it said. */
+  readonly flag?: { readonly key: string; readonly value: string };
   readonly latency: LatencyBreakdown;
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;

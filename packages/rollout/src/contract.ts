@@ -5,6 +5,8 @@ import { FeaturePlan } from "@portolan/serving/contract";
 import { type Static, Type } from "@portolan/typebox";
 import { ReleasePlan, ReleaseStep } from "./plan.ts";
 
+export { DeletedFlag, FlagDeletion, FlagList, FlagRequest, FlagView } from "./flags/contract.ts";
+
 export { ReleasePlan, ReleaseStep };
 
 const closed = { additionalProperties: false } as const;

@@ -63,6 +63,8 @@ test("refusals, replays, faults of callers and other endpoints say nothing of a 
   expect(counted(aHeader({ version: 2, replayOf: "prd_1" }))).toEqual([]);
   // Whoever names a version has no part in the shares by which evidence is measured.
   for (const version of [1, 2]) expect(counted({ ...aHeader({ version }), namesVersion: true })).toEqual([]);
+  const flag = { key: "next-model", value: "next" };
+  for (const version of [1, 2]) expect(counted({ ...aHeader({ version }), flag })).toEqual([]);
   expect(counted(aHeader({ version: 2, endpoint: "delays" }))).toEqual([]);
   expect(counted(aHeader({ version: 3, variant: "shadow" }))).toEqual([]);
   expect(counted(aHeader({ version: 2, status: badRequest }))).toMatchObject([{ requests: 1, errors: 0 }]);

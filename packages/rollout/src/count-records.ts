@@ -86,9 +86,9 @@ function armOf(
 }
 
 /** A request that reached a version, and is one of its own. */
-function isCase({ status, replayOf, namesVersion }: PredictionHeader): boolean {
-  // Whoever names a version adds to it beyond its share, and evidence is measured by shares.
-  if (replayOf !== undefined || namesVersion === true) return false;
+function isCase({ status, replayOf, namesVersion, flag }: PredictionHeader): boolean {
+  // Whoever names a version, or is sent to it by a flag, adds to it beyond its share, and evidence is measured by shares.
+  if (replayOf !== undefined || namesVersion === true || flag !== undefined) return false;
   // A copy that never had its turn says that the machine was busy.
   if (status.kind === "error") return status.reason !== "shadow overloaded";
   return status.kind === "ok" || isOwnRefusal(status);

@@ -1,17 +1,20 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import type { FlagDeps } from "./flags/set-flag.ts";
 import type { ReportDeps } from "./report-events.ts";
+import { flagRoutes } from "./routes/flags.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 
 export { rollBackRelease } from "./change-release.ts";
 export { type ControllerDeps, type ReleaseController, startReleaseController } from "./controller.ts";
 export { type CountDeps, countBlocks } from "./count-blocks.ts";
 export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
+export { flagsInForce } from "./flags/read-flags.ts";
 export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
 export { readRelease, readReleases } from "./read-releases.ts";
 export { startRelease } from "./start-release.ts";
 export { findRelease } from "./store.ts";
-export type { ReportDeps as RolloutRouteDeps };
+export type RolloutRouteDeps = ReportDeps & FlagDeps;
 
 export const rolloutMigrations: MigrationSet = {
   package: "rollout",
@@ -19,6 +22,7 @@ export const rolloutMigrations: MigrationSet = {
   after: [],
 };
 
-export async function registerRolloutRoutes(app: FastifyInstance, deps: ReportDeps): Promise<void> {
+export async function registerRolloutRoutes(app: FastifyInstance, deps: RolloutRouteDeps): Promise<void> {
   await app.register((scope) => releaseRoutes(scope, deps));
+  await app.register((scope) => flagRoutes(scope, deps));
 }

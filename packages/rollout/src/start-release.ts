@@ -138,7 +138,8 @@ interface Owner {
   readonly teamId: string | null;
 }
 
-function ownerOf({ request, businessUnitId, teamId }: ReleasedEndpoint): Owner {
+/** Who an endpoint belongs to, for what is judged of it. */
+export function ownerOf({ request, businessUnitId, teamId }: ReleasedEndpoint): Owner {
   return { useCaseId: request.useCaseId, businessUnitId, teamId };
 }
 

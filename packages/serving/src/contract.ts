@@ -9,6 +9,7 @@ export {
   Gateway,
   GatewayDeclaration,
 } from "./endpoint.ts";
+export { Flag, FlagDefinition, FlagKey, type FlagRule, FlagValue, mostFlags } from "./flags/flag-schema.ts";
 export { gatewayProcess } from "./gateway-process.ts";
 export { Halt, HaltRequest, Resumption } from "./halts/contract.ts";
 export { FallbackStep, Resilience } from "./snapshot/resilience-schema.ts";

@@ -23,6 +23,8 @@ export const servingErrors = {
   "serving.unauthenticated": { status: 401, title: "Caller is not known" },
   "serving.purpose_required": { status: 403, title: "A purpose must be declared" },
   "serving.act_for_forbidden": { status: 403, title: "Caller may not act for somebody else" },
+  "serving.flag_not_found": { status: 404, title: "No such flag" },
+  "serving.flag_context_invalid": { status: 400, title: "Context of a flag evaluation is not understood" },
   "serving.endpoint_not_found": { status: 404, title: "Request for unknown model" },
   "serving.not_served": { status: 503, title: "The endpoint is not served here" },
   "serving.repository_governed": { status: 403, title: "Models are loaded and unloaded by deployments" },

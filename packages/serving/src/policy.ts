@@ -46,6 +46,13 @@ export {
   standInFor,
   type UsedFeature,
 } from "./feature-plan.ts";
+export {
+  evaluateFlag,
+  type FlagEvaluation,
+  type FlagReason,
+  type FlagTraits,
+} from "./flags/evaluate-flag.ts";
+export { findFlagProblems } from "./flags/flag-problems.ts";
 export { Bucket, type RateLimitSpec } from "./limits/bucket.ts";
 export { LayeredLimit, type LimitLayer, type Taken } from "./limits/layered-limit.ts";
 export { callerLimit, callerTokens, type LimitHolder, longestTurnMs } from "./limits/limit-layers.ts";
@@ -97,6 +104,16 @@ export {
 } from "./protocol/infer-request.ts";
 export { type InferAnswer, type WrittenResponse, writeInferResponse } from "./protocol/infer-response.ts";
 export { modelConfig, modelMetadata, serverMetadata } from "./protocol/metadata.ts";
+export {
+  type FlagContext,
+  flagName,
+  mostFlagContextBytes,
+  type OfrepErrorCode,
+  readFlagContext,
+  readFlagName,
+  writeEvaluation,
+  writeFailure,
+} from "./protocol/ofrep/ofrep.ts";
 export { EventSplitter, type StreamEvent } from "./protocol/openai/event-stream.ts";
 export {
   readTextRequest,
@@ -107,7 +124,13 @@ export {
 } from "./protocol/openai/text-request.ts";
 export { TextMeter, type TextUsage } from "./protocol/openai/text-usage.ts";
 export { gatewayOpenApi } from "./protocol/openapi/document.ts";
-export { type ModelOperation, type ModelsOperation, type Operation, readPath } from "./protocol/paths.ts";
+export {
+  type FlagOperation,
+  type ModelOperation,
+  type ModelsOperation,
+  type Operation,
+  readPath,
+} from "./protocol/paths.ts";
 export { readRawRequest } from "./protocol/raw-request.ts";
 export { ModelStatistics } from "./protocol/statistics.ts";
 export { elementsOf, numericKinds, rowsOf, type Tensor, type TensorData } from "./protocol/tensor.ts";

@@ -3,6 +3,7 @@ import type { OnDemandPlan } from "@portolan/features/contract";
 import type { CallContext, Digest, Environment, JsonValue, SigningKey } from "@portolan/kernel";
 import type { TSchema } from "@portolan/typebox";
 import type { ComputeVerdict } from "./endpoint.ts";
+import type { Flag } from "./flags/flag-schema.ts";
 import type { SignedStatement } from "./snapshot/model-schema.ts";
 import type { ModelReference, ProfileReference } from "./snapshot/schema.ts";
 
@@ -83,6 +84,12 @@ export interface AttestationLookup {
     environment: Environment,
     versions: readonly Pick<ModelReference, "name" | "version">[],
   ): Promise<ReadonlyMap<string, readonly SignedStatement[]>>;
+}
+
+/** Feature flags; `rollout` has them. */
+export interface FlagLookup {
+  /** Of the caller's organisation, by `environment/endpoint`; in a fixed order. */
+  inForce(call: CallContext): Promise<ReadonlyMap<string, readonly Flag[]>>;
 }
 
 /** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */

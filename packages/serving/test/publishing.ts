@@ -79,6 +79,7 @@ export function publisherOf(db: TestDatabase, objects: ObjectStore, over: Partia
     profiles: { find: async () => new Map() },
     memory: { find: async () => new Map() },
     attestations: { find: async () => new Map() },
+    flags: { inForce: async () => new Map() },
     keys: { list: async (purpose) => (purpose === "snapshot" ? [snapshotKey] : []) },
     charters: noCharter,
     location,

@@ -25,11 +25,11 @@ const python = await findPython(["python3"], pythonMinors, installEnvironment).c
 const columns = 5;
 const features = ["f0", "f1", "f2", "f3", "f4"];
 
-/** What a trainer is, and how much work it does between checkpoints here. */
+/** Four checkpoints of each; a pause between them, in seconds, leaves time to hit it. */
 const trainers = [
-  ["xgboost", { rounds: 80, pause_seconds: 1 }],
-  ["lightgbm", { rounds: 80, pause_seconds: 1 }],
-  ["keras", { epochs: 4, pause_seconds: 1 }],
+  ["xgboost", { rounds: 80 }],
+  ["lightgbm", { rounds: 80 }],
+  ["keras", { epochs: 4 }],
 ] as const;
 
 /** Pids of the trainer's processes: they carry the path of its checkpoints. */
@@ -67,11 +67,14 @@ describe.skipIf(python === undefined).each(trainers)("the %s trainer", (name, am
     });
     expect(exitCode, output).toBe(0);
   };
-  const begin = (run: string) => {
+  const begin = (run: string, pause: number) => {
     const place = join(folder, run);
     mkdirSync(place, { recursive: true });
     const paramsFile = join(place, "params.json");
-    writeFileSync(paramsFile, canonicalJson({ params: amount, features, label: "late", seed: 7 }));
+    writeFileSync(
+      paramsFile,
+      canonicalJson({ params: { ...amount, pause_seconds: pause }, features, label: "late", seed: 7 }),
+    );
     const stop = new AbortController();
     const running = runTrainer({
       interpreter: environment.interpreter,
@@ -119,20 +122,20 @@ describe.skipIf(python === undefined).each(trainers)("the %s trainer", (name, am
   });
 
   test("goes on after SIGTERM and after SIGKILL to the bytes of a run that nothing interrupted", async () => {
-    const whole = await begin("whole").running;
+    const whole = await begin("whole", 0).running;
     const seen = async (place: string, text: string): Promise<void> => {
       await expect.poll(() => log(place), { timeout: 60_000, interval: 5 }).toContain(text);
     };
-    const first = begin("parts");
+    const first = begin("parts", 1);
     await seen(first.place, "checkpoint at");
     first.stop.abort();
     await expect(first.running).rejects.toMatchObject({ code: "training.interrupted" });
     expect(log(first.place)).toContain("stopped; a checkpoint is kept");
-    const second = begin("parts");
+    const second = begin("parts", 1);
     await seen(second.place, "resumed at");
     for (const pid of processesOf(second.place)) process.kill(pid, "SIGKILL");
     await expect(second.running).rejects.toMatchObject({ code: "training.interrupted" });
-    const { model } = await begin("parts").running;
+    const { model } = await begin("parts", 1).running;
     expect(digestBytes(readFileSync(model))).toBe(digestBytes(readFileSync(whole.model)));
   });
 });

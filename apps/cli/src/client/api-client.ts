@@ -33,6 +33,8 @@ interface ProblemBody {
   readonly mend?: string;
   readonly at?: ErrorLocation;
   readonly violations?: readonly Violation[];
+  /** Of a refusal in the shape of the OpenFeature Remote Evaluation Protocol. */
+  readonly errorDetails?: string;
 }
 
 /** The CLI's one way to the system: the same REST API that everybody else uses. */
@@ -142,6 +144,7 @@ async function problemOf(response: Response, request: ApiRequest): Promise<Porto
     detail:
       problem?.detail ??
       problem?.title ??
+      problem?.errorDetails ??
       `${request.method ?? "GET"} ${request.path}: ${response.status} ${text.slice(0, 200)}`,
     ...mendOf(problem, response.status),
     ...(problem?.at === undefined ? {} : { at: problem.at }),

@@ -1,5 +1,15 @@
+import { Command } from "commander";
 import { expect, test } from "vitest";
-import { parseRouting, withTenantIds } from "./routing-options.ts";
+import { addRoutingOptions, parseRouting, withTenantIds } from "./routing-options.ts";
+
+test("the command line gives lists where several may be named", () => {
+  const words = ["--split", "a=m/2:5", "b=m/3:5", "--shadow", "trial=m/4", "--rule", "x-ring=beta:a"];
+  expect(addRoutingOptions(new Command()).parse(words, { from: "user" }).opts()).toMatchObject({
+    split: ["a=m/2:5", "b=m/3:5"],
+    shadow: ["trial=m/4"],
+    rule: ["x-ring=beta:a"],
+  });
+});
 
 test("shares, shadows, rules and the secondary model are read as they are written", () => {
   expect(

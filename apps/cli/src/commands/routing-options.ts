@@ -29,8 +29,8 @@ export function addRoutingOptions(command: Command): Command {
   return command
     .option("--split <name=model/version:percent...>", "another version that answers a share of the requests")
     .option(
-      "--shadow <name=model/version[:percent]...>",
-      "another version that sees copies of the requests, unseen",
+      "--shadow <name=model/version:percent...>",
+      "another version that sees copies of the requests, unseen; of all of them where no percentage is named",
     )
     .option(
       "--rule <header=value:name...>",

@@ -75,6 +75,9 @@ function widthOf({ from, to }: Timeline, { earliest, latest }: TimelineMove): st
 const unitWords: Readonly<Record<TimelineSeries["unit"], string>> = {
   ms: "milliseconds that 95 % took at most",
   share: "share of the requests",
+  percent: "percent that 95 % of the seconds stayed within",
+  bytes: "bytes a second that 95 % of the seconds stayed within",
+  seconds: "age of the newest event in seconds",
   psi: "population stability index beside what was before",
 };
 

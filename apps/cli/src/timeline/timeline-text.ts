@@ -55,6 +55,12 @@ export function changeText(
       return `95 % within ${before} ms, then ${after} ms`;
     case "share":
       return `${(100 * before).toFixed(2)} %, then ${(100 * after).toFixed(2)} %`;
+    case "percent":
+      return `95 % of the time up to ${before} %, then ${after} %`;
+    case "bytes":
+      return `95 % of the time up to ${before} bytes a second, then ${after}`;
+    case "seconds":
+      return `at most ${before} s old before, then ${after} s`;
     default:
       return `PSI ${(psi ?? after).toFixed(3)}`;
   }

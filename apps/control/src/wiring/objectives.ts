@@ -5,6 +5,8 @@ import {
   requireInForceCharter,
   termsOf,
 } from "@portolan/charter";
+import { publicationsWithin } from "@portolan/data";
+import { findHomeOrganisation } from "@portolan/identity";
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
 import type { ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
 import type { ObjectiveTerms } from "@portolan/monitoring/contract";
@@ -36,6 +38,9 @@ export function wireObjectives(
   };
 }
 
+/** Of a product that comes by the minute, those of three days and more. */
+const mostPublications = 10_000;
+
 /** What is recorded of endpoints over time. What is served no more has a timeline for whoever may read the endpoints of all use cases. */
 export function wireTimeline(
   { work, clock, objects }: Foundation,
@@ -48,6 +53,21 @@ export function wireTimeline(
     clock,
     authorizer,
     objects,
+    products: {
+      published: async (call, { environment, endpoint, from, to }) => {
+        const route = await readableRoute(identity, serving, call, { environment, endpoint });
+        const { organisationId } = call.actor;
+        const useCaseId = route?.useCaseId;
+        if (useCaseId === undefined) return [];
+        const dataset = { type: "Dataset", organisationId, environment, useCaseId };
+        if (!(await authorizer.decide(call, "data:read_dataset", dataset)).allowed) return [];
+        const of = { organisationId, environment, useCaseId, from, to };
+        return work.read(call, (sql) => publicationsWithin(sql, of, mostPublications));
+      },
+    },
+    machines: {
+      maySee: async (call) => (await work.read(call, findHomeOrganisation))?.id === call.actor.organisationId,
+    },
     endpoints: {
       require: async (call, environment, endpoint) => {
         await readableRoute(identity, serving, call, { environment, endpoint });

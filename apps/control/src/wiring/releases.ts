@@ -10,7 +10,13 @@ import type {
   RolloutRouteDeps,
 } from "@portolan/rollout";
 import { startReleaseController } from "@portolan/rollout";
-import { checkDeployment, type DeployDeps, deployEndpoint, findDeployed } from "@portolan/serving";
+import {
+  checkDeployment,
+  type DeployDeps,
+  deployEndpoint,
+  findDeployed,
+  publishIntent,
+} from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import type { ServingWiring } from "./serving.ts";
@@ -38,6 +44,7 @@ export function wireReleases(
       endpoints,
       charters,
       wake: () => base.onReleases(),
+      publish: (tx) => tx.intend(publishIntent, { organisationId: tx.call.actor.organisationId }),
       predictions: predictionsOf(predictions),
       recordBatch: recordBatchDigest,
     },

@@ -33,7 +33,7 @@ import {
 } from "@portolan/predictions";
 import { findLoadedBytes, findReleaseAttestations, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
-import { countBlocks } from "@portolan/rollout";
+import { countBlocks, flagsInForce } from "@portolan/rollout";
 import {
   type AttestationLookup,
   type CharterInForce,
@@ -231,6 +231,9 @@ function wirePublisher(
     },
     attestations: {
       find: (call, environment, versions) => releaseAttestations(base, call, environment, versions),
+    },
+    flags: {
+      inForce: (call) => work.read(call, (sql) => flagsInForce(sql, call.actor.organisationId)),
     },
     charters,
     location: locationOf(base),

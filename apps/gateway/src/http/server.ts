@@ -191,7 +191,8 @@ function writeHead(response: ServerResponse, answer: Answer, closes: boolean): U
   // Name, value, name, value: an object's names would be looked up one by one.
   const fields: (string | number)[] = [];
   for (const name in answer.headers) fields.push(name, answer.headers[name] ?? "");
-  fields.push("content-type", answer.contentType, "content-length", body.length);
+  // A length in a 304 would be that of the answer that is not sent (RFC 9110, 8.6).
+  if (answer.status !== 304) fields.push("content-type", answer.contentType, "content-length", body.length);
   if (closes && answer.headers["connection"] === undefined) fields.push("connection", "close");
   response.writeHead(answer.status, fields);
   return body;

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { GatewayPrincipal } from "@portolan/identity/contract";
 import { PortolanError } from "@portolan/kernel";
 import { chooseVariant, type RunPriority, type ServingErrorCode } from "@portolan/serving/policy";
 import type { CallerLimit, CallerLimits, Turn } from "../limits/caller-limits.ts";
 import { type ActiveRoute, type ServingState, versionNamed } from "../snapshot/serving-state.ts";
 import { findRoute, headerText, readOnBehalfOf, readPurpose } from "./admit.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
+import { flaggedVersion } from "./flagged-version.ts";
 import type { InferCall } from "./infer-call.ts";
 import type { Progress } from "./progress.ts";
 
@@ -13,6 +15,8 @@ export interface Admission {
   readonly caller: Caller;
   readonly champion: ActiveRoute;
   readonly limit: CallerLimit;
+  /** The caller as the snapshot knows it. */
+  readonly principal?: GatewayPrincipal;
   readonly purpose?: string;
   readonly onBehalfOf?: string;
 }
@@ -108,9 +112,11 @@ async function admitAnew(
   const stated = { caller, champion, ...(purpose === undefined ? {} : { purpose }) };
   progress.admission = stated;
   const onBehalfOf = readOnBehalfOf(state, { active: champion, caller }, call.headers);
+  const principal = state.grants.get(champion.route.environment)?.principals.get(caller.principalId);
   const admission: Admission = {
     ...stated,
     limit: deps.limits.of(state, champion, caller.principalId),
+    ...(principal === undefined ? {} : { principal }),
     ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
   };
   progress.admission = admission;
@@ -142,14 +148,18 @@ function priorityOf({ waitMs, isExcess }: Turn): RunPriority | Promise<RunPriori
 }
 
 /**
- * The version that is to answer: the one that the request names, which rules and shares do not move; else the variant that they give it to, if it
- * is loaded, or the champion where it is asked first.
+ * The version that is to answer: the one that the request names, which flags, rules and shares do not move; else what a flag decides; else the variant
+ * that they give it to, if it is loaded, or the champion where it is asked first.
  */
 export function chosenVersion(
-  { champion, caller, limit }: Pick<Admission, "champion" | "caller" | "limit">,
-  { headers, version }: Pick<InferCall, "headers" | "version">,
+  admission: Pick<Admission, "champion" | "caller" | "limit" | "principal">,
+  call: Pick<InferCall, "headers" | "version">,
   requestId: string,
+  flagged = flaggedVersion(admission, call),
 ): ActiveRoute {
+  if (flagged) return flagged.version;
+  const { champion, caller, limit } = admission;
+  const { headers, version } = call;
   const { traffic } = champion.route;
   const first = champion.others.backends[0] ?? champion;
   const named = version === undefined ? undefined : versionNamed(champion, version);

@@ -13,6 +13,7 @@ import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { countAnswer } from "./count-answers.ts";
 import { countForDrift } from "./count-for-drift.ts";
 import { featuresParameter } from "./features-used.ts";
+import { flaggedVersion, flagHeader } from "./flagged-version.ts";
 import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
@@ -88,7 +89,9 @@ async function predict(
   const admission = stillServing(deps, admitted, call, progress);
   // The charter's time runs from the request's last byte: a slow sender spends its own time, not the model's.
   const readyMs = performance.now();
-  const chosen = chosenVersion(admission, call, progress.requestId);
+  const flagged = flaggedVersion(admission, call);
+  if (flagged) progress.flag = flagged.flag;
+  const chosen = chosenVersion(admission, call, progress.requestId, flagged);
   progress.active = chosen;
   const upstreams = upstreamCallsOf(progress, call.headers);
   if (upstreams) progress.upstreams = upstreams;
@@ -203,6 +206,7 @@ async function reply(deps: InferDeps, call: InferCall, answered: Answered): Prom
   headers["x-portolan-prediction-id"] = id;
   headers["server-timing"] = serverTiming(progress, answer, Math.round((endMs - logStart) * 1000));
   setAnswerHeaders(headers, deps.metrics, answer);
+  if (progress.flag) headers["x-portolan-flag"] = flagHeader(progress.flag);
   countAnswer(deps.metrics, answer);
   return { status: 200, code: "", contentType: written.contentType, body: written.body, headers };
 }

@@ -4,6 +4,7 @@ import type { TraceContext } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Admission } from "./admission.ts";
 import type { ChainAnswer } from "./answer-chain.ts";
+import type { FlagDecision } from "./flagged-version.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** What is known of a request so far; a refusal is logged with whatever there is. */
@@ -17,6 +18,8 @@ export interface Progress {
   active?: ActiveRoute;
   /** The request names the version that is to answer: no rule or share chose it. */
   namesVersion?: boolean;
+  /** The flag that decided which version is to answer. */
+  flag?: FlagDecision;
   authMicros?: number;
   /** Where it stands in a trace; absent where none are made. */
   traced?: TraceContext;

@@ -37,6 +37,7 @@ export async function appendRecord(
         ...(purpose === undefined ? {} : { purpose }),
         ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
         ...(progress.namesVersion === true ? { namesVersion: true } : {}),
+        ...(progress.flag ? { flag: progress.flag } : {}),
         ...ending,
       },
       { durability },
@@ -97,6 +98,7 @@ export function submitAnswer(
   const replayOf = replayedId(call);
   if (replayOf !== undefined) record.replayOf = replayOf;
   if (progress.namesVersion === true) record.namesVersion = true;
+  if (progress.flag) record.flag = progress.flag;
   return writer.submit(record, { durability: by.route.durability });
 }
 

@@ -9,6 +9,7 @@ import type { ModelSignature } from "@portolan/onnx-format";
 import type { PredictionContext } from "@portolan/predictions/contract";
 import {
   type Backends,
+  type Flag,
   type Hardware,
   type ModelReference,
   type Route,
@@ -62,6 +63,8 @@ export interface OtherVersions {
   readonly shadows: readonly { readonly version: ActiveRoute; readonly sample: number }[];
   readonly previous?: ActiveRoute;
   readonly secondary?: ActiveRoute;
+  /** The flag that may decide which of them answers; absent: none does. */
+  readonly flag?: Flag;
 }
 
 const noOthers: OtherVersions = { backends: [], splits: new Map(), shadows: [] };
@@ -196,6 +199,7 @@ function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): Oth
     );
   const splits = route.variants.filter(({ kind }) => kind === "split");
   const shadows = route.variants.filter(({ kind }) => kind === "shadow");
+  const flag = route.flags?.find(({ decides, enabled }) => decides === "variant" && enabled);
   const isNamed = (step: string) => route.fallbacks.some(({ kind }) => kind === step);
   return {
     backends: backendsOf(route, snapshotVersion, ready),
@@ -207,6 +211,7 @@ function othersOf(route: Route, snapshotVersion: number, ready: ReadyModel): Oth
     ...(route.secondary && isNamed("secondary_model")
       ? { secondary: version(route.secondary, "fallback") }
       : {}),
+    ...(flag ? { flag } : {}),
   };
 }
 

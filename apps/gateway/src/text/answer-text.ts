@@ -12,6 +12,7 @@ import { type CallerGone, watchCaller } from "../http/caller-gone.ts";
 import { readBody } from "../http/read-body.ts";
 import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.ts";
 import { conclude } from "../infer/conclude.ts";
+import { flaggedVersion, flagHeader } from "../infer/flagged-version.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
@@ -92,7 +93,12 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   };
   const priority = await takeTurn(deps, admission);
   progress.authMicros = sinceMicros(progress);
-  const chosen = chosenVersion(admission, call, progress.requestId);
+  const flagged = flaggedVersion(admission, call);
+  if (flagged) {
+    progress.flag = flagged.flag;
+    progress.headers["x-portolan-flag"] = flagHeader(flagged.flag);
+  }
+  const chosen = chosenVersion(admission, call, progress.requestId, flagged);
   progress.active = chosen;
   const { timeoutMs } = chosen.route.limits;
   const estimate = tokensToReserve(asked, chosen.model?.text?.contextTokens);

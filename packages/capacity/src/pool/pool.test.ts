@@ -204,8 +204,12 @@ describe("dedicated beside pooled", () => {
 
   test("two teams that take turns need half the cards together", () => {
     const usage = [
-      ...[hour(0, "day", 8), hour(12, "day", 0), hour(24, "day", 0)],
-      ...[hour(0, "night", 0), hour(12, "night", 8), hour(24, "night", 8)],
+      hour(0, "day", 8),
+      hour(12, "day", 0),
+      hour(24, "day", 0),
+      hour(0, "night", 0),
+      hour(12, "night", 8),
+      hour(24, "night", 8),
     ];
     expect(comparePooling(usage)).toMatchObject({
       dedicated: 16,

@@ -18,6 +18,8 @@ import { type FoundBackground, findBackground } from "./store.ts";
 
 /** Predictions of a round, which one process explains. */
 const mostAtOnce = 200;
+/** Characters of requests and answers that a round takes; a larger prediction is taken alone. */
+const mostAtOnceChars = 16 * 2 ** 20;
 /** Rows of one request that are explained and kept. */
 const mostKeptRows = 20;
 /** So long a round waits for others to come, that a process is not started for each. */
@@ -105,12 +107,17 @@ async function explainRows(
   const ended: Ended[] = [];
   const askedRows: KeptRow[] = [];
   const asked: PredictionAsked[] = [];
+  let chars = 0;
   for (const [row, read] of await readRows(deps, call, rows)) {
-    if ("reason" in read) ended.push({ id: row.prediction_id, reason: read.reason });
-    else {
-      askedRows.push(row);
-      asked.push(read);
+    if ("reason" in read) {
+      ended.push({ id: row.prediction_id, reason: read.reason });
+      continue;
     }
+    // What is left over waits for the next round.
+    if (asked.length > 0 && chars + charsOf(read) > mostAtOnceChars) continue;
+    chars += charsOf(read);
+    askedRows.push(row);
+    asked.push(read);
   }
   const [model, against] = [parseDigest(rows[0]?.artifact ?? ""), parseDigest(background.digest)];
   // A record that names no model has not come so far.
@@ -133,6 +140,10 @@ async function explainRows(
   if (!at) return { ended };
   if (at.tries + 1 < mostTries) return { ended, cutOff: at.prediction_id };
   return { ended: [...ended, { id: at.prediction_id, reason: end.reason }] };
+}
+
+function charsOf({ recorded, answer }: PredictionAsked): number {
+  return answer.length + (recorded.kind === "body" ? recorded.text : JSON.stringify(recorded.values)).length;
 }
 
 /** What the process is asked of each, or why it cannot be; blocks are read once each, one after the other. */

@@ -1,5 +1,6 @@
 import { type Environment, environments, type Sql } from "@portolan/kernel";
 import { sql } from "kysely";
+import { pruneMachines } from "../machine/machine-store.ts";
 import type { StageMinute } from "../timeline/count-stages.ts";
 import { addStages, pruneStages, type TimelineFilter } from "../timeline/stage-store.ts";
 import { type BurnWindow, burnWindows } from "./burn.ts";
@@ -136,5 +137,6 @@ export async function countsByMinute(
 export async function pruneCounts(session: Sql, before: number): Promise<void> {
   await sql`delete from monitoring.request_counts where minute < ${before}`.execute(session);
   await pruneStages(session, before);
+  await pruneMachines(session, before);
   await sql`delete from monitoring.counted_blocks where counted_at < ${before}`.execute(session);
 }

@@ -39,13 +39,18 @@ export const changePolicy = {
  * more than chance buckets differ from each other within both parts), looked for again in what lies before it. Pure: the same buckets give the same change.
  *
  * @param buckets in their order, of one width
+ * @param leastPsi the least effect that is a change
  */
-export function findChange(buckets: readonly Bucket[], width: number): Change | undefined {
+export function findChange(
+  buckets: readonly Bucket[],
+  width: number,
+  leastPsi: number = changePolicy.leastPsi,
+): Change | undefined {
   const filled = buckets.filter(({ counts }) => totalOf(counts) > 0);
   let found: Change | undefined;
   let searched = filled;
   while (true) {
-    const change = likeliestChange(joinCells(searched), width);
+    const change = likeliestChange(joinCells(searched), width, leastPsi);
     if (!change) return found;
     found = change;
     searched = searched.filter(({ start }) => start < change.at);
@@ -83,7 +88,7 @@ function joinCells(buckets: readonly Bucket[]): Bucket[] {
   }));
 }
 
-function likeliestChange(buckets: readonly Bucket[], width: number): Change | undefined {
+function likeliestChange(buckets: readonly Bucket[], width: number, leastPsi: number): Change | undefined {
   const total = sumOf(buckets);
   if (total.length < 2) return undefined;
   const splits = gainsOf(buckets, total);
@@ -97,7 +102,7 @@ function likeliestChange(buckets: readonly Bucket[], width: number): Change | un
   const p = Math.min(1, splits.length * chiSquaredUpperTail(best.gain / dispersion, dof));
   const [before, after] = [sumOf(buckets.slice(0, best.index)), sumOf(buckets.slice(best.index))];
   const psi = populationStability(before, after).debiased;
-  if (p > changePolicy.mostP || psi < changePolicy.leastPsi) return undefined;
+  if (p > changePolicy.mostP || psi < leastPsi) return undefined;
   const lost = 2 * dispersion * Math.log(changePolicy.asLikely);
   const likely = splits.filter(({ gain }) => gain >= best.gain - lost);
   const startOf = (split: Split | undefined): number => buckets[split?.index ?? 0]?.start ?? 0;

@@ -39,6 +39,11 @@ export function rankMoves(
 function byLayer(a: TimelineMove, b: TimelineMove): number {
   const order = timelineLayers.indexOf(a.layer) - timelineLayers.indexOf(b.layer);
   // Of releases the last event before the change is the nearest one.
-  const time = a.kind === "event" && b.kind === "event" ? b.at - a.at : (b.psi ?? 0) - (a.psi ?? 0);
+  const time = a.kind === "event" && b.kind === "event" ? b.at - a.at : howFar(b) - howFar(a);
   return order || time || (a.what < b.what ? -1 : 1);
+}
+
+/** Late data has no distance: it is named before the inputs that it leaves behind. */
+function howFar({ kind, psi }: TimelineMove): number {
+  return psi ?? (kind === "event" ? 0 : Number.MAX_VALUE);
 }

@@ -11,6 +11,8 @@ import {
 } from "@portolan/kernel";
 import { listAlerts } from "../alerts/alert-store.ts";
 import { splitCounts } from "../drift-counter.ts";
+import { machineSeries } from "../machine/machine-series.ts";
+import { machinesWithin } from "../machine/machine-store.ts";
 import { minuteMicros } from "../objectives/count-requests.ts";
 import { countsByMinute } from "../objectives/counts-store.ts";
 import { readProfile } from "../profile-object.ts";
@@ -18,6 +20,7 @@ import { visiblePlaces } from "../visible-places.ts";
 import { windowMicros } from "../window.ts";
 import { seriesKey } from "../window-series.ts";
 import { listWindows, windowCounts } from "../window-store.ts";
+import { judgeFreshness, type PublishedData } from "./freshness.ts";
 import { rankMoves } from "./rank-moves.ts";
 import { eventsWithin, gatewayStarts, stagesWithin, type TimelineFilter } from "./stage-store.ts";
 import type { Timeline, TimelineEvent } from "./timeline-schema.ts";
@@ -33,6 +36,22 @@ export interface TimelineDeps {
     /** @throws PortolanError 404 where the caller may not read such an endpoint */
     require(call: CallContext, environment: Environment, endpoint: string): Promise<void>;
   };
+  readonly products: {
+    /** What was published of the data products of the endpoint's use case, the oldest first; nothing where the caller may not read them. */
+    published(call: CallContext, query: PublishedQuery): Promise<readonly PublishedData[]>;
+  };
+  readonly machines: {
+    /** Whether what the machines of the installation were busy with is the caller's business: they are shared by all organisations. */
+    maySee(call: CallContext): Promise<boolean>;
+  };
+}
+
+export interface PublishedQuery {
+  readonly environment: Environment;
+  readonly endpoint: string;
+  /** Epoch microseconds; the end is exclusive. */
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface TimelineQuery {
@@ -68,13 +87,18 @@ export async function readTimeline(
   const width = minuteMicros * Math.ceil((filter.to - filter.from) / minuteMicros / mostPoints);
   const requests = await deps.work.read(call, (sql) => requestSeries(sql, filter, width));
   const columns = await columnSeries(deps, call, filter);
+  const machines = (await deps.machines.maySee(call))
+    ? machineSeries(await deps.work.read(call, (sql) => machinesWithin(sql, filter)), width)
+    : [];
   const events = await deps.work.read(call, (sql) => eventsOf(sql, filter));
   const judged: ReturnType<typeof judgeSeriesOverTime>[] = [];
-  for (const one of [...requests, ...columns]) {
+  for (const one of [...requests, ...columns, ...machines]) {
     judged.push(judgeSeriesOverTime(one));
     await otherWork();
   }
-  if (judged.every(({ series }) => series.points.length === 0)) throw nothingCounted(endpoint, environment);
+  if (judged.every(({ series }) => series.points.length === 0 || isOfMachine(series)))
+    throw nothingCounted(endpoint, environment);
+  judged.push(...(await freshnessOf(deps, call, filter, width)));
   const changes = judged.flatMap(({ move }) => (move ? [move] : []));
   return {
     environment,
@@ -86,6 +110,23 @@ export async function readTimeline(
     series: judged.map(({ series }) => series).filter(({ points }) => points.length > 0),
     events,
   };
+}
+
+/** Data products, judged by what they did in the three days before the stretch. */
+async function freshnessOf(
+  { products }: TimelineDeps,
+  call: CallContext,
+  { environment, endpoint, from, to }: TimelineFilter,
+  width: number,
+): Promise<ReturnType<typeof judgeFreshness>[]> {
+  const published = await products.published(call, { environment, endpoint, from: from - longestMicros, to });
+  return [...Map.groupBy(published, ({ contract }) => contract)].map(([contract, own]) =>
+    judgeFreshness(contract, own, { from, to }, width),
+  );
+}
+
+function isOfMachine({ unit }: Timeline["series"][number]): boolean {
+  return unit === "percent" || unit === "bytes";
 }
 
 function stretchOf(now: number, call: CallContext, { environment, endpoint, from, to }: TimelineQuery) {

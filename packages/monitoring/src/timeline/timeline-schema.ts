@@ -31,9 +31,9 @@ export type TimelineMove = Static<typeof TimelineMove>;
 export const TimelineSeries = Type.Object({
   layer: TimelineLayer,
   what: Type.String(),
-  unit: Type.Enum(["ms", "share", "psi"], {
+  unit: Type.Enum(["ms", "share", "psi", "percent", "bytes", "seconds"], {
     description:
-      "ms: 95 % took at most so long, to the bucket; share: of the requests; psi: distance from before the change",
+      "ms: 95 % took at most so long, to the bucket; share: of the requests; psi: distance from before the change; percent, bytes a second: 95 % of the seconds were at most there, to the bucket; seconds: age of the newest event",
   }),
   points: Type.Array(Type.Object({ start: Micros("Start"), cases: Type.Integer(), value: Type.Number() })),
   isChanged: Type.Boolean(),

@@ -7,8 +7,12 @@ import type { TimelineLayer, TimelineMove, TimelineSeries } from "./timeline-sch
 export interface CountedOverTime {
   readonly layer: TimelineLayer;
   readonly what: string;
-  /** ms: by bucket of durations; share: good ones and bad ones; psi: cells of a column. */
-  readonly unit: TimelineSeries["unit"];
+  /** ms, percent, bytes: by bucket; share: good ones and bad ones; psi: cells of a column. */
+  readonly unit: Exclude<TimelineSeries["unit"], "seconds">;
+  /** Upper edges of the cells, of percent and bytes. */
+  readonly edges?: readonly number[];
+  /** The least effect that is a move; absent: the policy's. */
+  readonly leastPsi?: number;
   readonly width: number;
   readonly buckets: readonly Bucket[];
 }
@@ -19,12 +23,12 @@ export function judgeSeriesOverTime(counted: CountedOverTime): {
   readonly move: TimelineMove | undefined;
 } {
   const { layer, what, unit, width, buckets } = counted;
-  const change = findChange(buckets, width);
+  const change = findChange(buckets, width, counted.leastPsi);
   const before = change ? buckets.filter(({ start }) => start < change.at) : buckets;
   const basis = sumOf(before);
   const points = buckets.flatMap(({ start, counts }) => {
     const cases = totalOf(counts);
-    return cases === 0 ? [] : [{ start, cases, value: valueOf(unit, counts, basis) }];
+    return cases === 0 ? [] : [{ start, cases, value: valueOf(counted, counts, basis) }];
   });
   return {
     series: { layer, what, unit, points, isChanged: change !== undefined },
@@ -33,10 +37,11 @@ export function judgeSeriesOverTime(counted: CountedOverTime): {
 }
 
 function moveOf(
-  { layer, what, unit, buckets }: CountedOverTime,
+  counted: CountedOverTime,
   { at, earliest, latest, p, psi }: Change,
   basis: readonly number[],
 ): TimelineMove {
+  const { layer, what, buckets } = counted;
   const after = sumOf(buckets.filter(({ start }) => start >= at));
   return {
     kind: "change",
@@ -45,8 +50,8 @@ function moveOf(
     at,
     earliest,
     latest,
-    before: valueOf(unit, basis, basis),
-    after: valueOf(unit, after, basis),
+    before: valueOf(counted, basis, basis),
+    after: valueOf(counted, after, basis),
     p,
     psi,
   };
@@ -71,24 +76,31 @@ function totalOf(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-function valueOf(unit: TimelineSeries["unit"], counts: readonly number[], basis: readonly number[]): number {
+function valueOf(
+  { unit, edges = [] }: Pick<CountedOverTime, "unit" | "edges">,
+  counts: readonly number[],
+  basis: readonly number[],
+): number {
   switch (unit) {
     case "share":
       return (counts[1] ?? 0) / Math.max(1, totalOf(counts));
     case "ms":
-      return slowestOf(counts) / 1000;
+      return mostOf(counts, bucketEdgeMicros) / 1000;
+    case "percent":
+    case "bytes":
+      return mostOf(counts, edges);
     case "psi":
       return totalOf(counts) === 0 || totalOf(basis) === 0 ? 0 : populationStability(basis, counts).debiased;
   }
 }
 
-/** The edge that 95 % lie within, microseconds; of those beyond all edges the last one. */
-function slowestOf(counts: readonly number[]): number {
+/** The edge that 95 % lie within; of those beyond all edges the last one. */
+function mostOf(counts: readonly number[], edges: readonly number[]): number {
   const wanted = 0.95 * totalOf(counts);
   let passed = 0;
   const bucket = counts.findIndex((count) => {
     passed += count;
     return passed >= wanted;
   });
-  return bucketEdgeMicros[bucket] ?? bucketEdgeMicros[bucketEdgeMicros.length - 1] ?? 0;
+  return edges[bucket] ?? edges[edges.length - 1] ?? 0;
 }

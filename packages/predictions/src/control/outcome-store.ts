@@ -151,7 +151,9 @@ async function joinOutcome(tx: Transaction, { header, payload }: StoredPredictio
     outputs: payload?.outputs ? printable(payload.outputs.bytes) : null,
     // Neither a replay nor who names a version has a part in the shares of a release.
     snapshot_version:
-      header.replayOf !== undefined || header.namesVersion === true ? null : context.snapshotVersion,
+      header.replayOf !== undefined || header.namesVersion === true || header.flag !== undefined
+        ? null
+        : context.snapshotVersion,
   };
   for (const [revision, same] of Map.groupBy(rows, (row) => row.revision)) {
     const reaching = same.filter(({ reach }) => reach.split(",").includes(context.environment));

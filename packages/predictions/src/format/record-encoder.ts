@@ -40,7 +40,7 @@ export interface PreparedRecord {
  */
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
-  const { inputs, outputs, purpose, eventTime, replayOf, namesVersion, fallbackReason, status, text } =
+  const { inputs, outputs, purpose, eventTime, replayOf, namesVersion, flag, fallbackReason, status, text } =
     record;
   let header = `{"id":"${id}","principal":${quotedOften(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
@@ -48,6 +48,7 @@ export function prepareRecord(id: string, record: PredictionRecord): PreparedRec
   if (eventTime !== undefined) header += `,"eventTime":${whole(eventTime)}`;
   if (replayOf !== undefined) header += `,"replayOf":${quoted(replayOf)}`;
   if (namesVersion === true) header += ',"namesVersion":true';
+  if (flag) header += `,"flag":{"key":${quoted(flag.key)},"value":${quoted(flag.value)}}`;
   header += `,"latency":${latencyJson(record.latency)}`;
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;

@@ -6,6 +6,7 @@ export type Operation =
   | ModelOperation
   | ModelsOperation
   | TextPath
+  | FlagOperation
   | { readonly kind: "unknown" }
   | { readonly kind: "wrong_method"; readonly allow: string };
 
@@ -21,6 +22,11 @@ export interface ServerOperation {
     | "metrics"
     | "read_features";
 }
+
+/** An evaluation of one flag, or of all that the caller may see (OpenFeature Remote Evaluation Protocol). */
+export type FlagOperation =
+  | { readonly kind: "evaluate_flag"; readonly flag: string }
+  | { readonly kind: "evaluate_flags" };
 
 /** A question about all models that the caller may use. */
 export interface ModelsOperation {
@@ -64,6 +70,7 @@ const fixed: Readonly<Record<string, Operation>> = {
   "/v1/completions": { kind: "text", operation: "completions" },
   "/v1/embeddings": { kind: "text", operation: "embeddings" },
   "/v1/features/online": { kind: "read_features" },
+  "/ofrep/v1/evaluate/flags": { kind: "evaluate_flags" },
   "/openapi.json": { kind: "openapi" },
   "/healthz": { kind: "healthz" },
   "/readyz": { kind: "readyz" },
@@ -74,6 +81,8 @@ const modelPath =
   /^\/v2\/models\/([^/]{1,200})(?:\/versions\/([^/]{1,64}))?(?:\/(ready|infer|config|stats))?$/;
 const repositoryPath = /^\/v2\/repository\/models\/([^/]{1,200})\/(load|unload)$/;
 const v1Path = /^\/v1\/models\/([^/:]{1,200})(:predict)?$/;
+
+const flagPath = /^\/ofrep\/v1\/evaluate\/flags\/([^/]{1,200})$/;
 
 const ofSuffix: Readonly<Record<string, ModelOperation["kind"]>> = {
   ready: "model_ready",
@@ -86,6 +95,8 @@ const posted: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>([
   "infer",
   "text",
   "read_features",
+  "evaluate_flag",
+  "evaluate_flags",
   "v1_predict",
   "repository_index",
   "repository_load",
@@ -127,7 +138,8 @@ function modelOperation(path: string): Operation {
     return named(repository[2] === "load" ? "repository_load" : "repository_unload", repository[1]);
   const v1 = v1Path.exec(path);
   if (v1) return named(v1[2] === undefined ? "v1_model_ready" : "v1_predict", v1[1]);
-  return { kind: "unknown" };
+  const flag = decode(flagPath.exec(path)?.[1]);
+  return flag === undefined ? { kind: "unknown" } : { kind: "evaluate_flag", flag };
 }
 
 function named(kind: ModelOperation["kind"], name: string | undefined, version?: string): Operation {

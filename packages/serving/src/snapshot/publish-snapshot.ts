@@ -12,8 +12,16 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { withFlags } from "../flags/with-flags.ts";
 import { noteExclusions } from "../gateways.ts";
-import type { AttestationLookup, GrantsSource, MemoryLookup, ProfileLookup, PublicKeys } from "../ports.ts";
+import type {
+  AttestationLookup,
+  FlagLookup,
+  GrantsSource,
+  MemoryLookup,
+  ProfileLookup,
+  PublicKeys,
+} from "../ports.ts";
 import {
   changeOf,
   isPeoplesStop,
@@ -40,6 +48,7 @@ export interface PublishDeps extends ServedDeps {
   readonly profiles: ProfileLookup;
   readonly memory: MemoryLookup;
   readonly attestations: AttestationLookup;
+  readonly flags: FlagLookup;
   readonly keys: PublicKeys;
   readonly log: Logger;
   /** An unchanged snapshot is signed anew after this long, so that its age says that control is alive. */
@@ -180,7 +189,8 @@ async function fittingRoutes(
   served: readonly Served[],
 ): Promise<FittingRoutes> {
   const deployed = served.flatMap((one) => (one.kind === "route" ? [one.route] : []));
-  const routes = await withAttestations(deps, call, await withMeasurements(deps, call, deployed));
+  const measured = await withMeasurements(deps, call, deployed);
+  const routes = await withFlags(deps, call, await withAttestations(deps, call, measured));
   let last: ReturnType<LastGood> | undefined;
   const lastGood: LastGood = () => {
     last ??= latest ? publishedRoutes(objects, latest.manifest) : Promise.resolve(new Map());

@@ -1,6 +1,7 @@
 import type { EpochMicros } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { Backends } from "../backends/backend-schema.ts";
+import { Flag, mostFlags } from "../flags/flag-schema.ts";
 import { EnvironmentName, Micros, ModelReference, Sha256 } from "./model-schema.ts";
 import { Displacement, FallbackStep, Resilience } from "./resilience-schema.ts";
 import { Batching, Scaling } from "./runs-schema.ts";
@@ -270,6 +271,12 @@ export const Route = Type.Object(
           "Of the route's versions that were measured, by the model's digest; absent: none was. In a snapshot it lies in a part of its own",
       }),
     ),
+    flags: Type.Optional(
+      Type.Array(Flag, {
+        maxItems: mostFlags,
+        description: "Of the endpoint; absent: none. In a snapshot they lie in a part of their own",
+      }),
+    ),
     sunset: Type.Optional(
       Type.Object(
         { announcedAt: Micros, endsAt: Micros, successor: Type.Optional(Type.String()) },
@@ -324,7 +331,7 @@ export const SnapshotPart = Type.Object(
   {
     kind: Type.Union([Type.Literal("routes"), Type.Literal("identity"), Type.Literal("keys")], {
       description:
-        "routes without an environment: what was measured of their models' memory, or is attested of them",
+        "routes without an environment: what was measured of their models' memory, or is attested of them, or their flags",
     }),
     environment: Type.Optional(EnvironmentName),
     placement: Type.Optional(Placement),

@@ -110,3 +110,17 @@ test("where nothing is known there is no part for it", async () => {
 function bytesOf(bytes: ReadonlyMap<string, Uint8Array>, { digest }: SnapshotPart): Uint8Array {
   return bytes.get(digest) ?? new Uint8Array();
 }
+
+test("flags travel beside the routes, and come back to their endpoint alone", async () => {
+  const flags: Route["flags"] = [
+    { key: "new-form", seed: "flg_1", default: false, enabled: true, rules: [], split: [], sticky: "entity" },
+  ];
+  const routes = [route("a", { endpointId: "ep_a", flags }), route("b", { endpointId: "ep_b" })];
+  const { manifest, built } = await publish(routes);
+  const parts = manifest.parts.filter(isSupplement);
+  expect(parts).toHaveLength(1);
+  const read = parts.map((part) => readSupplement(built.bytes.get(part.digest) ?? new Uint8Array(), part));
+  const supplements = read.flatMap((one) => (one.kind === "part" ? [one.value] : []));
+  const bare = [route("a", { endpointId: "ep_a" }), route("b", { endpointId: "ep_b" })];
+  expect(withSupplements(bare, supplements)).toEqual(routes);
+});

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import { Flag, mostFlags } from "../flags/flag-schema.ts";
 import { EnvironmentName, type ModelReference, SignedStatement } from "./model-schema.ts";
 import { mapVersions, versionsIn } from "./placed-parts.ts";
 import { Displacement } from "./resilience-schema.ts";
@@ -21,9 +22,14 @@ type AttestedVersion = Static<typeof AttestedVersion>;
 const DisplacedVersion = Type.Object({ endpointId: Type.String(), ...Displacement.properties }, closed);
 type DisplacedVersion = Static<typeof DisplacedVersion>;
 
+const FlaggedEndpoint = Type.Object(
+  { endpointId: Type.String(), flags: Type.Array(Flag, { minItems: 1, maxItems: mostFlags }) },
+  closed,
+);
+
 /**
- * What is known of the models of routes, for the gateways of one placement: what was measured of their memory, what is attested of them, or which are
- * wrong too often and have the fallback chain answer in their place. It lies
+ * What is known of the models of routes, for the gateways of one placement: what was measured of their memory, what is attested of them, which are
+ * wrong too often and have the fallback chain answer in their place, or which flags their endpoints have. It lies
  * beside the routes and not in them: gateways that are older refuse a route with a member that they do not know, and pass over a part of routes
  * that names no environment.
  */
@@ -31,6 +37,7 @@ export const Supplement = Type.Union([
   Type.Object({ memory: Type.Array(MeasuredMemory) }, closed),
   Type.Object({ attestations: Type.Array(AttestedVersion) }, closed),
   Type.Object({ displaced: Type.Array(DisplacedVersion) }, closed),
+  Type.Object({ flags: Type.Array(FlaggedEndpoint) }, closed),
 ]);
 export type Supplement = Static<typeof Supplement>;
 
@@ -56,10 +63,14 @@ export function supplementsOf(routes: readonly Route[]): Supplement[] {
   const displaced = routes
     .flatMap((route) => (route.displaced ? [{ endpointId: route.endpointId, ...route.displaced }] : []))
     .toSorted((a, b) => (a.endpointId < b.endpointId ? -1 : 1));
+  const flags = routes
+    .flatMap(({ endpointId, flags: own = [] }) => (own.length === 0 ? [] : [{ endpointId, flags: own }]))
+    .toSorted((a, b) => (a.endpointId < b.endpointId ? -1 : 1));
   return [
     ...(memory.length === 0 ? [] : [{ memory }]),
     ...(attestations.length === 0 ? [] : [{ attestations }]),
     ...(displaced.length === 0 ? [] : [{ displaced }]),
+    ...(flags.length === 0 ? [] : [{ flags }]),
   ];
 }
 
@@ -72,6 +83,7 @@ export function withoutSupplements(route: Route): Route {
   });
   delete travelling.memory;
   delete travelling.displaced;
+  delete travelling.flags;
   return travelling;
 }
 
@@ -88,8 +100,14 @@ export function withSupplements(routes: readonly Route[], supplements: readonly 
       .map((one) => [attestedKey(one), one.statements]),
   );
   const displaced = supplements.flatMap((one) => ("displaced" in one ? one.displaced : []));
+  const flags = new Map(
+    supplements
+      .flatMap((one) => ("flags" in one ? one.flags : []))
+      .map((one) => [one.endpointId, one.flags] as const),
+  );
   return routes.map((bare) => {
-    const route = withDisplacement(bare, displaced);
+    const own = flags.get(bare.endpointId);
+    const route = withDisplacement(own ? { ...bare, flags: own } : bare, displaced);
     const digests = new Set(versionsIn(route).map(({ digest }) => digest));
     const memory = measured.filter(({ digest }) => digests.has(digest));
     const whole =

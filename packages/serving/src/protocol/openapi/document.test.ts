@@ -28,6 +28,8 @@ test("no operation of the protocols is left out", () => {
   );
   expect([...kinds].toSorted()).toEqual([
     "all_statistics",
+    "evaluate_flag",
+    "evaluate_flags",
     "healthz",
     "infer",
     "model_config",

@@ -13,6 +13,8 @@ interface Call {
   readonly not?: true;
   /** Streams where the request asks for it, and refuses in OpenAI's shape. */
   readonly text?: true;
+  /** Refuses in the shape of the OpenFeature Remote Evaluation Protocol. */
+  readonly flags?: true;
 }
 
 const infer = { schema: "InferRequest", required: true, binary: true } as const;
@@ -86,6 +88,20 @@ const featureCalls: Readonly<Record<string, Call>> = {
     summary: "Feature values that an endpoint's model would be fed with now, with status and event time",
     answer: "FeaturesResponse",
     body: { schema: "FeaturesRequest", required: true },
+  },
+  "POST /ofrep/v1/evaluate/flags": {
+    id: "evaluateFlags",
+    summary: "Every flag that the caller may see; 304 where If-None-Match has its ETag",
+    answer: "FlagEvaluations",
+    body: { schema: "FlagRequest", required: false },
+    flags: true,
+  },
+  "POST /ofrep/v1/evaluate/flags/{key}": {
+    id: "evaluateFlag",
+    summary: "A flag by its name, ENDPOINT.KEY",
+    answer: "FlagEvaluation",
+    body: { schema: "FlagRequest", required: false },
+    flags: true,
   },
 };
 
@@ -180,9 +196,14 @@ function operation(path: string, call: Call): JsonObject {
     responses: {
       "200": { description: call.summary, content: answered },
       ...(call.not ? { "503": { description: "Not now", content: json(call.answer) } } : {}),
-      default: { $ref: `#/components/responses/${call.text ? "TextProblem" : "Problem"}` },
+      default: { $ref: `#/components/responses/${refusalOf(call)}` },
     },
   };
+}
+
+function refusalOf({ text, flags }: Call): "TextProblem" | "FlagProblem" | "Problem" {
+  if (text) return "TextProblem";
+  return flags ? "FlagProblem" : "Problem";
 }
 
 /** The gateway's REST API as an OpenAPI 3.1 document: no names of models, nothing that depends on who asks. */
@@ -213,6 +234,11 @@ export function gatewayOpenApi(version: string): JsonObject {
         TextProblem: {
           description: "A refusal in the shape that OpenAI's clients read",
           content: json("TextProblem"),
+        },
+        FlagProblem: {
+          description:
+            "A refusal in the shape that OpenFeature's providers read; of an unknown caller, a problem",
+          content: json("FlagFailure"),
         },
         Problem: {
           description: "A problem (RFC 9457); `code` names its page under docs/errors",

@@ -204,6 +204,27 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
     },
     ["error"],
   ),
+  FlagRequest: object(
+    {
+      context: {
+        type: "object",
+        properties: { targetingKey: { ...text, description: "Whose share is asked for." } },
+      },
+    },
+    [],
+  ),
+  FlagEvaluation: object(
+    {
+      key: text,
+      reason: { enum: ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"] },
+      variant: text,
+      value: { type: ["boolean", "string"] },
+      metadata: { type: "object" },
+    },
+    ["key", "reason", "variant", "value"],
+  ),
+  FlagFailure: object({ key: text, errorCode: text, errorDetails: text }, ["errorCode"]),
+  FlagEvaluations: object({ flags: list({ oneOf: [ref("FlagEvaluation"), ref("FlagFailure")] }) }, ["flags"]),
   RepositoryIndex: list(
     object({ name: text, version: text, state: { enum: ["READY", "UNAVAILABLE"] }, reason: text }, [
       "name",

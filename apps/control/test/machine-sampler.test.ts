@@ -1,0 +1,63 @@
+import { monitoringMigrations } from "@portolan/monitoring";
+import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { machineSampler } from "../src/machine/sample-machine.ts";
+
+const clock = fakeClock("2026-03-20T12:00:00Z");
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase({ migrations: [{ ...monitoringMigrations, after: [] }], clock });
+});
+afterAll(() => db.close());
+
+const rows = () =>
+  db.database.session((session) =>
+    session.query<{ what: string; counts: string }>(
+      "select what, array_to_string(counts, ',') as counts from monitoring.machine_counts order by minute, what",
+    ),
+  );
+
+test("a row a minute is kept of what was seen, and a minute that could not be kept comes with the next one", async () => {
+  let busy = 0;
+  let isAway = false;
+  const files = (): Record<string, string> => ({
+    "/proc/stat": `cpu  ${(busy += 90)} 0 0 ${busy / 9} 0 0 0 0\n`,
+    "/proc/meminfo": "MemTotal: 100 kB\nMemAvailable: 8 kB\n",
+  });
+  const look = machineSampler({
+    work: {
+      read: (call, work) => db.uow.read(call, work),
+      write: (call, work) => (isAway ? Promise.reject(new Error("away")) : db.uow.write(call, work)),
+    },
+    clock,
+    call: () => aCall({ kind: "system", id: "control" }),
+    read: async (path) => files()[path] ?? "",
+  });
+  for (let second = 0; second < 60; second++) {
+    await look();
+    clock.advance(1_000_000);
+  }
+  expect(await rows()).toEqual([]);
+  isAway = true;
+  await expect(look()).rejects.toThrow("away");
+  isAway = false;
+  clock.advance(60_000_000);
+  await look();
+  expect(await rows()).toEqual([
+    { what: "memory", counts: "0,0,0,0,0,60,0,0" },
+    { what: "processors", counts: "0,0,0,0,59,0,0" },
+    { what: "memory", counts: "0,0,0,0,0,1,0,0" },
+    { what: "processors", counts: "0,0,0,0,1,0,0" },
+  ]);
+});
+
+test("a machine that tells nothing leaves nothing", async () => {
+  const before = (await rows()).length;
+  const call = () => aCall({ kind: "system", id: "control" });
+  const look = machineSampler({ work: db.uow, clock, call, read: async () => "" });
+  for (let n = 0; n < 3; n++) {
+    await look();
+    clock.advance(60_000_000);
+  }
+  expect(await rows()).toHaveLength(before);
+});
