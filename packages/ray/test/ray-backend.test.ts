@@ -161,7 +161,7 @@ describe("a training run as a job of Ray", () => {
     await expect.poll(logged, { timeout: 20_000 }).toBe("one\n");
     stop.abort();
     await expect(first).rejects.toMatchObject({ code: "training.interrupted" });
-    // As after kill -9: nobody told the job anything, and it went on.
+    // Nobody told the job anything, and it went on.
     expect(api.jobs.get(runId)?.status).toBe("RUNNING");
     stop = new AbortController();
     api.state.logs = "one\ntwo\n";

@@ -125,7 +125,7 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
     await must(world.control, "POST", `/v1/jobs/${job?.id}/cancellation`, {}, await world.as("ada"));
   }
 
-  test("two workers on two nodes give the weights of one, through the loss of a worker and of the server", async () => {
+  test("two workers on two nodes give the weights of one, through the loss of a worker and a restart of the server's jobs", async () => {
     const worker = await world.control.startJobs();
     const two = await start({ workers: 2, pause_seconds: 0.05 });
     const [one, cancelled] = [
@@ -139,7 +139,7 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
       async () => ((await logOf(two)).includes("worker 1 was lost") ? true : undefined),
       "the loss",
     );
-    // The server stops waiting, as when it is killed; the jobs go on, and the next one takes them up.
+    // The server's worker stops, in order and not by a signal; the jobs go on, and the next one takes them up.
     await worker.stop();
     const next = await world.control.startJobs();
     await workerIn(cancelled, 0);
