@@ -147,6 +147,46 @@ export const ControlConfig = Type.Object({
       description: "Who owns the place that exports and backups go to; unset: LOCATION_OWNER",
     }),
   ),
+  RAY_ADDRESS: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description:
+        "Ray cluster that training runs with `backend: ray` are jobs of: the URL of its dashboard, https but on this machine; unset: none (docs/training.md)",
+    }),
+  ),
+  RAY_TOKEN: Type.Optional(
+    secretText("What the cluster's Jobs API takes as a bearer token; unset: none is sent"),
+  ),
+  RAY_CA_FILE: Type.Optional(
+    Type.String({
+      description: "PEM of the authority that signed the cluster's certificate; unset: the system's",
+    }),
+  ),
+  RAY_CONTROL_URL: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description:
+        "URL by which the cluster's machines reach control; needed with RAY_ADDRESS, https but on this machine",
+    }),
+  ),
+  RAY_PYTHON: Type.Optional(
+    Type.String({
+      maxLength: 10,
+      description: "Minor version of the cluster's Python, e.g. 3.12; needed with RAY_ADDRESS",
+    }),
+  ),
+  RAY_REGION: Type.Optional(
+    Type.String({
+      maxLength: 64,
+      description: "Where the cluster stands, for residency rules; needed with RAY_ADDRESS",
+    }),
+  ),
+  RAY_OWNER: Type.Optional(
+    Type.String({
+      maxLength: 64,
+      description: "Who owns the cluster's machines, for residency rules; needed with RAY_ADDRESS",
+    }),
+  ),
   LOG_LEVEL: Type.Union(
     ["trace", "debug", "info", "warn", "error", "fatal", "silent"].map((level) => Type.Literal(level)),
     { default: "info", description: "Least severe level that is logged" },

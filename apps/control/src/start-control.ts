@@ -337,7 +337,7 @@ async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ 
     database,
     clock,
     log,
-    handlers: [...serving.intents, ...erasure.intents],
+    handlers: [...serving.intents, ...erasure.intents, ...data.intents],
   });
   base.onIntents = () => reconciler.wake();
   const home = base.config.PORTOLAN_HOME;

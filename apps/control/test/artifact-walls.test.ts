@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { chmod, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { type Digest, environments, parseDigest } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Answer } from "./api.ts";
@@ -6,11 +8,33 @@ import { bare, openTeamWorld, prepareData, type TeamWork, type TeamWorld } from 
 
 let world: TeamWorld;
 let work: TeamWork;
+/** A Ray cluster where the charter lets no data be. */
+const cluster = {
+  RAY_CONTROL_URL: "http://127.0.0.1:7400",
+  RAY_PYTHON: "3.12",
+  RAY_REGION: "us-east-1",
+  RAY_OWNER: "somebody",
+};
+/** Connections to it. */
+let connections = 0;
+const outside = createServer(() => {
+  connections += 1;
+});
+
+async function listenAsCluster(): Promise<string> {
+  outside.listen(0, "127.0.0.1");
+  await once(outside, "listening");
+  return `http://127.0.0.1:${(outside.address() as AddressInfo).port}`;
+}
+
 beforeAll(async () => {
-  world = await openTeamWorld();
+  world = await openTeamWorld({ ...cluster, RAY_ADDRESS: await listenAsCluster() });
   work = await prepareData(world);
 });
-afterAll(() => world.control.close());
+afterAll(async () => {
+  outside.close();
+  await world.control.close();
+});
 
 const nothing = `sha256:${"0".repeat(64)}`;
 const read = (digest: string, token: string): Promise<Answer> =>
@@ -125,4 +149,31 @@ test("an upload for a team or use case that does not exist stores nothing", asyn
   const ada = await world.as("ada");
   const path = "/v1/artifacts?environment=dev&useCaseId=no-such-case";
   expect((await control.call("POST", path, Buffer.from("lost"), ada)).status).toBe(404);
+});
+
+test("a run on a cluster where the charter lets no data be is refused with a ledger row, before anything is sent", async () => {
+  const { place, trainingSet } = work;
+  const code = await world.upload("sam", place, Buffer.from("print('hello')"));
+  const body = {
+    ...place,
+    trainingSetId: trainingSet,
+    code,
+    locks: {},
+    params: {},
+    seed: 1,
+    backend: "ray",
+  };
+  const answer = await world.control.call("POST", "/v1/training-runs", body, await world.as("sam"));
+  expect([answer.status, answer.body["code"]]).toEqual([403, "charter.placement_refused"]);
+  expect(answer.body["detail"]).toBe(
+    "backend ray is in us-east-1; data stays in local; backend ray belongs to somebody; only self may own it",
+  );
+  const rows = await world.control.database.session((session) =>
+    session.query(
+      "select 1 from ledger.rows where convert_from(payload, 'UTF8') like '%training.placement.refused%'",
+      [],
+    ),
+  );
+  expect(rows).toHaveLength(1);
+  expect(connections).toBe(0);
 });

@@ -3,7 +3,7 @@ import { enableCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startJobWorker } from "@portolan/database";
+import { startJobWorker, startReconciler } from "@portolan/database";
 import {
   createLogger,
   type Environment,
@@ -34,8 +34,12 @@ export interface DeclaredRoute {
   readonly schema: RouteOptions["schema"];
 }
 
-/** All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request. */
-export async function openControl() {
+/**
+ * All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request.
+ *
+ * @param more settings by their names
+ */
+export async function openControl(more: Readonly<Record<string, string>> = {}) {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
   const test = await openTestDatabase({ migrations: migrationSets });
   const settings = loadConfig(ControlConfig, {
@@ -45,6 +49,7 @@ export async function openControl() {
     DEV_ISSUER: "true",
     LOG_LEVEL: "error",
     UPSTREAM_ALLOWED_HOSTS: "127.0.0.1",
+    ...more,
   });
   // As main.ts does: finding a Python and building an environment needs the machine's own.
   const config = { ...settings, installEnvironment: { PATH: process.env["PATH"] ?? "", HOME: home } };
@@ -92,10 +97,19 @@ export async function openControl() {
     return String(answer.body["token"]);
   };
 
+  /** Works at all jobs until it is stopped, as control does. */
+  const startJobs = () => {
+    const { jobs, work: uow, database, clock } = base;
+    const { data, governance, monitoring, scoring, erasure } = wiring;
+    const handlers = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs, ...erasure.jobs];
+    return startJobWorker({ database, uow, jobs, clock, handlers, log });
+  };
+
   return {
     call,
     token,
     secret,
+    startJobs,
     /** The state folder, which holds connections of data sources too. */
     home,
     routes,
@@ -103,7 +117,7 @@ export async function openControl() {
     database: test.database,
     objects: base.objects,
     /** Takes requests at an address as well; resolves to its URL. */
-    listen: () => app.listen({ host: "127.0.0.1", port: 0 }),
+    listen: (port = 0) => app.listen({ host: "127.0.0.1", port }),
     /** What control does by itself every second and every minute. */
     retraining: wiring.retraining,
     pipelines: wiring.pipelines,
@@ -128,14 +142,21 @@ export async function openControl() {
     },
     /** Lets the waiting jobs of these handlers run to their end; others find theirs too, as in control. */
     async runJobs(handlers: readonly JobHandler[]): Promise<void> {
-      const { jobs, work: uow, database, clock } = base;
-      const { data, governance, monitoring, scoring, erasure } = wiring;
-      const every = [...data.jobs, ...governance.jobs, ...monitoring.jobs, ...scoring.jobs, ...erasure.jobs];
-      const worker = await startJobWorker({ database, uow, jobs, clock, handlers: every, log });
+      const worker = await startJobs();
       try {
         await untilNoneOpen(test.database, handlers);
       } finally {
         await worker.stop();
+      }
+    },
+    /** Performs the effects outside SQL that are due. */
+    async runIntents(): Promise<number> {
+      const { database, clock } = base;
+      const reconciler = await startReconciler({ database, clock, log, handlers: wiring.data.intents });
+      try {
+        return await reconciler.runOnce();
+      } finally {
+        await reconciler.stop();
       }
     },
     jobs: {

@@ -24,8 +24,9 @@ export interface TeamWorld {
   ) => Promise<string>;
 }
 
-export async function openTeamWorld(): Promise<TeamWorld> {
-  const control = await openControl();
+/** @param settings of control, by their names */
+export async function openTeamWorld(settings: Readonly<Record<string, string>> = {}): Promise<TeamWorld> {
+  const control = await openControl(settings);
   const acme = await bootstrapAcme(control, control.secret);
   const tokens = new Map<string, Promise<string>>();
   const as = (name: string): Promise<string> => {

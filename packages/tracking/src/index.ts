@@ -6,6 +6,7 @@ import { answerAsMlflow } from "./routes/mlflow-errors.ts";
 import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
+export { findRunFile } from "./artifacts/artifacts.ts";
 export {
   type Attempt,
   type AttemptDeps,

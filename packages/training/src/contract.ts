@@ -16,6 +16,12 @@ export const TrainingRunRequest = Type.Object(
     }),
     params: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Boolean()])),
     seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }),
+    backend: Type.Optional(
+      Type.Union([Type.Literal("process"), Type.Literal("ray")], {
+        description:
+          "Where it runs: an isolated process beside the server (without a word), or a job of the Ray cluster that the operator configured",
+      }),
+    ),
     checkpointIntervalSeconds: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -69,6 +75,15 @@ export const TrainingPrivacy = Type.Object({
 });
 export type TrainingPrivacy = Static<typeof TrainingPrivacy>;
 
+/** Where a run was trained, other than beside the server. */
+export const TrainingBackendRecord = Type.Object({
+  kind: Type.Literal("ray"),
+  version: Type.String({ description: "Of Ray, as the trainer found it" }),
+  region: Type.String({ description: "As the operator declares it" }),
+  owner: Type.String({ description: "As the operator declares it" }),
+});
+export type TrainingBackendRecord = Static<typeof TrainingBackendRecord>;
+
 /** Everything that went in and came out: same inputs, same model, where the library allows. */
 export const TrainingRunResult = Type.Object({
   model: Sha256,
@@ -88,6 +103,7 @@ export const TrainingRunResult = Type.Object({
   isolation: Type.Union([Type.Literal("namespaces"), Type.Literal("account"), Type.Literal("none")], {
     description: "What kept the trainer from the server's files and processes",
   }),
+  backend: Type.Optional(TrainingBackendRecord),
   privacy: Type.Optional(TrainingPrivacy),
 });
 export type TrainingRunResult = Static<typeof TrainingRunResult>;

@@ -4,18 +4,26 @@ import { trainingRunRoutes } from "./routes/training-runs.ts";
 import type { TrainingDeps } from "./training-runs.ts";
 
 export { overdueCheckpoints } from "./attempt-store.ts";
+export {
+  type BackendOutcome,
+  type BackendTask,
+  type RemoteTrainingBackend,
+  stopTrainerIntent,
+} from "./backend.ts";
 export type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 export {
   type EnvironmentDeps,
   ensureEnvironment,
   findPython,
 } from "./environment.ts";
-export { trainingErrors } from "./errors.ts";
+export { type TrainingErrorCode, trainingErrors } from "./errors.ts";
 export { installEnvironmentOf } from "./install-environment.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
-export type { BaseModel, BaseModels, CharterGate, RunTracking } from "./ports.ts";
-export { type Python, pythonMinors } from "./python.ts";
+export { normaliseLock } from "./lock-file.ts";
+export type { BaseModel, BaseModels, CharterGate, RemoteTracking, RunTracking } from "./ports.ts";
+export { type Python, type PythonMinor, pythonMinors } from "./python.ts";
 export { findRun, microsTrained, runsUnderWay } from "./store.ts";
+export { lastLines, metricsOf, mostMetricsBytes } from "./trainer-output.ts";
 export { runProgram, runTrainer } from "./trainer-process.ts";
 export {
   noSuchRun,

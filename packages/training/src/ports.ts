@@ -1,15 +1,20 @@
-import type { CallContext, Environment, Secret, Transaction } from "@portolan/kernel";
+import type { CallContext, Digest, Environment, Place, Secret, Transaction } from "@portolan/kernel";
 
 /** Outside dev nothing trains without a charter in force, and nowhere what it keeps elsewhere. */
 export interface CharterGate {
   /**
    * @returns whether a regulation applies to the use case.
    * @throws PortolanError `charter.not_in_force` when the use case has no fully signed charter and the environment demands one,
-   *   `charter.placement_refused` when it keeps the data out of the place where this process runs.
+   *   `charter.placement_refused` when it keeps the data out of the place where this process runs, or out of `at`.
    */
   requireInForce(
     call: CallContext,
-    what: { readonly useCaseId?: string; readonly environment: Environment },
+    what: {
+      readonly useCaseId?: string;
+      readonly environment: Environment;
+      /** Where the data are to be sent as well. */
+      readonly at?: Place;
+    },
   ): Promise<{ readonly regulated: boolean }>;
 }
 
@@ -26,6 +31,28 @@ export interface BaseModels {
   find(call: CallContext, name: string, version: number): Promise<BaseModel>;
 }
 
+/** One attempt of a run, as its tracking calls are taken. */
+export interface TrackedAttempt {
+  readonly runId: string;
+  readonly environment: Environment;
+  readonly useCaseId?: string;
+  /** How long the trainer may take at most. */
+  readonly lifetimeMs: number;
+}
+
+/** Tracking for trainers elsewhere, which call the server's own address. */
+export interface RemoteTracking {
+  /** A credential for one attempt of a run alone; it ends at its lifetime, and when the run settles. That of an earlier attempt ends with it. */
+  grant(call: CallContext, attempt: TrackedAttempt): Promise<Secret>;
+  /** A file that the run's trainer logged, whose bytes are in the object store. */
+  findFile(
+    call: CallContext,
+    runId: string,
+    /** Below the run's artifacts. */
+    path: string,
+  ): Promise<{ readonly digest: Digest; readonly sizeBytes: number } | undefined>;
+}
+
 /** Where trainers log what they see of their runs; `tracking` has it. */
 export interface RunTracking {
   /**
@@ -35,13 +62,7 @@ export interface RunTracking {
    */
   open(
     call: CallContext,
-    attempt: {
-      readonly runId: string;
-      readonly environment: Environment;
-      readonly useCaseId?: string;
-      /** How long the trainer may take at most. */
-      readonly lifetimeMs: number;
-    },
+    attempt: TrackedAttempt,
     socket: string,
   ): Promise<{
     readonly token: Secret;

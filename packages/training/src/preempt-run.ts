@@ -28,6 +28,7 @@ export async function preemptTrainingRun(
   });
   const { mostPreemptions } = deps.preemption;
   await deps.uow.write(call, async (tx) => {
+    if (run.request.backend === "ray") throw refused(id, "works on a Ray cluster, and keeps its place");
     if (!isPreemptible(run.request)) throw refused(id, "was started as one that keeps its place");
     const attempts = await listAttempts(tx.sql, id);
     if (attempts.filter(({ ending }) => ending === "preempted").length >= mostPreemptions)

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
 
-const mostMetricsBytes = 2 ** 20;
+/** Of `metrics.json`. */
+export const mostMetricsBytes = 2 ** 20;
 
 /**
  * What a trainer that ended by itself has left.
@@ -24,7 +25,15 @@ export async function readOutput(
 async function readMetrics(path: string): Promise<Record<string, number>> {
   if (!(await isPlainFile(path))) throw failed("the trainer left no metrics.json");
   if ((await lstat(path)).size > mostMetricsBytes) throw failed("metrics.json is larger than a mebibyte");
-  const text = await readFile(path, "utf8");
+  return metricsOf(await readFile(path, "utf8"));
+}
+
+/**
+ * The metrics that a trainer left, of the text of its `metrics.json`. Pure.
+ *
+ * @throws PortolanError `training.trainer_failed`
+ */
+export function metricsOf(text: string): Record<string, number> {
   try {
     const found: unknown = JSON.parse(text);
     if (typeof found === "object" && found !== null && !Array.isArray(found)) {

@@ -5,7 +5,6 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
-  type Clock,
   canonicalJson,
   type Digest,
   digestJson,
@@ -18,57 +17,44 @@ import {
   type JsonObject,
   locate,
   newId,
-  type ObjectStore,
   ownerOf,
+  type Place,
   type PlaceDirectory,
   PortolanError,
   requireSeen,
-  type UnitOfWork,
+  type Transaction,
 } from "@portolan/kernel";
 import { listAttempts } from "./attempt-store.ts";
+import {
+  type BackendTask,
+  chosenBackend,
+  type RemoteTrainingBackend,
+  stopTrainerIntent,
+  type TrainerLimits,
+  type TrainingBackend,
+} from "./backend.ts";
 import { requireBase } from "./base-model.ts";
 import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";
 import { privacyOf } from "./differential-privacy.ts";
-import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environment.ts";
 import type { TrainingErrorCode } from "./errors.ts";
-import { findIsolation, type Isolation } from "./isolation.ts";
 import { mayTrain } from "./isolation-level.ts";
 import { workOf } from "./lost-work.ts";
-import type { BaseModels, CharterGate, RunTracking } from "./ports.ts";
-import { type PythonMinor, pythonMinors } from "./python.ts";
+import type { BaseModels, CharterGate } from "./ports.ts";
+import { type ProcessBackendDeps, processBackend } from "./process-backend.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
-import { trackingSocketName } from "./tracking-address.ts";
-import { defaultGraceMs, runTrainer, type TrainerOutcome, type TrainerTask } from "./trainer-process.ts";
-import { type PreemptionRules, WatchedAttempt } from "./watched-attempt.ts";
 
 export const trainingQueue = "training.run";
 
-export interface TrainingDeps {
-  readonly uow: UnitOfWork;
+export interface TrainingDeps extends ProcessBackendDeps {
   readonly authorizer: Authorizer;
-  readonly objects: ObjectStore;
   readonly artifacts: ArtifactCatalogue;
   readonly places: PlaceDirectory;
   readonly charters: CharterGate;
-  readonly tracking: RunTracking;
   readonly baseModels: BaseModels;
-  readonly environments: EnvironmentDeps;
-  /** Commands to try for a Python, e.g. `python3.12`, best first. */
-  readonly pythons: readonly string[];
   readonly workFolder: string;
-  readonly limits: {
-    readonly threads: number;
-    readonly memoryLimitBytes: number;
-    readonly cpuSeconds: number;
-    readonly timeoutMs: number;
-    readonly diskLimitBytes: number;
-  };
-  readonly preemption: PreemptionRules;
-  readonly clock: Clock;
-  /** Folders that no trainer may see, but for what it is shown of them. */
-  readonly hidden: readonly string[];
-  /** How trainers run; by default the best that the machine permits. */
-  readonly isolation?: Isolation;
+  readonly limits: TrainerLimits;
+  /** The Ray cluster that the operator configured; absent: none. */
+  readonly ray?: RemoteTrainingBackend;
 }
 
 /** How a run is begun, beside what it is made from. */
@@ -98,9 +84,10 @@ export async function startTrainingRun(
   const baseModel = named.baseModel && (await requireBase(deps.baseModels, call, named, place));
   const request = { ...named, ...ownerOf(place), ...(baseModel ? { baseModel } : {}) };
   const scope = { environment, ...ownerOf(place) };
-  const { regulated } = await deps.charters.requireInForce(call, scope);
-  const { level } = deps.isolation ?? (await findIsolation());
-  if (!mayTrain({ regulated, level })) throw notIsolated();
+  const backend = backendOf(deps, request);
+  const { regulated } = await deps.charters.requireInForce(call, { ...scope, ...placeOf(backend) });
+  const level = await backend.isolationLevel();
+  if (!mayTrain({ regulated, level })) throw notIsolated(request.backend);
   // The trainer and its locks must be this work's own: a digest alone gives nobody the bytes of others.
   for (const digest of [request.code, ...Object.values(request.locks)])
     await deps.artifacts.require(call, digest, { environment, ...place });
@@ -171,6 +158,7 @@ export function trainingJob(deps: TrainingDeps): JobHandler {
       if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `training.run.${state}`, subject: id });
       await deps.tracking.settle(tx, id);
+      await endElsewhere(deps, tx, id);
       // Nobody goes on from its checkpoint; what it wrote stays to be read.
       const folder = join(deps.workFolder, id);
       for (const name of await readdir(folder).catch(() => []))
@@ -194,8 +182,9 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
       return { request: run.request, set };
     });
     // The charter may have come to keep the data elsewhere while the run waited, or between two starts.
-    await deps.charters.requireInForce(job.call, runPlace(pinned.request));
-    const result = await job.effect("train", () => produce(deps, job, id, pinned));
+    const backend = backendOf(deps, pinned.request);
+    await deps.charters.requireInForce(job.call, { ...runPlace(pinned.request), ...placeOf(backend) });
+    const result = await job.effect("train", () => produce(deps, backend, job, id, pinned));
     // Model and log are in the object store and on the job's record: whoever reads "succeeded" finds no folder any more.
     await rm(join(deps.workFolder, id), { recursive: true, force: true });
     return await job.step("publish", async (tx) => {
@@ -205,12 +194,13 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
         { digest: result.model, kind: "model" },
         { digest: result.log, kind: "training_log" },
       ]);
-      const { python, data, code, isolation, privacy } = result;
+      const { python, data, code, isolation, privacy, backend: where } = result;
       const detail = {
         python,
         data,
         code,
         isolation,
+        ...(where ? { backend: where } : {}),
         ...(privacy ? { epsilon: privacy.epsilon, delta: privacy.delta } : {}),
       };
       await tx.record({
@@ -231,6 +221,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     await job.step("fail", async (tx) => {
       await updateRun(tx.sql, id, { failure }, tx.now);
       await deps.tracking.settle(tx, id);
+      await endElsewhere(deps, tx, id);
       await tx.record({ event: "training.run.failed", subject: id });
       return null;
     });
@@ -242,6 +233,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
 /** What another try would not change. */
 const settledCodes: readonly string[] = [
   "training.trainer_failed" satisfies TrainingErrorCode,
+  "training.inputs_too_large" satisfies TrainingErrorCode,
   "charter.placement_refused",
   "charter.not_in_force",
 ];
@@ -253,111 +245,85 @@ interface Pinned {
 
 async function produce(
   deps: TrainingDeps,
+  backend: TrainingBackend,
   job: JobRun,
   id: string,
   pinned: Pinned,
 ): Promise<TrainingRunResult> {
   const { request, set } = pinned;
-  const locked = pythonMinors.filter((minor): minor is PythonMinor => request.locks[minor] !== undefined);
-  const python = await findPython(deps.pythons, locked, deps.environments.installEnvironment);
-  const lock = request.locks[python.minor] as Digest;
-  await job.progress(0.1, `environment for Python ${python.version}`);
-  const text = new TextDecoder().decode(await deps.objects.get(lock));
-  const environment = await ensureEnvironment(deps.environments, text, python);
-  await job.progress(0.3, environment.built ? "environment built; training" : "environment cached; training");
+  const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
+  const base = request.baseModel?.digest as Digest | undefined;
+  const task = await layOut(deps, job, id, pinned, canonicalJson(spec));
+  const { model, metrics, log, lock, ...how } = await backend.train(task);
+  const privacy = privacyOf(request);
+  return {
+    model: model.digest,
+    modelSizeBytes: model.sizeBytes,
+    metrics,
+    log: (await deps.objects.putFile(log)).digest,
+    data: set.object,
+    ...(base ? { base } : {}),
+    code: request.code,
+    params: digestJson(spec),
+    environmentLock: lock,
+    seed: request.seed,
+    ...how,
+    ...(privacy ? { privacy } : {}),
+  };
+}
+
+/** The run's folder with its program and parameters. */
+async function layOut(
+  deps: TrainingDeps,
+  job: JobRun,
+  id: string,
+  { request, set }: Pinned,
+  params: string,
+): Promise<BackendTask> {
   const folder = join(deps.workFolder, id);
   await mkdir(folder, { recursive: true });
   const code = join(folder, "train.py");
   await rm(code, { force: true });
   await writeFile(code, await deps.objects.get(request.code as Digest));
   await chmod(code, 0o444);
-  const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
   const paramsFile = join(folder, "params.json");
-  await writeFile(paramsFile, canonicalJson(spec));
+  await writeFile(paramsFile, params);
   const base = request.baseModel?.digest as Digest | undefined;
-  const outcome = await tracked(
-    deps,
-    job,
-    { id, request, folder, python: python.path },
-    {
-      interpreter: environment.interpreter,
-      code,
-      trainingSet: await deps.objects.localPath(set.object as Digest),
-      ...(base ? { baseModel: await deps.objects.localPath(base) } : {}),
-      paramsFile,
-      folder,
-      readable: [environment.folder, python.prefix],
-      hidden: deps.hidden,
-      ...deps.limits,
-      ...(deps.isolation ? { isolation: deps.isolation } : {}),
-      signal: job.signal,
-    },
-  );
-  const privacy = privacyOf(request);
   return {
-    ...(await kept(deps.objects, outcome)),
-    data: set.object,
-    ...(base ? { base } : {}),
-    code: request.code,
-    params: digestJson(spec),
-    environmentLock: lock,
-    python: python.version,
-    seed: request.seed,
-    ...(privacy ? { privacy } : {}),
+    call: job.call,
+    runId: id,
+    request,
+    folder,
+    code,
+    trainingSet: await deps.objects.localPath(set.object as Digest),
+    ...(base ? { baseModel: await deps.objects.localPath(base) } : {}),
+    paramsFile,
+    limits: deps.limits,
+    signal: job.signal,
+    progress: (fraction, note) => job.progress(fraction, note),
   };
 }
 
-/** What came out, in the object store. */
-async function kept(objects: ObjectStore, { model, metrics, log, isolation }: TrainerOutcome) {
-  const { digest, sizeBytes } = await objects.putFile(model);
-  return {
-    model: digest,
-    modelSizeBytes: sizeBytes,
-    metrics,
-    log: (await objects.putFile(log)).digest,
-    networkBlocked: isolation.networkBlocked,
-    isolation: isolation.level,
-  };
+function backendOf(deps: TrainingDeps, request: TrainingRunRequest): TrainingBackend {
+  return chosenBackend(request, { here: processBackend(deps), ...(deps.ray ? { ray: deps.ray } : {}) });
 }
 
-interface TrackedTask {
-  readonly id: string;
-  readonly request: TrainingRunRequest;
-  readonly folder: string;
-  /** The machine's own, not the environment's. */
-  readonly python: string;
+function placeOf({ place }: TrainingBackend): { readonly at?: Place } {
+  return place ? { at: place } : {};
 }
 
-/**
- * Runs the trainer with a tracking address, which is there for as long as it runs.
- *
- * @throws JobDeferred where it made room: the run waits again, behind those of its priority
- */
-async function tracked(
-  deps: TrainingDeps,
-  job: JobRun,
-  { id, request, folder, python }: TrackedTask,
-  task: TrainerTask,
-): Promise<TrainerOutcome> {
-  const socket = join(folder, trackingSocketName);
-  const { noticeMs } = deps.preemption;
-  const lifetimeMs = task.timeoutMs + Math.max(defaultGraceMs, noticeMs);
-  const session = await deps.tracking.open(job.call, { runId: id, ...runPlace(request), lifetimeMs }, socket);
-  try {
-    const tracking = { runId: id, socket, token: session.token, python };
-    const attempt = await WatchedAttempt.begin(deps, job.call, { id, request, folder });
-    const end = await attempt.run(
-      (makeRoom) => runTrainer({ ...task, tracking, makeRoom, noticeMs }),
-      job.signal,
-    );
-    if ("outcome" in end) return end.outcome;
-    throw new JobDeferred(deps.clock.now(), `made room (${end.preempted}); goes on from its checkpoint`);
-  } finally {
-    await session.close();
-  }
+/** What works elsewhere does not end with this process: ending it is an effect that is performed until it is done. */
+async function endElsewhere(deps: TrainingDeps, tx: Transaction, id: string): Promise<void> {
+  const run = deps.ray && (await findRun(tx.sql, tx.call.actor.organisationId, id));
+  if (run?.request.backend === "ray") await tx.intend(stopTrainerIntent, { runId: id });
 }
 
-function notIsolated(): PortolanError<TrainingErrorCode> {
+function notIsolated(backend: TrainingRunRequest["backend"]): PortolanError<TrainingErrorCode> {
+  if (backend === "ray")
+    return new PortolanError("training.not_isolated", {
+      detail: "a Ray cluster keeps no job from another one, and a regulation applies to the use case",
+      mend: "Leave `backend` out: beside the server a trainer is isolated.",
+    });
   return new PortolanError("training.not_isolated", {
     detail:
       "this machine cannot keep a trainer from the server's files, and a regulation applies to the use case",

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrainingSetView } from "@portolan/features/contract";
 import { PortolanError } from "@portolan/kernel";
-import type { TrainingRunResult, TrainingRunView } from "@portolan/training/contract";
+import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "@portolan/training/contract";
 import type { CliErrorCode } from "../errors.ts";
 import type { TrainingFolder } from "../training-folder.ts";
 import type { ApiClient } from "./api-client.ts";
@@ -36,6 +36,8 @@ export interface TrainingWork {
   readonly trainingSetId: string;
   readonly seed: number;
   readonly baseModel?: { readonly name: string; readonly version: number };
+  /** Absent: beside the server. */
+  readonly backend?: NonNullable<TrainingRunRequest["backend"]>;
   readonly checkpointIntervalSeconds?: number;
   readonly preemptible?: boolean;
 }

@@ -15,6 +15,7 @@ interface TrainOptions {
   readonly environment: string;
   readonly seed: string;
   readonly save?: string;
+  readonly backend?: string;
   readonly checkpointEvery?: string;
   readonly preemptible?: boolean;
 }
@@ -28,6 +29,7 @@ export function registerTrain(model: Command, contextOf: ContextOf): void {
     .requiredOption("--use-case <name>", "use case that it belongs to")
     .option("--environment <name>", "whose data it learns from: dev, staging or production", "production")
     .option("--seed <number>", "what its randomness starts from, 0 to 4294967295", "7")
+    .option("--backend <name>", "where it runs: process (beside the server, the default) or ray")
     .option("--checkpoint-every <seconds>", "its program leaves a checkpoint at least so often; watched")
     .option("--preemptible", "it makes room for more urgent runs, in production too")
     .option("--no-preemptible", "it keeps its place, outside production too")
@@ -47,6 +49,7 @@ Example:
       const manner = mannerOf(options);
       const files = await readTrainingFolder(resolve(context.cwd, folder ?? "training"));
       const seed = seedOf(options.seed);
+      const backend = backendOf(options.backend);
       const api = await connect(context);
       const { id: useCaseId } = await findUseCase(api, options.useCase);
       const place = { environment: options.environment, useCaseId };
@@ -59,6 +62,7 @@ Example:
         folder: files,
         trainingSetId: trainingSet,
         seed,
+        ...(backend === undefined ? {} : { backend }),
         ...manner,
       });
       context.output.note(`training run ${started.id}`);
@@ -83,6 +87,13 @@ function seedOf(text: string): number {
   if (text !== "" && Number.isInteger(seed) && seed >= 0 && seed <= 4_294_967_295) return seed;
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `--seed ${text.slice(0, 20)} is no whole number from 0 to 4294967295`,
+  });
+}
+
+function backendOf(name: string | undefined): "process" | "ray" | undefined {
+  if (name === undefined || name === "process" || name === "ray") return name;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `--backend ${name.slice(0, 20)} is neither process nor ray`,
   });
 }
 

@@ -1,6 +1,6 @@
 import { delimiter, join } from "node:path";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
-import { assertPlacement } from "@portolan/charter/policy";
+import { assertPlacement, judgePlacement, placementRefused } from "@portolan/charter/policy";
 import {
   createAcceptedHistory,
   createRowsAccess,
@@ -15,6 +15,7 @@ import {
   type SubscriberRights,
 } from "@portolan/data";
 import type { AcceptedPlace } from "@portolan/data/contract";
+import type { IntentHandler } from "@portolan/database";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import {
   EarlyEvents,
@@ -32,6 +33,7 @@ import {
   type Environment,
   isPortolanError,
   type JobHandler,
+  type Place,
   PortolanError,
   readAddressRules,
 } from "@portolan/kernel";
@@ -49,6 +51,7 @@ import { wireByteRemoval } from "./erasure.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { openConfiguredStore } from "./online-store.ts";
+import { stopTrainerHandler, wireRay } from "./ray.ts";
 
 export interface DataWiring {
   readonly data: DataDeps;
@@ -56,6 +59,8 @@ export interface DataWiring {
   readonly training: TrainingDeps;
   readonly residency: ResidencyCheck;
   readonly jobs: readonly JobHandler[];
+  /** What the reconciler does. */
+  readonly intents: readonly IntentHandler[];
   /** Brings accepted events online before their batch. */
   readonly early: EarlyEvents;
   /** Reads the topics that somebody subscribed to, until it is stopped. */
@@ -87,6 +92,7 @@ export async function wireData(
   const { places } = identity.directory;
   const home = config.PORTOLAN_HOME;
   const residency = residencyCheck(base, charter);
+  const ray = wireRay(base);
   const engine = createDuckDbEngine();
   const workFolder = join(home, "work");
   const online = await openConfiguredStore(base);
@@ -104,27 +110,41 @@ export async function wireData(
     ...besideThis(base, identity),
   };
   const features: FeatureDeps = { ...data, ...readingData(data), online };
-  const training: TrainingDeps = {
-    ...shared,
-    tracking,
-    baseModels,
-    charters: trainingCharters(charter, residency),
-    environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
-    pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
-    limits: trainerLimits,
-    preemption: preemptionOf(config),
-    clock: base.clock,
-    hidden: [home],
-  };
+  const charters = trainingCharters(base, charter, residency);
+  const training = trainingDeps(base, shared, { charters, tracking, baseModels, ...(ray ? { ray } : {}) });
   return {
     data,
     features,
     training,
     residency,
     jobs: dataJobs(base, { data, features, training }),
+    intents: ray ? [stopTrainerHandler(ray)] : [],
     early,
     runSubscriptions: () => runSubscriptions({ ...data, ...readerOf(base, identity, charter) }),
     close: () => online.close(),
+  };
+}
+
+type SharedDeps = Pick<
+  TrainingDeps,
+  "uow" | "authorizer" | "objects" | "artifacts" | "places" | "workFolder"
+>;
+
+function trainingDeps(
+  { config, clock }: Foundation,
+  shared: SharedDeps,
+  given: Pick<TrainingDeps, "charters" | "tracking" | "baseModels" | "ray">,
+): TrainingDeps {
+  const home = config.PORTOLAN_HOME;
+  return {
+    ...shared,
+    ...given,
+    environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
+    pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
+    limits: trainerLimits,
+    preemption: preemptionOf(config),
+    clock,
+    hidden: [home],
   };
 }
 
@@ -175,13 +195,41 @@ async function requireCharter(
 }
 
 /** A trainer reads the data: it runs only where the charter lets them be. */
-function trainingCharters(charter: CharterDeps, residency: ResidencyCheck): TrainingDeps["charters"] {
+function trainingCharters(
+  base: Foundation,
+  charter: CharterDeps,
+  residency: ResidencyCheck,
+): TrainingDeps["charters"] {
   return {
-    requireInForce: async (call, what) => {
+    requireInForce: async (call, { at, ...what }) => {
       await residency.require(call, { ...what, name: "trainer" });
+      if (at) await requireSentThere(base, charter, call, what, at);
       return regulationOf(charter, call, what);
     },
   };
+}
+
+/** Refuses, with a ledger row, to send data to a cluster that stands where the charter in force does not let them be. */
+async function requireSentThere(
+  base: Foundation,
+  charter: CharterDeps,
+  call: CallContext,
+  what: { readonly useCaseId?: string; readonly environment: Environment },
+  { region, owner }: Place,
+): Promise<void> {
+  const found = await requireCharter(charter, call, what);
+  if (!found) return;
+  const { environment } = what;
+  const verdict = judgePlacement(found.charter, { name: "ray", kind: "backend", region, owner, environment });
+  if (verdict.kind === "allowed") return;
+  await base.work.write(call, (tx) =>
+    tx.record({
+      event: "training.placement.refused",
+      subject: what.useCaseId ?? "ray",
+      detail: { region, owner, backend: "ray" },
+    }),
+  );
+  throw placementRefused(verdict.refusals);
 }
 
 /** Whether what is trained there is regulated. */

@@ -126,6 +126,19 @@ export async function openArtifact(
   return { localPath: await deps.objects.localPath(file.digest), sizeBytes: file.sizeBytes };
 }
 
+/**
+ * A file that a run's trainer logged, by its path below the run's artifacts. Rights are not asked: for who works at the run itself.
+ */
+export async function findRunFile(
+  { work }: Pick<ArtifactDeps, "work">,
+  call: CallContext,
+  runId: string,
+  path: string,
+): Promise<Pick<StoredArtifact, "digest" | "sizeBytes"> | undefined> {
+  const rows = await work.read(call, (sql) => listArtifactRows(sql, { runId }, path));
+  return rows.find((one) => one.path === path);
+}
+
 /** One entry of a folder. */
 export interface ArtifactEntry {
   /** The name within the folder. */
