@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { environments } from "@portolan/kernel";
-import { compileCache } from "../../../tools/compile-cache.ts";
 import { freePort } from "../../cli/src/supervisor/ports.ts";
 import type { Answer, Api, ApiMethod } from "./api.ts";
 
@@ -92,7 +91,6 @@ function run(options: ControlOptions & { readonly home: string; readonly port: n
   const child = spawn(process.execPath, [main], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
-      ...compileCache,
       PATH: process.env["PATH"],
       PORTOLAN_HOME: options.home,
       CONTROL_PORT: String(options.port),

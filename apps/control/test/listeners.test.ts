@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeTestCertificate } from "@portolan/testkit/certificate";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { compileCache } from "../../../tools/compile-cache.ts";
 import { freePort } from "../../cli/src/supervisor/ports.ts";
 import { controlExit } from "./control-process.ts";
 
@@ -65,7 +64,7 @@ test("there it speaks TLS only and shows no metrics, which have a listener of th
 function started(env: Readonly<Record<string, string>>): Promise<string> {
   const running = spawn(process.execPath, [main], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...compileCache, PATH: process.env["PATH"], PORTOLAN_HOME: home, ...env },
+    env: { PATH: process.env["PATH"], PORTOLAN_HOME: home, ...env },
   });
   child = running;
   let log = "";
