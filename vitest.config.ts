@@ -4,9 +4,7 @@ import { LongestFirst } from "./tools/test-order.ts";
 
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
 
-/**
- * How many files of T1 and T2 run beside each other: they start databases and processes and wait for them, so one more than there are cores.
- */
+/** How many files of T2 run beside each other: they start whole products and wait for them, so one more than there are cores. */
 const besideEachOther = Math.min(4, availableParallelism() + 1);
 
 /**
@@ -35,8 +33,6 @@ export default defineConfig({
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
           exclude: never,
           pool: "forks",
-          maxWorkers: besideEachOther,
-          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 240_000,
         },

@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 export const slowFiles: readonly string[] = [
   "test/services/demo.test.ts",
+  "test/product/templates.test.ts",
   "test/chaos/processes.test.ts",
   "test/product/static-stability.test.ts",
   "test/services/full-disk.test.ts",
