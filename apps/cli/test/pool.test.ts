@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,6 +18,9 @@ beforeAll(() => {
   writeFileSync(join(folder, "machines.csv"), machines.join("\n"));
   writeFileSync(join(folder, "pods.csv"), pods.join("\n"));
   writeFileSync(join(folder, "usage.csv"), usage);
+  // Without a byte on the disk.
+  writeFileSync(join(folder, "large.csv"), "");
+  truncateSync(join(folder, "large.csv"), 2 ** 30);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -87,6 +90,7 @@ test.each([
   [["simulate", "--machines", "machines.csv", "--pods", "pods.csv", "--seeds", "0"], "--seeds"],
   [["compare", "--usage", "usage.csv", "--dedicated", "nobody=3"], 'no usage of the team "nobody"'],
   [["compare", "--usage", "nothing.csv"], "does not exist"],
+  [["compare", "--usage", "large.csv"], "at most a million lines"],
 ] as const)("%j is refused with what to do", async (args, words) => {
   const { code, err } = await pool(...args);
   expect(code).toBe(1);
