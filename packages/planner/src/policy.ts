@@ -5,4 +5,5 @@ export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";
 export { mergePriceBooks, parsePriceFile, staleFrom } from "./price-book.ts";
 export { renderPlan } from "./render-plan.ts";
+export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";

@@ -9,7 +9,15 @@ import {
   templateNames,
 } from "@portolan/charter/templates";
 import { PortolanError, systemClock } from "@portolan/kernel";
-import { mergePriceBooks, parsePriceFile, planCharter, planJson, renderPlan } from "@portolan/planner/policy";
+import {
+  explainSources,
+  mergePriceBooks,
+  parsePriceFile,
+  planCharter,
+  planJson,
+  renderPlan,
+  sourceFigures,
+} from "@portolan/planner/policy";
 import { readShippedPrices } from "@portolan/planner/prices";
 import type { Command } from "commander";
 import { applyProject, type Change } from "../client/apply.ts";
@@ -138,6 +146,8 @@ async function copyNew(from: string, to: string, force: boolean): Promise<string
 interface PlanOptions {
   readonly prices?: string;
   readonly keep?: boolean;
+  readonly explainSources?: boolean;
+  readonly all?: boolean;
 }
 
 function registerPlan(program: Command, contextOf: ContextOf): void {
@@ -146,9 +156,21 @@ function registerPlan(program: Command, contextOf: ContextOf): void {
     .description("What the charter will cost in production, where it may run, and what is missing")
     .option("--prices <file>", "your own prices: they win over the shipped ones")
     .option("--keep", "keep the plan on the server, to compare with what really happens")
-    .addHelpText("after", "\nExample:\n  portolan plan examples/flight-delays --json")
+    .option(
+      "--explain-sources",
+      "no plan: the figures of the articles that this product answers, reckoned again; those that do not come out",
+    )
+    .option("--all", "with --explain-sources: those too that come out as stated")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan plan examples/flight-delays --json\n  portolan plan --explain-sources",
+    )
     .action(async (folder: string | undefined, options: PlanOptions, command: Command) => {
       const context = contextOf(command);
+      if (options.explainSources) {
+        context.output.result(sourceFigures, explainSources(options.all === true));
+        return;
+      }
       const root = resolve(context.cwd, folder ?? ".");
       const file = await readText(join(root, "charter.yaml"));
       const prices =
