@@ -104,6 +104,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctorCommand },

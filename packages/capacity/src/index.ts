@@ -22,3 +22,10 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
+export type { ServiceTimes } from "./replicas/queue.ts";
+export {
+  type QueueFigures,
+  type ReplicaAnswer,
+  type ReplicaQuestion,
+  replicasFor,
+} from "./replicas/replicas-for.ts";

@@ -1,0 +1,127 @@
+import { type QueueFigures, type ReplicaAnswer, type ReplicaQuestion, replicasFor } from "@portolan/capacity";
+import { parseDurationMs } from "@portolan/kernel";
+import { type Command, Option } from "commander";
+import { badUsage } from "../pool/input.ts";
+import type { ContextOf } from "../program.ts";
+
+interface ReplicaOptions {
+  readonly rate: string;
+  readonly takes: string;
+  readonly within: string;
+  readonly share: string;
+  readonly times: "exponential" | "constant";
+  readonly peak: string;
+  readonly batch: string;
+  readonly batchWait: string;
+  readonly spare: string;
+}
+
+/** How many replicas a latency objective takes; needs no server. */
+export function registerReplicasCommand(program: Command, contextOf: ContextOf): void {
+  program
+    .command("replicas")
+    .description("How many replicas answer requests in time, or why no number of them does; needs no server")
+    .requiredOption("--rate <number>", "requests a second on average, or a day: 5000000/d")
+    .requiredOption("--takes <duration>", "what a request, or a batch, takes in a replica, such as 50ms")
+    .requiredOption("--within <duration>", "what the objective allows, such as 200ms")
+    .option("--share <number>", "of the requests that it is for", "0.95")
+    .addOption(
+      new Option(
+        "--times <kind>",
+        "how times vary: those of most services, or not at all (one size of inputs)",
+      )
+        .choices(["exponential", "constant"])
+        .default("exponential"),
+    )
+    .option("--peak <factor>", "the rate at the peak beside the average", "1")
+    .option("--batch <number>", "requests that a replica answers at once", "1")
+    .option("--batch-wait <duration>", "how long the first waits for others", "0ms")
+    .option(
+      "--spare <number>",
+      "replicas beyond those that carry the peak: one that fails, one that starts",
+      "1",
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan replicas --rate 100 --takes 50ms --within 200ms\n  portolan replicas --rate 5000000/d --peak 3 --takes 10ms --within 50ms --share 0.99",
+    )
+    .action((options: ReplicaOptions, command: Command) => {
+      const { output } = contextOf(command);
+      const question = questionOf(options);
+      const answer = replicasFor(question);
+      output.result({ question, ...answer }, answerText(question, answer));
+    });
+}
+
+function questionOf(options: ReplicaOptions): ReplicaQuestion {
+  const [, rate = "", day] = /^([\d.]+)(\/d)?$/.exec(options.rate) ?? [];
+  const batch = numberOf("--batch", options.batch, 1, 10_000);
+  const spare = numberOf("--spare", options.spare, 0, 1000);
+  if (!Number.isInteger(batch) || !Number.isInteger(spare))
+    throw badUsage("--batch and --spare are whole numbers", "Say --batch 16 --spare 1.");
+  return {
+    perSecond: numberOf("--rate", rate, 1e-6, 1e12) / (day === undefined ? 1 : 86_400),
+    serviceSeconds: secondsOf("--takes", options.takes),
+    withinSeconds: secondsOf("--within", options.within),
+    share: numberOf("--share", options.share, 0.01, 0.999999),
+    times: options.times,
+    peak: numberOf("--peak", options.peak, 0.01, 1000),
+    batch,
+    batchWaitSeconds: options.batchWait === "0ms" ? 0 : secondsOf("--batch-wait", options.batchWait),
+    spare,
+  };
+}
+
+function numberOf(option: string, text: string, least: number, most: number): number {
+  const value = text === "" ? Number.NaN : Number(text);
+  if (value >= least && value <= most) return value;
+  throw badUsage(
+    `${option} is no number of ${least} to ${most}`,
+    "See the examples of portolan replicas --help.",
+  );
+}
+
+function secondsOf(option: string, text: string): number {
+  try {
+    const ms = parseDurationMs(text);
+    if (ms > 0) return ms / 1000;
+  } catch {
+    // Said below, with the option.
+  }
+  throw badUsage(`${option} ${text.slice(0, 40)} is no duration`, "Write it as 50ms or 2s.");
+}
+
+function answerText(
+  { perSecond, peak, share, withinSeconds }: ReplicaQuestion,
+  answer: ReplicaAnswer,
+): string {
+  const { needed, spare, figures, beside } = answer;
+  const rate = Number((perSecond * peak).toPrecision(4));
+  return [
+    `${needed + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${spare} beyond.`,
+    `${Number((100 * share).toPrecision(6))} % are asked for within ${1000 * withinSeconds} ms; ${(100 * (1 - figures.late)).toFixed(2)} % are.`,
+    "",
+    "replicas    busy   have to wait   mean wait   in time   at that share",
+    ...beside.map(line),
+  ].join("\n");
+}
+
+function line({
+  replicas,
+  utilisation,
+  waitProbability,
+  meanWaitMs,
+  quantileMs,
+  late,
+}: QueueFigures): string {
+  const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const ms = (value: number | null) => (value === null ? "no end" : `${value.toFixed(1)} ms`);
+  return [
+    String(replicas).padStart(8),
+    percent(utilisation).padStart(8),
+    percent(waitProbability).padStart(15),
+    ms(meanWaitMs).padStart(12),
+    percent(1 - late).padStart(10),
+    ms(quantileMs).padStart(16),
+  ].join("");
+}
