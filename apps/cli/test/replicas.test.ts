@@ -13,9 +13,8 @@ async function replicas(...args: string[]): Promise<{ code: number; out: string;
 }
 
 test("a bank's five million answers a day are counted at their peak, with a spare one", async () => {
-  const { out } = await replicas(
-    ...["--rate", "5000000/d", "--peak", "3", "--takes", "10ms", "--within", "50ms", "--share", "0.99"],
-  );
+  const bank = ["--rate", "5000000/d", "--peak", "3", "--takes", "10ms", "--within", "50ms"];
+  const { out } = await replicas(...bank, "--share", "0.99");
   expect(out).toContain("5 replicas: 4 for 173.6 requests a second at the peak, 1 beyond.");
   const { out: json } = await replicas("--rate", "100", "--takes", "50ms", "--within", "200ms", "--json");
   expect(JSON.parse(json)).toMatchObject({ needed: 7, spare: 1, figures: { replicas: 7 } });

@@ -17,8 +17,8 @@ import {
 import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import { badUsage, readInput } from "../pool/input.ts";
 import type { ContextOf } from "../program.ts";
+import { badUsage, readInput } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
 
 /** How single cards can be cut. */

@@ -13,10 +13,10 @@ import {
 import { seededRandom } from "@portolan/numerics";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import { badUsage, readInput } from "../pool/input.ts";
 import { allocationPicture, poolingPicture } from "../pool/pictures.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
+import { badUsage, readInput } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
 import { registerPoolMigCommands } from "./pool-mig.ts";
 

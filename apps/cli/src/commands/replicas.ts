@@ -1,8 +1,8 @@
 import { type QueueFigures, type ReplicaAnswer, type ReplicaQuestion, replicasFor } from "@portolan/capacity";
 import { parseDurationMs } from "@portolan/kernel";
 import { type Command, Option } from "commander";
-import { badUsage } from "../pool/input.ts";
 import type { ContextOf } from "../program.ts";
+import { badUsage } from "../read-input.ts";
 
 interface ReplicaOptions {
   readonly rate: string;

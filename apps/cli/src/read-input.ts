@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { PortolanError } from "@portolan/kernel";
-import type { CliContext } from "../context.ts";
-import type { CliErrorCode } from "../errors.ts";
+import type { CliContext } from "./context.ts";
+import type { CliErrorCode } from "./errors.ts";
 
 /** A million lines of a trace take less than half of it. */
 const mostBytes = 256 * 2 ** 20;
@@ -18,7 +18,7 @@ export async function readInput(context: CliContext, file: string): Promise<stri
   if (size > mostBytes)
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
       detail: `${path} has ${size} bytes; ${mostBytes} are read`,
-      mend: "Name a trace of at most a million lines.",
+      mend: "Name a file of at most a million lines.",
     });
   return readFile(path, "utf8");
 }

@@ -1,0 +1,1 @@
+export { type CsvRow, type CsvTable, readCsv } from "./read-csv.ts";

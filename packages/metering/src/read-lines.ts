@@ -1,0 +1,87 @@
+import { type CsvRow, readCsv } from "@portolan/csv-source";
+import { type Money, money, PortolanError, type Violation } from "@portolan/kernel";
+import type { MeteringErrorCode } from "./errors.ts";
+import type { Bill, BillLine, UsageLine } from "./lines.ts";
+
+/**
+ * @param text CSV with a header: `business_unit,team,use_case,environment,resource,quantity`; use case and environment may be missing
+ * @throws PortolanError `metering.file_not_valid` with the line of each finding
+ */
+export function readUsageLines(text: string, file: string): readonly UsageLine[] {
+  return rowsOf(text, file, ["business_unit", "team", "resource", "quantity"], (row) => ({
+    tenant: {
+      businessUnit: row.named("business_unit"),
+      team: row.text("team"),
+      useCase: row.text("use_case"),
+      environment: row.text("environment"),
+    },
+    resource: row.named("resource"),
+    quantity: millionths(row, "quantity"),
+  }));
+}
+
+/**
+ * @param text CSV with a header: `line,kind,amount,currency,capacity`; kinds are `metered` and `shared`, credits are negative
+ * @throws PortolanError `metering.file_not_valid` with the line of each finding
+ */
+export function readBill(text: string, file: string): Bill {
+  const lines = rowsOf(text, file, ["line", "kind", "amount", "currency"], (row): BillLine => {
+    const kind = row.text("kind") === "shared" ? "shared" : "metered";
+    if (!["metered", "shared"].includes(row.text("kind"))) row.fault("kind: it is metered or shared");
+    const hasCapacity = row.text("capacity") !== "";
+    if (kind === "shared" && hasCapacity) row.fault("capacity: a shared line has none");
+    return {
+      name: row.named("line"),
+      kind,
+      amount: amountOf(row),
+      ...(hasCapacity ? { capacity: millionths(row, "capacity") } : {}),
+    };
+  });
+  const currencies = [...new Set(lines.map(({ amount }) => amount.currency))];
+  if (currencies.length > 1)
+    throw notValid(file, [{ detail: `it has several currencies: ${currencies.join(", ")}`, at: { file } }]);
+  return { currency: currencies[0] ?? "USD", lines };
+}
+
+/** At most six decimals: usage is added up exactly. */
+function millionths(row: CsvRow, column: string): bigint {
+  const text = row.text(column);
+  const [, whole, fraction = ""] = /^(\d{1,15})(?:\.(\d{1,6}))?$/.exec(text) ?? [];
+  if (whole === undefined) {
+    row.fault(
+      `${column}: ${JSON.stringify(text.slice(0, 40))} is no decimal of 0 or more with at most six decimals`,
+    );
+    return 0n;
+  }
+  return BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
+}
+
+function amountOf(row: CsvRow): Money {
+  try {
+    return money(row.text("amount"), row.text("currency"));
+  } catch (error) {
+    row.fault(`amount: ${error instanceof PortolanError ? (error.detail ?? "") : String(error)}`);
+    return money("0", "XXX");
+  }
+}
+
+function rowsOf<T>(
+  text: string,
+  file: string,
+  columns: readonly string[],
+  read: (row: CsvRow) => T,
+): readonly T[] {
+  const { rows, faults } = readCsv({ text, file, columns }, read);
+  if (faults.length > 0) throw notValid(file, faults);
+  return rows;
+}
+
+function notValid(file: string, violations: readonly Violation[]): PortolanError<MeteringErrorCode> {
+  const [first] = violations;
+  const line = first?.at?.line === undefined ? "" : ` line ${first.at.line}`;
+  return new PortolanError<MeteringErrorCode>("metering.file_not_valid", {
+    detail: `${file}${line}: ${first?.detail ?? "not valid"}`,
+    mend: "docs/statements.md shows both files.",
+    violations,
+  });
+}
