@@ -1,6 +1,7 @@
 import { addMoney, allocate, type Money, PortolanError, zeroMoney } from "@portolan/kernel";
 import type { MeteringErrorCode } from "./errors.ts";
 import { type Bill, type BillLine, type Tenant, tenantKey, type UsageLine } from "./lines.ts";
+import { quantityText } from "./quantity.ts";
 
 export interface AllocationOrder {
   /** What nobody used: a line of its own, or split among the tenants of the resource by what they used. */
@@ -13,7 +14,7 @@ export interface AllocationOrder {
 export interface AllocatedLine {
   readonly tenant: Tenant;
   readonly line: string;
-  /** Millionths of the unit; 0 of shared lines. */
+  /** In `partsPerUnit`; 0 of shared lines. */
   readonly quantity: bigint;
   /** For what it used. */
   readonly own: Money;
@@ -100,7 +101,7 @@ function requireBilled(metered: readonly BillLine[], used: ReadonlyMap<string, r
     const sum = tenants.reduce((total, { quantity }) => total + quantity, 0n);
     if (line.capacity !== undefined && sum > line.capacity)
       throw refused(
-        `of ${resource} ${decimal(sum)} was used and ${decimal(line.capacity)} paid for`,
+        `of ${resource} ${quantityText(sum)} was used and ${quantityText(line.capacity)} paid for`,
         "One of both files is of another stretch of time, or counts something twice.",
       );
   }
@@ -201,12 +202,6 @@ const weightScale = 1_000_000_000_000n;
 
 function positive(nanos: bigint): bigint {
   return nanos > 0n ? nanos : 0n;
-}
-
-/** Millionths as a decimal text. */
-export function decimal(millionths: bigint): string {
-  const fraction = (millionths % 1_000_000n).toString().padStart(6, "0").replace(/0+$/, "");
-  return `${millionths / 1_000_000n}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
 function refused(detail: string, mend: string): PortolanError<MeteringErrorCode> {

@@ -14,7 +14,7 @@ export type TenantLevel = (typeof tenantLevels)[number];
 export interface UsageLine {
   readonly tenant: Tenant;
   readonly resource: string;
-  /** In millionths of the resource's unit, so that sums are exact. */
+  /** In `partsPerUnit` of the resource's unit, so that sums are exact. */
   readonly quantity: bigint;
 }
 
@@ -25,7 +25,7 @@ export interface BillLine {
   readonly kind: "metered" | "shared";
   /** Credits are negative. */
   readonly amount: Money;
-  /** What was paid for, in millionths of the unit: what of it nobody used is idle. Absent where only use is billed. */
+  /** What was paid for, in `partsPerUnit`: what of it nobody used is idle. Absent where only use is billed. */
   readonly capacity?: bigint;
 }
 

@@ -1,8 +1,9 @@
 import { addMoney, formatDecimal, isPortolanError, type Money, money, zeroMoney } from "@portolan/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Allocation, type AllocationOrder, allocateBill, decimal } from "./allocate-bill.ts";
+import { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
 import type { Bill, UsageLine } from "./lines.ts";
+import { parseQuantity, quantityText } from "./quantity.ts";
 import { readBill, readUsageLines } from "./read-lines.ts";
 import { rollUp } from "./roll-up.ts";
 
@@ -40,7 +41,7 @@ describe("the article's report", () => {
     expect(
       found.unattributed.map(({ line, quantity, amount }) => [
         line,
-        decimal(quantity),
+        quantityText(quantity),
         formatDecimal(amount),
       ]),
     ).toEqual([["gpu_hours", "17760", "68376"]]);
@@ -109,6 +110,38 @@ describe("shared lines", () => {
       ["74.771", "37.229"],
     );
     expect(formatDecimal(sumOf(found))).toBe("112");
+  });
+});
+
+describe("slices of a card", () => {
+  const cards = "line,kind,amount,currency,capacity\nh100_hours,metered,7,USD,1\n";
+  const used = (...quantities: readonly string[]) =>
+    `business_unit,team,resource,quantity\n${quantities.map((quantity, at) => `unit${at},,h100_hours,${quantity}`).join("\n")}\n`;
+
+  test("seven sevenths are the card, and four quarters too", () => {
+    for (const quantities of [Array<string>(7).fill("1/7"), Array<string>(4).fill("0.25")]) {
+      const found = allocated(separate, cards, used(...quantities));
+      expect(found.unattributed).toEqual([]);
+      const parts = rollUp(found, "businessUnit").map(({ total }) => formatDecimal(total));
+      expect(parts).toEqual(quantities.map(() => (quantities.length === 7 ? "1" : "1.75")));
+    }
+  });
+
+  test("a slice that is stranded beside two of three sevenths is owed by nobody, and the card reconciles", () => {
+    const found = allocated(separate, cards, used("3/7", "3/7"));
+    expect(
+      found.unattributed.map(({ quantity, amount }) => [quantityText(quantity), formatDecimal(amount)]),
+    ).toEqual([["1/7", "1"]]);
+    expect(formatDecimal(sumOf(found))).toBe("7");
+  });
+
+  test("quantities are read and written without loss", () => {
+    for (const text of ["0", "12.5", "0.000001", "3/7", "1/8", "36/7", "999999999999999"])
+      expect(parseQuantity(quantityText(parseQuantity(text) ?? -1n))).toBe(parseQuantity(text));
+    expect(["1/11", "1/0", "-1", "0.0000001", "1e3", "", "1/"].map(parseQuantity)).toEqual(
+      Array(7).fill(undefined),
+    );
+    expect(quantityText(parseQuantity("2/8") ?? 0n)).toBe("0.25");
   });
 });
 

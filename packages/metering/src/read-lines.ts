@@ -2,6 +2,7 @@ import { type CsvRow, readCsv } from "@portolan/csv-source";
 import { type Money, money, PortolanError, type Violation } from "@portolan/kernel";
 import type { MeteringErrorCode } from "./errors.ts";
 import type { Bill, BillLine, UsageLine } from "./lines.ts";
+import { parseQuantity } from "./quantity.ts";
 
 /**
  * @param text CSV with a header: `business_unit,team,use_case,environment,resource,quantity`; use case and environment may be missing
@@ -16,7 +17,7 @@ export function readUsageLines(text: string, file: string): readonly UsageLine[]
       environment: row.text("environment"),
     },
     resource: row.named("resource"),
-    quantity: millionths(row, "quantity"),
+    quantity: quantityOf(row, "quantity"),
   }));
 }
 
@@ -34,7 +35,7 @@ export function readBill(text: string, file: string): Bill {
       name: row.named("line"),
       kind,
       amount: amountOf(row),
-      ...(hasCapacity ? { capacity: millionths(row, "capacity") } : {}),
+      ...(hasCapacity ? { capacity: quantityOf(row, "capacity") } : {}),
     };
   });
   const currencies = [...new Set(lines.map(({ amount }) => amount.currency))];
@@ -43,17 +44,14 @@ export function readBill(text: string, file: string): Bill {
   return { currency: currencies[0] ?? "USD", lines };
 }
 
-/** At most six decimals: usage is added up exactly. */
-function millionths(row: CsvRow, column: string): bigint {
+function quantityOf(row: CsvRow, column: string): bigint {
   const text = row.text(column);
-  const [, whole, fraction = ""] = /^(\d{1,15})(?:\.(\d{1,6}))?$/.exec(text) ?? [];
-  if (whole === undefined) {
+  const found = parseQuantity(text);
+  if (found === undefined)
     row.fault(
-      `${column}: ${JSON.stringify(text.slice(0, 40))} is no decimal of 0 or more with at most six decimals`,
+      `${column}: ${JSON.stringify(text.slice(0, 40))} is no decimal of 0 or more with at most six decimals, nor a part such as 3/7`,
     );
-    return 0n;
-  }
-  return BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
+  return found ?? 0n;
 }
 
 function amountOf(row: CsvRow): Money {

@@ -6,7 +6,7 @@ import { type Tenant, type TenantLevel, tenantLevels } from "./lines.ts";
 export interface StatementLine {
   /** From the business unit down to the level that was asked for. */
   readonly names: readonly string[];
-  /** Millionths of each metered line's unit. */
+  /** Of each metered line, in `partsPerUnit`. */
   readonly quantities: Readonly<Record<string, bigint>>;
   readonly own: Money;
   readonly idle: Money;

@@ -4,7 +4,7 @@ import {
   type Allocation,
   type AllocationOrder,
   allocateBill,
-  decimal,
+  quantityText,
   readBill,
   readUsageLines,
   rollUp,
@@ -160,7 +160,7 @@ function textOf({ lines, unattributed, others, total }: Statement): string {
 
 function usedText(quantities: Readonly<Record<string, bigint>>): string {
   return Object.entries(quantities)
-    .map(([line, quantity]) => `${decimal(quantity)} ${line}`)
+    .map(([line, quantity]) => `${quantityText(quantity)} ${line}`)
     .join(", ");
 }
 
@@ -174,7 +174,7 @@ function cents({ nanos }: Money): string {
 
 function jsonOf({ lines, unattributed, others, total }: Statement) {
   const quantities = (of: Readonly<Record<string, bigint>>) =>
-    Object.fromEntries(Object.entries(of).map(([line, quantity]) => [line, decimal(quantity)]));
+    Object.fromEntries(Object.entries(of).map(([line, quantity]) => [line, quantityText(quantity)]));
   return {
     currency: total.currency,
     lines: lines.map(({ names, quantities: used, own, idle, shared, total: owed }) => ({
@@ -188,7 +188,7 @@ function jsonOf({ lines, unattributed, others, total }: Statement) {
     ...(others === undefined ? {} : { others: formatDecimal(others) }),
     unattributed: unattributed.map(({ line, quantity, amount }) => ({
       line,
-      quantity: decimal(quantity),
+      quantity: quantityText(quantity),
       amount: formatDecimal(amount),
     })),
     total: formatDecimal(total),
