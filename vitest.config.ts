@@ -4,9 +4,6 @@ import { LongestFirst } from "./tools/test-order.ts";
 
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
 
-/** How many files of T2 run beside each other: they start whole products and wait for them, so one more than there are cores. */
-const besideEachOther = Math.min(4, availableParallelism() + 1);
-
 /**
  * One project per tier, see CONTRIBUTING.md. T0 is pure, so that files may share a module cache; everything
  * else gets a process of its own (PGlite, native code, child processes).
@@ -43,8 +40,6 @@ export default defineConfig({
           include: ["test/services/**/*.test.ts", "test/product/**/*.test.ts"],
           exclude: never,
           pool: "forks",
-          maxWorkers: besideEachOther,
-          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

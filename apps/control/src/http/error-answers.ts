@@ -1,4 +1,10 @@
-import { type ErrorCatalogue, problemContentType, toProblem } from "@portolan/http-contract";
+import {
+  type ErrorCatalogue,
+  type Problem,
+  problemContentType,
+  restTaken,
+  toProblem,
+} from "@portolan/http-contract";
 import { isPortolanError, type Logger, PortolanError } from "@portolan/kernel";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
@@ -12,6 +18,8 @@ export function answerErrors(app: FastifyInstance, catalogue: ErrorCatalogue, lo
         { err: error, requestId: request.id, route: request.routeOptions.url },
         "control.request.failed",
       );
+    if (problem.code === "kernel.body_too_large" && !request.raw.complete)
+      return answerEarly(request, reply, problem);
     return reply.code(problem.status).type(problemContentType).send(problem);
   });
   app.setNotFoundHandler((request, reply) => {
@@ -23,6 +31,22 @@ export function answerErrors(app: FastifyInstance, catalogue: ErrorCatalogue, lo
       .type(problemContentType)
       .send(toProblem(error, catalogue, request.id));
   });
+}
+
+/** What was refused by its stated size is answered while its body still comes, and the connection is closed when it has come. */
+async function answerEarly(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem: Problem,
+): Promise<FastifyReply> {
+  reply.hijack();
+  const body = Buffer.from(JSON.stringify(problem));
+  const headers = { connection: "close", "content-type": problemContentType, "content-length": body.length };
+  reply.raw.writeHead(problem.status, { ...reply.getHeaders(), ...headers });
+  reply.raw.write(body);
+  await restTaken(request.raw);
+  reply.raw.end();
+  return reply;
 }
 
 /** Fastify's own refusals (schema, body size, JSON syntax, media type) in our words. */

@@ -1,4 +1,5 @@
 import { type AddressInfo, connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { createLogger, systemClock } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,6 +11,7 @@ beforeAll(async () => {
   const log = createLogger({ name: "test", level: "silent" });
   app = await createServer({ catalogue: errorCatalogue, log, clock: systemClock, describes: false });
   app.get("/here", async () => "here");
+  app.post("/there", { bodyLimit: 1000 }, async () => "there");
   await app.listen({ host: "127.0.0.1", port: 0 });
 });
 afterAll(() => app.close());
@@ -46,3 +48,34 @@ test.each([
 test("HTTP/1.0 knows no Host header", async () => {
   expect(await said("GET /here HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 .*here$/s);
 });
+
+/** All that comes back to somebody who reads nothing until all of the body is sent, piece by piece. */
+async function saidAfterAll(head: string, piece: string, pieces: number): Promise<string> {
+  const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+  socket.pause();
+  let fault = "";
+  socket.on("error", (error) => (fault = error.message));
+  socket.write(head);
+  for (let sent = 0; sent < pieces && !socket.destroyed; sent++) {
+    socket.write(piece);
+    await delay(2);
+  }
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  socket.resume().end();
+  await new Promise<void>((resolve) => (socket.closed ? resolve() : socket.once("close", () => resolve())));
+  return text || fault;
+}
+
+test.each([
+  ["stated", "content-length: 3276800", "x".repeat(2 ** 16)],
+  ["in chunks", "transfer-encoding: chunked", `10000\r\n${"x".repeat(2 ** 16)}\r\n`],
+])(
+  "a body that is too large, its size %s, is refused in words, also to those who first send all of it",
+  async (_how, size, piece) => {
+    const head = `POST /there HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${size}\r\n\r\n`;
+    const text = await saidAfterAll(head, piece, 50);
+    expect(text).toMatch(/^HTTP\/1\.1 413 /);
+    expect(text).toContain('"code":"kernel.body_too_large"');
+  },
+);

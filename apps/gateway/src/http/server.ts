@@ -6,6 +6,7 @@ import {
   malformed,
   malformedAnswer,
   problemContentType,
+  restTaken,
 } from "@portolan/http-contract";
 import type { ClientCertificates } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
@@ -200,37 +201,12 @@ function writeHead(response: ServerResponse, answer: Answer, closes: boolean): U
 
 /** Connections whose request was answered before its end. */
 const answeredEarly = new WeakSet<object>();
-/** Connections that are waited for at the same time; the rest is closed as it is. */
-const mostLingering = 200;
-let lingering = 0;
-
-/** A caller that is still sending reads its refusal within this time, or loses it with its connection. */
-const lingerMs = 5000;
-
-/**
- * Answers a request whose body was not read to its end (too large, refused early), which costs the connection. It is closed when the rest has come
- * in, to be thrown away, or its sender has gone, or has had its time: one that is closed with bytes in it that nobody read is reset, and the reset
- * overtakes the answer. A caller that writes before it reads would never learn why.
- */
+/** Answers a request whose body was not read to its end (too large, refused early), which costs the connection. */
 async function writeEarly(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   const body = writeHead(response, answer, true);
   if (request.method === "HEAD") response.flushHeaders();
   else response.write(body);
   answeredEarly.add(request.socket);
-  if (lingering < mostLingering) await restTaken(request);
+  await restTaken(request);
   response.end();
-}
-
-async function restTaken(request: IncomingMessage): Promise<void> {
-  if (request.closed) return;
-  lingering++;
-  await new Promise<void>((resolve) => {
-    const late = setTimeout(resolve, lingerMs);
-    request.once("close", () => {
-      clearTimeout(late);
-      resolve();
-    });
-    request.resume();
-  });
-  lingering--;
 }

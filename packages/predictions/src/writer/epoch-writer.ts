@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { MessagePort, Worker } from "node:worker_threads";
 import { type Clock, earlyMessages, type Id, messageOf, PortolanError } from "@portolan/kernel";
 import type {
@@ -14,6 +15,9 @@ import { predictionIdStem, toBase32 } from "../format/position.ts";
 import { prepareRecord } from "../format/record-encoder.ts";
 import type { FromLogThread, ToLogThread } from "./log-messages.ts";
 import { logFailed, logFull } from "./writer-errors.ts";
+
+/** A thread that has stopped is gone in a moment; one that hangs in a write is ended. */
+const exitMs = 5000;
 
 export interface EpochWriterOptions {
   readonly writerId: Id<"writer">;
@@ -33,6 +37,7 @@ export class EpochWriter {
   readonly epoch: number;
   readonly #options: EpochWriterOptions;
   readonly #thread: Worker;
+  readonly #exited: Promise<void>;
   readonly #pool = new BatchPool();
   readonly #sent = new Map<number, Batch>();
   #open: Record<Durability, Batch | undefined> = { buffered: undefined, durable: undefined };
@@ -61,6 +66,7 @@ export class EpochWriter {
     const { answers } = options;
     earlyMessages.listen(answers, (message) => this.#onMessage(message as FromLogThread));
     this.#thread.on("error", (error) => this.#fail(messageOf(error)));
+    this.#exited = new Promise((resolve) => this.#thread.once("exit", () => resolve()));
     this.#thread.on("exit", () => {
       earlyMessages.drain(answers);
       this.#onExit();
@@ -114,6 +120,8 @@ export class EpochWriter {
       this.#post({ kind: "stop" });
       await stopped;
     }
+    // It ends by itself; a thread that is torn down from both sides may bring Node down (nodejs/node#56312).
+    await Promise.race([this.#exited, delay(exitMs, undefined, { ref: false })]);
     await this.#thread.terminate();
   }
 
