@@ -237,8 +237,11 @@ export function gatewayOpenApi(version: string): JsonObject {
         },
         FlagProblem: {
           description:
-            "A refusal in the shape that OpenFeature's providers read; of an unknown caller, a problem",
-          content: json("FlagFailure"),
+            "A refusal in the shape that OpenFeature's providers read; of a caller who is unknown, not admitted or over a limit, a problem",
+          content: {
+            ...json("FlagFailure"),
+            "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+          },
         },
         Problem: {
           description: "A problem (RFC 9457); `code` names its page under docs/errors",
