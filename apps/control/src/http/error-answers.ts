@@ -42,7 +42,7 @@ async function answerEarly(
   reply.hijack();
   const body = Buffer.from(JSON.stringify(problem));
   const headers = { connection: "close", "content-type": problemContentType, "content-length": body.length };
-  reply.raw.writeHead(problem.status, { ...reply.getHeaders(), ...headers });
+  reply.raw.writeHead(problem.status, headers);
   reply.raw.write(body);
   await restTaken(request.raw);
   reply.raw.end();
