@@ -59,6 +59,11 @@ export function multiplyMoney(amount: Money, numerator: bigint, denominator = 1n
  * ties to the earlier part. All weights zero: the first part takes all.
  */
 export function allocate(total: Money, weights: readonly bigint[]): Money[] {
+  return allocateWhole(total.nanos, weights).map((nanos) => ({ nanos, currency: total.currency }));
+}
+
+/** As `allocate`, of a whole number of anything. */
+export function allocateWhole(total: bigint, weights: readonly bigint[]): bigint[] {
   if (weights.length === 0 || weights.some((weight) => weight < 0n)) {
     throw new PortolanError("kernel.bad_unit", {
       detail: "an allocation needs at least one weight, none negative",
@@ -67,23 +72,23 @@ export function allocate(total: Money, weights: readonly bigint[]): Money[] {
   const sum = weights.reduce((a, b) => a + b, 0n);
   const effective = sum === 0n ? weights.map((_, i) => (i === 0 ? 1n : 0n)) : weights;
   const divisor = sum === 0n ? 1n : sum;
-  const sign = total.nanos < 0n ? -1n : 1n;
-  const whole = total.nanos * sign;
+  const sign = total < 0n ? -1n : 1n;
+  const whole = total * sign;
   const parts = effective.map((weight, index) => ({
     index,
-    nanos: (whole * weight) / divisor,
+    share: (whole * weight) / divisor,
     remainder: (whole * weight) % divisor,
   }));
-  let left = whole - parts.reduce((a, part) => a + part.nanos, 0n);
+  let left = whole - parts.reduce((a, part) => a + part.share, 0n);
   const byRemainder = parts.toSorted((a, b) =>
     a.remainder > b.remainder ? -1 : a.remainder < b.remainder ? 1 : a.index - b.index,
   );
   for (const part of byRemainder) {
     if (left === 0n) break;
-    part.nanos += 1n;
+    part.share += 1n;
     left -= 1n;
   }
-  return parts.map((part) => ({ nanos: part.nanos * sign, currency: total.currency }));
+  return parts.map((part) => part.share * sign);
 }
 
 /** `1234.5 USD`: exact, no rounding, no grouping. */

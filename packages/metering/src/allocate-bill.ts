@@ -1,4 +1,4 @@
-import { addMoney, allocate, type Money, PortolanError, zeroMoney } from "@portolan/kernel";
+import { addMoney, allocate, allocateWhole, type Money, PortolanError, zeroMoney } from "@portolan/kernel";
 import type { MeteringErrorCode } from "./errors.ts";
 import { type Bill, type BillLine, type Tenant, tenantKey, type UsageLine } from "./lines.ts";
 import { quantityText } from "./quantity.ts";
@@ -170,7 +170,7 @@ function sharedWeights(owed: readonly Owed[], method: AllocationOrder["shared"])
   return agreedWeights(owed, method);
 }
 
-/** A weight of a business unit, or of `unit/team`, is split among its tenants by what they owe; a unit's own teams may have weights beside it no more. */
+/** A weight is split among the tenants of its business unit or `unit/team` by what they owe; a team with a weight of its own takes no part of its unit's. */
 function agreedWeights(owed: readonly Owed[], weights: ReadonlyMap<string, bigint>): bigint[] {
   const ownerOf = ({ tenant }: Owed): string | undefined =>
     [`${tenant.businessUnit}/${tenant.team}`, tenant.businessUnit].find((name) => weights.has(name));
@@ -187,12 +187,11 @@ function agreedWeights(owed: readonly Owed[], weights: ReadonlyMap<string, bigin
     );
   const shares = owed.map(() => 0n);
   for (const [owner, indexes] of owners) {
-    const scaled = { nanos: (weights.get(owner) ?? 0n) * weightScale, currency: "XXX" };
-    const parts = allocate(
-      scaled,
+    const parts = allocateWhole(
+      (weights.get(owner) ?? 0n) * weightScale,
       indexes.map((index) => positive(owed[index]?.nanos ?? 0n)),
     );
-    for (const [at, index] of indexes.entries()) shares[index] = parts[at]?.nanos ?? 0n;
+    for (const [at, index] of indexes.entries()) shares[index] = parts[at] ?? 0n;
   }
   return shares;
 }
