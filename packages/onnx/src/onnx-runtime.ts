@@ -17,7 +17,7 @@ export const defaultInlineMicros = 1000;
 /**
  * Every model starts in a runner, where its warm-up is measured at no risk. A trained model then moves inline when it is
  * fast enough, else into a worker thread; one that later misses its deadline moves back. Imported models stay in their
- * runner.
+ * runner, and so do those that make text: what native code makes of it is bounded by no heap but the process's own.
  */
 export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
   /** What was tried in a runner and behaved, by digest: loaded again, it need not prove itself again. */
@@ -28,7 +28,7 @@ export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
     runner: RunnerEngine,
   ): Promise<"inline" | "worker" | undefined> {
     const state = runner.state();
-    if (model.origin !== "trained" || state.kind !== "ready") return undefined;
+    if (model.origin !== "trained" || state.kind !== "ready" || makesText(model)) return undefined;
     await runner.close();
     return state.warmUpMicros <= options.inlineMicros ? "inline" : "worker";
   }
@@ -54,4 +54,8 @@ export function createOnnxRuntime(options: OnnxRuntimeOptions): ModelRuntime {
       return promoted;
     },
   };
+}
+
+function makesText({ signature }: VerifiedModel): boolean {
+  return signature.outputs.some(({ datatype }) => datatype === "BYTES");
 }

@@ -2,7 +2,18 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import { identityModel, loopModel, mlpModel, onnxType } from "@portolan/onnx-format/testing";
+import {
+  graph,
+  intsAttribute,
+  loopModel,
+  mlpModel,
+  model,
+  node,
+  onnxType,
+  textsAttribute,
+  valueInfo,
+  type WireWriter,
+} from "@portolan/onnx-format/testing";
 import type { LoadedModel, Tensor } from "@portolan/serving/policy";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createOnnxRuntime } from "../src/index.ts";
@@ -187,13 +198,40 @@ test("a thread that dies takes none of the requests along that it has not begun:
   expect(tier(model)).toBe("runner");
 });
 
+/** One number for each text, or one text for each number. */
+const encoder = (from: readonly [number, ...WireWriter[]], to: readonly [number, ...WireWriter[]]) => {
+  const [given, ...keys] = from;
+  const [made, ...values] = to;
+  return model(
+    graph({
+      nodes: [
+        node({
+          op: "LabelEncoder",
+          domain: "ai.onnx.ml",
+          inputs: ["in"],
+          outputs: ["out"],
+          attributes: [...keys, ...values],
+        }),
+      ],
+      inputs: [valueInfo("in", given, [null])],
+      outputs: [valueInfo("out", made, [null])],
+    }),
+    {},
+    { "ai.onnx.ml": 2 },
+  );
+};
+
 test("a request whose own text kills the thread is not tried again; those after it are answered", async () => {
   const runtime = createOnnxRuntime({ ...optionsWith(join(folder, "quarantine.json")), inlineMicros: 0 });
-  const model = await runtime.load(verified(identityModel(onnxType.string, [null]), "trained"));
-  open.push(model);
-  expect(tier(model)).toBe("worker");
+  const lengths = encoder(
+    [onnxType.string, textsAttribute("keys_strings", ["ß"])],
+    [onnxType.int64, intsAttribute("values_int64s", [7])],
+  );
+  const reader = await runtime.load(verified(lengths, "trained"));
+  open.push(reader);
+  expect(tier(reader)).toBe("worker");
   const ask = (data: readonly string[]) =>
-    model.run([{ name: "in", datatype: "BYTES", shape: [data.length], data: [...data] }], {
+    reader.run([{ name: "in", datatype: "BYTES", shape: [data.length], data: [...data] }], {
       timeoutMs: 60_000,
     });
   const mebibyte = "x".repeat(2 ** 20);
@@ -201,7 +239,23 @@ test("a request whose own text kills the thread is not tried again; those after 
     kind: "crashed",
     byModel: true,
   });
-  expect(await ask(["ß"])).toMatchObject({ kind: "ok", outputs: [{ data: ["ß"] }] });
-  expect(tier(model)).toBe("runner");
+  expect(await ask(["ß"])).toMatchObject({ kind: "ok", outputs: [{ data: BigInt64Array.of(7n) }] });
+  expect(tier(reader)).toBe("runner");
   expect(existsSync(join(folder, "quarantine.json"))).toBe(false);
+});
+
+test("a trained model that makes text stays in its runner, whose end is not this process's", async () => {
+  const words = encoder(
+    [onnxType.int64, intsAttribute("keys_int64s", [1, 2])],
+    [onnxType.string, textsAttribute("values_strings", ["no", "x".repeat(2 ** 20)])],
+  );
+  const runtime = createOnnxRuntime(optionsWith(join(folder, "quarantine.json")));
+  const writer = await runtime.load(verified(words, "trained"));
+  open.push(writer);
+  expect(tier(writer)).toBe("runner");
+  const ask = (data: BigInt64Array) =>
+    writer.run([{ name: "in", datatype: "INT64", shape: [data.length], data }], { timeoutMs: 60_000 });
+  expect(await ask(new BigInt64Array(600).fill(2n))).toMatchObject({ kind: "crashed", byModel: true });
+  await until(() => tier(writer) === "runner");
+  expect(await ask(BigInt64Array.of(1n))).toMatchObject({ kind: "ok", outputs: [{ data: ["no"] }] });
 });
