@@ -1,3 +1,4 @@
+import { adviceErrors } from "@portolan/advice";
 import { charterErrors } from "@portolan/charter";
 import { dataErrors } from "@portolan/data";
 import { databaseErrors } from "@portolan/database";
@@ -30,6 +31,7 @@ export const errorCatalogue = {
   ...ledgerErrors,
   ...charterErrors,
   ...plannerErrors,
+  ...adviceErrors,
   ...databaseErrors,
   ...dataErrors,
   ...evaluationErrors,

@@ -1,3 +1,4 @@
+import { type AdviceDeps, followRecommendations } from "@portolan/advice";
 import { applyRetentionRound } from "@portolan/data";
 import { type Id, newId, systemActor } from "@portolan/kernel";
 import { machineSampler } from "./machine/sample-machine.ts";
@@ -23,6 +24,7 @@ export interface RoundWiring {
   readonly retraining: RetrainingWiring;
   readonly pipelines: PipelineWiring;
   readonly erasure: ErasureWiring;
+  readonly advice: AdviceDeps;
 }
 
 const refreshEveryMs = 2000;
@@ -40,6 +42,8 @@ const retrainEveryMs = 60_000;
 const retainEveryMs = 3_600_000;
 /** Processors and networks are looked at by the second; a row is kept by the minute. */
 const sampleEveryMs = 1000;
+/** Advice rests on days of counts. */
+const adviseEveryMs = 3_600_000;
 /** How often removals of bytes that were cut off are finished. */
 const finishEveryMs = 60_000;
 
@@ -63,6 +67,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     repeating(steerEveryMs, pipelines.startDue, log, "pipelines.schedule_failed"),
     repeating(retrainEveryMs, retraining.watch, log, "retraining.watch_failed"),
     repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
+    repeating(adviseEveryMs, () => followAdvice(wiring), log, "advice.following.failed"),
     repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
   ];
 }
@@ -75,4 +80,13 @@ async function retainData({ base, identity, data }: RoundWiring): Promise<void> 
 async function finishRemovals({ base, erasure }: RoundWiring): Promise<void> {
   const finished = await erasure.finishRemovals();
   if (finished > 0) base.log.info({ finished }, "registry.removals.finished");
+}
+
+async function followAdvice({ base, identity, advice }: RoundWiring): Promise<void> {
+  for (const organisation of await identity.directory.organisations()) {
+    const now = base.clock.now();
+    const call = { actor: systemActor("control", organisation), requestId: newId("request", now) };
+    const { open, followed } = await followRecommendations(advice, call);
+    if (followed > 0) base.log.info({ organisation, open, followed }, "advice.followed");
+  }
 }

@@ -1,3 +1,4 @@
+import { type AdviceDeps, registerAdviceRoutes } from "@portolan/advice";
 import { registerCharterRoutes } from "@portolan/charter";
 import { registerDataRoutes } from "@portolan/data";
 import { startJobWorker, startReconciler } from "@portolan/database";
@@ -46,6 +47,7 @@ import { addTrainingMetrics } from "./http/training-metrics.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { wireAdvice } from "./wiring/advice.ts";
 import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { startArchiving } from "./wiring/archiving.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
@@ -89,6 +91,7 @@ export interface Wiring {
   readonly retraining: RetrainingWiring;
   readonly pipelines: PipelineWiring;
   readonly oversight: OversightWiring;
+  readonly advice: AdviceDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -193,6 +196,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     retraining: wireRetraining(base, identity, parts),
     pipelines: wirePipelines(base, identity, parts),
     oversight: wireOversight(base, identity, serving.predictions),
+    advice: wireAdvice(base, identity),
     data,
     scoring,
     explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
@@ -288,6 +292,7 @@ async function registerDomainRoutes(
     retraining,
     pipelines,
     oversight,
+    advice,
     data,
     scoring,
     explaining,
@@ -311,6 +316,7 @@ async function registerDomainRoutes(
   await registerRetrainingRoutes(app, retraining.retraining);
   await registerPipelineRoutes(app, pipelines.pipelines);
   await registerOversightRoutes(app, oversight);
+  await registerAdviceRoutes(app, advice);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);

@@ -347,6 +347,10 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     of: "lineage",
   },
   named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
+  { kind: "listed", route: "GET /v1/recommendations", url: "/v1/recommendations", of: "recommendation" },
+  found("POST /v1/recommendations/:id/dismissal", "recommendation", `adv_${"0".repeat(24)}`, {
+    reason: "kept on purpose",
+  }),
   { kind: "listed", route: "GET /v1/reviews", url: "/v1/reviews", of: "review" },
   found("GET /v1/reviews/:id", "review", missingId("rev")),
   { kind: "listed", route: "GET /v1/review-stats", url: "/v1/review-stats", of: "answeredEndpoint" },

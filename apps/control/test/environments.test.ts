@@ -1,3 +1,4 @@
+import { adviceId } from "@portolan/advice/policy";
 import { parseAction, reachOf } from "@portolan/identity/contract";
 import { type Id, newId, systemClock } from "@portolan/kernel";
 import type { Route } from "@portolan/serving/contract";
@@ -143,9 +144,12 @@ async function fillProduction(): Promise<void> {
     await insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest,
          row_count, columns, ingestion_id, published_at, batch_at)
-       values ($1, $2, 'visits', 'd', 'production', 'o', 1, 's', 1, '[]', $3, $4, $4)`,
+       values ($1, $2, 'visits', 'd', 'production', 'o', 1000000000, 's', 1, '[]', $3, $4, $4)`,
       [dataset, organisation, ingestion, now],
     );
+    // A gigabyte of a contract that keeps data for good.
+    const subject = { kind: "data", name: "visits", environment: "production" } as const;
+    known.set("recommendation", adviceId("unbounded_retention", subject));
     await insert(
       `insert into features.training_sets (id, organisation_id, environment, request, state, started_by, started_at)
        values ($1, $2, 'production', '{"environment":"production"}', 'waiting', 'x', $3)`,

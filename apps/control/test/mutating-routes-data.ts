@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { adviceId } from "@portolan/advice/policy";
 import { type Id, parseInstant } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
@@ -37,6 +38,24 @@ async function openForLogging(body: Readonly<Record<string, unknown>>, world: Wo
   ids.set("trainingRun", runId).set("runToken", token.reveal());
 }
 
+/** A gigabyte of a contract that keeps data for good; resolves to what is recommended. */
+async function piledData({ control, known: ids }: World): Promise<string> {
+  const organisation = ids.get("organisation");
+  await control.database.session(async (session) => {
+    await session.query(
+      `insert into data.contracts (id, organisation_id, name, version, digest, document, body, published_by, published_at)
+       values ('con_piled', $1, 'piled', '1.0.0', 'piled', '', '{"columns": []}', 'x', 1)`,
+      [organisation],
+    );
+    await session.query(
+      `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest, row_count, columns, ingestion_id, published_at, batch_at)
+       values ('ds_piled', $1, 'piled', 'piled', 'dev', 'o', 1000000000, 's', 1, '[]', 'x', 1, 1)`,
+      [organisation],
+    );
+  });
+  return adviceId("unbounded_retention", { kind: "data", name: "piled", environment: "dev" });
+}
+
 /** Contracts, ingestion, features and training. */
 export const dataRoutes: readonly MutatingRoute[] = [
   {
@@ -68,6 +87,16 @@ export const dataRoutes: readonly MutatingRoute[] = [
       },
     }),
     learn: async (_, { control }) => control.runJobs(control.jobs.data),
+  },
+  {
+    route: "POST /v1/recommendations/:id/dismissal",
+    as: "max",
+    ledger: "governed",
+    events: ["advice.recommendation.dismissed"],
+    request: async (world) => ({
+      url: `/v1/recommendations/${await piledData(world)}/dismissal`,
+      body: { reason: "the archive is kept on purpose" },
+    }),
   },
   {
     route: "POST /v1/contracts/:name/events",

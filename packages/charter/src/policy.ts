@@ -20,6 +20,7 @@ export {
   residencyRefusals,
 } from "./placement.ts";
 export { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
+export { regulationRules } from "./regulations.ts";
 export { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";
 export {
   charterSigningBytes,

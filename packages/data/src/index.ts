@@ -27,6 +27,7 @@ export type { KafkaConnection, PostgresqlConnection, TlsMaterial } from "./conne
 export { findContract, getContract } from "./contracts/contract-store.ts";
 export { type ContractDeps, publishContract } from "./contracts/publish-contract.ts";
 export { listDatasets } from "./datasets/dataset-store.ts";
+export { keptForGood, sameSources } from "./datasets/kept-store.ts";
 export {
   type DeidentifyReport,
   type DeidentifyRequest,

@@ -29,6 +29,7 @@ export {
   startProfile,
 } from "./make-profile.ts";
 export { countBlockRequests } from "./objectives/count-blocks.ts";
+export { type EndpointLoad, endpointLoad, requestsByHour } from "./objectives/load-store.ts";
 export {
   type ColumnReader,
   type PerformanceBounds,

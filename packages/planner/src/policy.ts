@@ -7,3 +7,4 @@ export { mergePriceBooks, parsePriceFile, staleFrom } from "./price-book.ts";
 export { renderPlan } from "./render-plan.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
+export { type UnitPrices, unitPrices } from "./unit-prices.ts";

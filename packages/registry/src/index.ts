@@ -35,6 +35,7 @@ export {
   findComputeProfile,
   findLoadedBytes,
   findVersion,
+  listVersions,
   trainingRunOf,
   versionsTrainedOn,
 } from "./store.ts";

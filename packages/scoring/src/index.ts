@@ -31,6 +31,7 @@ export {
   unknownTarget,
 } from "./start-scoring.ts";
 export { findRun } from "./store.ts";
+export { type BatchUse, batchUse } from "./use-store.ts";
 
 export const scoringMigrations: MigrationSet = {
   package: "scoring",

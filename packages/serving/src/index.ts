@@ -13,6 +13,7 @@ export { displaceForAlert, restoreAfterAlert } from "./displacements/displace-fo
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute, requireNotStopped } from "./find-served-route.ts";
+export { listGateways } from "./gateway-store.ts";
 export { type AlertHaltDeps, haltForAlert, resumeAfterAlert } from "./halts/halt-for-alert.ts";
 export type * from "./ports.ts";
 export {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { adviceMigrations } from "@portolan/advice";
 import { charterMigrations } from "@portolan/charter";
 import { dataMigrations } from "@portolan/data";
 import {
@@ -77,6 +78,7 @@ export const migrationSets = [
   trainingMigrations,
   trackingMigrations,
   lineageMigrations,
+  adviceMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */

@@ -1,0 +1,23 @@
+import type { Cost } from "@portolan/planner/contract";
+import type { Finding } from "./rule.ts";
+
+/** A saving with its price, or why there is none. */
+export function saving(saves: Cost | undefined, missing: string): Pick<Finding, "saves" | "noSaving"> {
+  return saves ? { saves } : { noSaving: `the price book has no ${missing}` };
+}
+
+export function inMonth({ requests, days }: { readonly requests: number; readonly days: number }): number {
+  return days > 0 ? (requests / days) * 30 : 0;
+}
+
+export function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+export function millis(micros: number): string {
+  return `${(micros / 1000).toFixed(micros < 10_000 ? 2 : 1)} ms`;
+}
+
+export function environmentFlag(environment: string): string {
+  return environment === "production" ? "" : ` --environment ${environment}`;
+}
