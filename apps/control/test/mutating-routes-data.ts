@@ -5,6 +5,7 @@ import { adviceId } from "@portolan/advice/policy";
 import { type Id, parseInstant } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
+import { sha256 } from "./environment-route.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { trackingRoutes } from "./mutating-routes-tracking.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
@@ -49,7 +50,7 @@ async function piledData({ control, known: ids }: World): Promise<string> {
     );
     await session.query(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest, row_count, columns, ingestion_id, published_at, batch_at)
-       values ('ds_piled', $1, 'piled', 'piled', 'dev', 'o', 1000000000, 's', 1, '[]', 'x', 1, 1)`,
+       values ('ds_piled', $1, 'piled', 'piled', 'dev', '${sha256("d5")}', 1000000000, '${sha256("d6")}', 1, '[]', 'x', 1, 1)`,
       [organisation],
     );
   });
@@ -97,6 +98,12 @@ export const dataRoutes: readonly MutatingRoute[] = [
       url: `/v1/recommendations/${await piledData(world)}/dismissal`,
       body: { reason: "the archive is kept on purpose" },
     }),
+    // Nothing of it is in the object store, which an erasure would search.
+    learn: (_, { control }) =>
+      control.database.session(
+        async (session) =>
+          void (await session.query("update data.datasets set expired_at = 1 where id = 'ds_piled'")),
+      ),
   },
   {
     route: "POST /v1/contracts/:name/events",

@@ -186,7 +186,7 @@ async function isCaught(kind: "values" | "windows", fault: Fault): Promise<boole
   await using copy = await faultyCopy(fault);
   const { openOnlineStore } = copy.load("lmdb/src/index.ts") as typeof Lmdb;
   const lines = copy.load("features/src/early/early-line.ts") as typeof EarlyLines;
-  return differs(kind, openOnlineStore, lines);
+  return await differs(kind, openOnlineStore, lines);
 }
 
 describe("every known fault of events online at once is caught", () => {

@@ -71,7 +71,7 @@ export async function verifyOnline(
   });
   if (!("job" in answer)) return answer;
   using bar = progressBar(context.output, "verify");
-  return waitForJob<VerificationReport>(api, answer.job, bar.update);
+  return await waitForJob<VerificationReport>(api, answer.job, bar.update);
 }
 
 export function reportText(report: VerificationReport): string {

@@ -136,7 +136,7 @@ async function makeBackup(context: CliContext, options: BackupOptions): Promise<
   const { region, owner } = options;
   const { job } = await api.json<{ job: string }>({ path: "/v1/backups", body: { region, owner } });
   using bar = progressBar(context.output, "backup");
-  return waitForJob<BackupSummary>(api, job, bar.update);
+  return await waitForJob<BackupSummary>(api, job, bar.update);
 }
 
 /** The only proof of a backup is a restore: into a folder of its own, with the database that `up` would use. */

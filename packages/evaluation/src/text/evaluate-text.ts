@@ -125,7 +125,8 @@ export function textEvaluationJob(deps: TextEvaluationDeps): JobHandler {
       await using judging = judge && (await deps.asker.open(judge.artifact));
       const named = judge && judging ? { judge: { model: judging, artifact: judge.artifact } } : {};
       const answers = await answersOf({ objects, work, model, ...named }, job, cases);
-      return job.step("record", async (tx) => {
+      // Awaited here: both are closed after it, and a rejection that nobody awaits meanwhile ends the process.
+      return await job.step("record", async (tx) => {
         const terms = await deps.release.terms(tx.sql, version.useCaseId);
         return recordEvaluation(deps, tx, { request, version, set, answers, judge }, terms);
       });
