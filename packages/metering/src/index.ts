@@ -1,5 +1,9 @@
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
+export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rules.ts";
+export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
+export { readRuleModel } from "./focus/rule-model.ts";
+export { csvText, type Table } from "./focus/table.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
 export { quantityText } from "./quantity.ts";
 export { readBill, readUsageLines } from "./read-lines.ts";

@@ -5,7 +5,7 @@ import type { Bill, BillLine, UsageLine } from "./lines.ts";
 import { parseQuantity } from "./quantity.ts";
 
 /**
- * @param text CSV with a header: `business_unit,team,use_case,environment,resource,quantity`; use case and environment may be missing
+ * @param text CSV with a header: `business_unit,team,use_case,model,environment,resource,quantity,activity`; use case, model, environment and activity may be missing
  * @throws PortolanError `metering.file_not_valid` with the line of each finding
  */
 export function readUsageLines(text: string, file: string): readonly UsageLine[] {
@@ -14,10 +14,12 @@ export function readUsageLines(text: string, file: string): readonly UsageLine[]
       businessUnit: row.named("business_unit"),
       team: row.text("team"),
       useCase: row.text("use_case"),
+      model: row.text("model"),
       environment: row.text("environment"),
     },
     resource: row.named("resource"),
     quantity: quantityOf(row, "quantity"),
+    ...(row.text("activity") === "" ? {} : { activity: row.text("activity") }),
   }));
 }
 
