@@ -104,6 +104,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["bill"], load: async () => (await import("./commands/bill.ts")).registerBillCommands },
   {
     names: ["statement"],
     load: async () => (await import("./commands/statement.ts")).registerStatementCommand,
