@@ -105,6 +105,7 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
   { names: ["advise"], load: async () => (await import("./commands/advise.ts")).registerAdviseCommands },
+  { names: ["bill"], load: async () => (await import("./commands/bill.ts")).registerBillCommands },
   {
     names: ["statement"],
     load: async () => (await import("./commands/statement.ts")).registerStatementCommand,

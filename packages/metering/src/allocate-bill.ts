@@ -8,6 +8,8 @@ export interface AllocationOrder {
   readonly idle: "separate" | "split";
   /** Shared lines: to all tenants alike, by what they owe otherwise, or by weights (of tenants' business units and teams) that somebody agreed on. */
   readonly shared: "uniform" | "proportional" | ReadonlyMap<string, bigint>;
+  /** What is kept for whom: who uses less owes for the rest of it, and that much less of the line is idle. */
+  readonly quotas?: readonly UsageLine[];
 }
 
 /** What a tenant owes for one line of the bill. */
@@ -18,6 +20,8 @@ export interface AllocatedLine {
   readonly quantity: bigint;
   /** For what it used. */
   readonly own: Money;
+  /** For what was kept for it and not used. */
+  readonly quota: Money;
   /** Its part of what nobody used. */
   readonly idle: Money;
   /** Its part of a shared line. */
@@ -44,12 +48,18 @@ export interface Allocation {
  */
 export function allocateBill(bill: Bill, usage: readonly UsageLine[], order: AllocationOrder): Allocation {
   const byResource = usedBy(usage);
+  const kept = usedBy(order.quotas ?? []);
   const metered = bill.lines.filter(({ kind }) => kind === "metered");
   requireBilled(metered, byResource);
+  requireKept(metered, kept);
   const lines: AllocatedLine[] = [];
   const unattributed: Allocation["unattributed"][number][] = [];
   for (const line of sorted(metered)) {
-    const split = splitMetered(line, byResource.get(line.name) ?? [], order.idle);
+    const split = splitMetered(
+      line,
+      withQuotas(byResource.get(line.name) ?? [], kept.get(line.name) ?? []),
+      order.idle,
+    );
     lines.push(...split.lines);
     if (split.left) unattributed.push({ line: line.name, ...split.left });
   }
@@ -107,27 +117,66 @@ function requireBilled(metered: readonly BillLine[], used: ReadonlyMap<string, r
   }
 }
 
-function splitMetered(line: BillLine, tenants: readonly Used[], idle: AllocationOrder["idle"]) {
+/** A tenant's use of a resource, and how much of what is kept for it is left. */
+interface Held extends Used {
+  readonly unused: bigint;
+}
+
+/** In the order of the tenants' keys. */
+function withQuotas(used: readonly Used[], kept: readonly Used[]): Held[] {
+  const held = new Map<string, Held>(used.map((one) => [one.key, { ...one, unused: 0n }]));
+  for (const { key, tenant, quantity } of kept) {
+    const before = held.get(key)?.quantity ?? 0n;
+    held.set(key, { key, tenant, quantity: before, unused: positive(quantity - before) });
+  }
+  return [...held.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function requireKept(metered: readonly BillLine[], kept: ReadonlyMap<string, readonly Used[]>): void {
+  for (const resource of kept.keys())
+    if (metered.find(({ name }) => name === resource)?.capacity === undefined)
+      throw refused(
+        `a quota is of ${JSON.stringify(resource.slice(0, 60))}, of which the bill has no line with a capacity`,
+        "Quotas are of what is paid for whether it is used or not.",
+      );
+}
+
+/**
+ * Use first, then what is kept and unused, then the rest. Where more is kept than there is (quotas may be overbooked), all that is free is split by what each left
+ * unused: nothing is owed twice.
+ */
+function splitMetered(line: BillLine, tenants: readonly Held[], idle: AllocationOrder["idle"]) {
   const { amount, capacity, name } = line;
   const none = zeroMoney(amount.currency);
   const weights = tenants.map(({ quantity }) => quantity);
-  const used = weights.reduce((sum, quantity) => sum + quantity, 0n);
+  const used = sumOf(weights);
   const free = capacity === undefined ? 0n : capacity - used;
-  if (used === 0n) return { lines: [], left: { quantity: free, amount } };
+  const unused = tenants.map((tenant) => tenant.unused);
+  const reserved = sumOf(unused) > free ? free : sumOf(unused);
+  if (used === 0n && reserved === 0n) return { lines: [], left: { quantity: free, amount } };
   const parts = allocate(amount, [...weights, free]);
-  const left = parts.at(-1) ?? none;
-  const shares = idle === "split" ? allocate(left, weights) : weights.map(() => none);
+  const ofFree = allocate(parts.at(-1) ?? none, [reserved, free - reserved]);
+  const quotas = reserved === 0n ? unused.map(() => none) : allocate(ofFree[0] ?? none, unused);
+  const left = reserved === 0n ? (parts.at(-1) ?? none) : (ofFree[1] ?? none);
+  const isSplit = idle === "split" && used > 0n;
+  const shares = isSplit ? allocate(left, weights) : weights.map(() => none);
   const lines = tenants.map(
     ({ tenant, quantity }, index): AllocatedLine => ({
       tenant,
       line: name,
       quantity,
       own: parts[index] ?? none,
+      quota: quotas[index] ?? none,
       idle: shares[index] ?? none,
       shared: none,
     }),
   );
-  return { lines, left: idle === "split" || free === 0n ? undefined : { quantity: free, amount: left } };
+  const isWhole = isSplit || free === reserved;
+  return { lines, left: isWhole ? undefined : { quantity: free - reserved, amount: left } };
+}
+
+function sumOf(quantities: readonly bigint[]): bigint {
+  return quantities.reduce((sum, quantity) => sum + quantity, 0n);
 }
 
 interface Owed {
@@ -137,10 +186,10 @@ interface Owed {
 
 function owedBy(lines: readonly AllocatedLine[], { currency }: Bill): Owed[] {
   const sums = new Map<string, { tenant: Tenant; nanos: bigint }>();
-  for (const { tenant, own, idle } of lines) {
+  for (const { tenant, own, quota, idle } of lines) {
     const key = tenantKey(tenant);
     const before = sums.get(key)?.nanos ?? zeroMoney(currency).nanos;
-    sums.set(key, { tenant, nanos: before + own.nanos + idle.nanos });
+    sums.set(key, { tenant, nanos: before + own.nanos + quota.nanos + idle.nanos });
   }
   return [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, owed]) => owed);
 }
@@ -158,6 +207,7 @@ function splitShared(
     line: line.name,
     quantity: 0n,
     own: none,
+    quota: none,
     idle: none,
     shared: parts[index] ?? none,
   }));

@@ -1,6 +1,21 @@
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
+export { type BillMapping, joinBills, lineOf, mapBill, readBillMapping } from "./bills/bill-mapping.ts";
+export { type Charge, chargeCategories, type ProviderBill } from "./bills/charge.ts";
+export {
+  assetMonths,
+  type DepreciationSchedule,
+  depreciationBill,
+  readDepreciation,
+} from "./bills/depreciation.ts";
+export { attosText } from "./bills/exact-decimal.ts";
+export { providerBillColumns, readProviderBill } from "./bills/read-provider-bill.ts";
+export { type Reconciliation, reconcileBill, reconcileParts } from "./bills/reconcile.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
+export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rules.ts";
+export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
+export { readRuleModel } from "./focus/rule-model.ts";
+export { csvText, type Table } from "./focus/table.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
 export { quantityText } from "./quantity.ts";
-export { readBill, readUsageLines } from "./read-lines.ts";
+export { billCsv, readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";

@@ -5,9 +5,10 @@ export interface Tenant {
   readonly businessUnit: string;
   readonly team: string;
   readonly useCase: string;
+  readonly model?: string;
   readonly environment: string;
 }
-export const tenantLevels = ["businessUnit", "team", "useCase", "environment"] as const;
+export const tenantLevels = ["businessUnit", "team", "useCase", "model", "environment"] as const;
 export type TenantLevel = (typeof tenantLevels)[number];
 
 /** What a tenant used of a resource. */
@@ -16,6 +17,8 @@ export interface UsageLine {
   readonly resource: string;
   /** In `partsPerUnit` of the resource's unit, so that sums are exact. */
   readonly quantity: bigint;
+  /** What it was for, such as `serving` or `training`: it plays no part in what a tenant owes, and says what an inference costs. */
+  readonly activity?: string;
 }
 
 /** A line of a bill. */
@@ -36,5 +39,5 @@ export interface Bill {
 
 /** Same tenants, same text; sorts as texts do. */
 export function tenantKey(tenant: Tenant): string {
-  return JSON.stringify(tenantLevels.map((level) => tenant[level]));
+  return JSON.stringify(tenantLevels.map((level) => tenant[level] ?? ""));
 }

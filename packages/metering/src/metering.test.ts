@@ -24,7 +24,7 @@ function allocated(order: AllocationOrder = separate, bill = billFile, usage = u
 /** Everything that anybody owes and what nobody does. */
 function sumOf({ lines, unattributed, total }: Allocation): Money {
   const parts = [
-    ...lines.flatMap(({ own, idle, shared }) => [own, idle, shared]),
+    ...lines.flatMap(({ own, quota, idle, shared }) => [own, quota, idle, shared]),
     ...unattributed.map(({ amount }) => amount),
   ];
   return parts.reduce(addMoney, zeroMoney(total.currency));

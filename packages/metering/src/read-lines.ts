@@ -1,11 +1,11 @@
 import { type CsvRow, readCsv } from "@portolan/csv-source";
-import { type Money, money, PortolanError, type Violation } from "@portolan/kernel";
-import type { MeteringErrorCode } from "./errors.ts";
+import { formatDecimal, type Money, money, PortolanError, type Violation } from "@portolan/kernel";
+import { fileNotValid } from "./file-not-valid.ts";
 import type { Bill, BillLine, UsageLine } from "./lines.ts";
-import { parseQuantity } from "./quantity.ts";
+import { parseQuantity, quantityText } from "./quantity.ts";
 
 /**
- * @param text CSV with a header: `business_unit,team,use_case,environment,resource,quantity`; use case and environment may be missing
+ * @param text CSV with a header: `business_unit,team,use_case,model,environment,resource,quantity,activity`; use case, model, environment and activity may be missing
  * @throws PortolanError `metering.file_not_valid` with the line of each finding
  */
 export function readUsageLines(text: string, file: string): readonly UsageLine[] {
@@ -14,10 +14,12 @@ export function readUsageLines(text: string, file: string): readonly UsageLine[]
       businessUnit: row.named("business_unit"),
       team: row.text("team"),
       useCase: row.text("use_case"),
+      model: row.text("model"),
       environment: row.text("environment"),
     },
     resource: row.named("resource"),
     quantity: quantityOf(row, "quantity"),
+    ...(row.text("activity") === "" ? {} : { activity: row.text("activity") }),
   }));
 }
 
@@ -42,6 +44,20 @@ export function readBill(text: string, file: string): Bill {
   if (currencies.length > 1)
     throw notValid(file, [{ detail: `it has several currencies: ${currencies.join(", ")}`, at: { file } }]);
   return { currency: currencies[0] ?? "USD", lines };
+}
+
+/** The bill as a file that `readBill` reads again, to the same bill. */
+export function billCsv({ lines }: Bill): string {
+  const rows = lines.map(({ name, kind, amount, capacity }) =>
+    [
+      name,
+      kind,
+      formatDecimal(amount),
+      amount.currency,
+      capacity === undefined ? "" : quantityText(capacity),
+    ].join(","),
+  );
+  return `${["line,kind,amount,currency,capacity", ...rows].join("\n")}\n`;
 }
 
 function quantityOf(row: CsvRow, column: string): bigint {
@@ -74,12 +90,6 @@ function rowsOf<T>(
   return rows;
 }
 
-function notValid(file: string, violations: readonly Violation[]): PortolanError<MeteringErrorCode> {
-  const [first] = violations;
-  const line = first?.at?.line === undefined ? "" : ` line ${first.at.line}`;
-  return new PortolanError<MeteringErrorCode>("metering.file_not_valid", {
-    detail: `${file}${line}: ${first?.detail ?? "not valid"}`,
-    mend: "docs/statements.md shows both files.",
-    violations,
-  });
+function notValid(file: string, violations: readonly Violation[]): PortolanError {
+  return fileNotValid(file, violations, "docs/statements.md shows both files.");
 }

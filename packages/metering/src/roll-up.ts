@@ -9,6 +9,8 @@ export interface StatementLine {
   /** Of each metered line, in `partsPerUnit`. */
   readonly quantities: Readonly<Record<string, bigint>>;
   readonly own: Money;
+  /** For what was kept for it and not used. */
+  readonly quota: Money;
   readonly idle: Money;
   readonly shared: Money;
   readonly total: Money;
@@ -18,17 +20,26 @@ export interface StatementLine {
 export function rollUp({ lines, total }: Allocation, level: TenantLevel): StatementLine[] {
   const none = zeroMoney(total.currency);
   const sums = new Map<string, { -readonly [K in keyof StatementLine]: StatementLine[K] }>();
-  for (const { tenant, line, quantity, own, idle, shared } of lines) {
+  for (const { tenant, line, quantity, own, quota, idle, shared } of lines) {
     const names = namesOf(tenant, level);
     const key = JSON.stringify(names);
-    const sum = sums.get(key) ?? { names, quantities: {}, own: none, idle: none, shared: none, total: none };
+    const sum = sums.get(key) ?? {
+      names,
+      quantities: {},
+      own: none,
+      quota: none,
+      idle: none,
+      shared: none,
+      total: none,
+    };
     sums.set(key, sum);
     if (quantity > 0n)
       sum.quantities = { ...sum.quantities, [line]: (sum.quantities[line] ?? 0n) + quantity };
     sum.own = addMoney(sum.own, own);
+    sum.quota = addMoney(sum.quota, quota);
     sum.idle = addMoney(sum.idle, idle);
     sum.shared = addMoney(sum.shared, shared);
-    sum.total = [own, idle, shared].reduce(addMoney, sum.total);
+    sum.total = [own, quota, idle, shared].reduce(addMoney, sum.total);
   }
   return [...sums]
     .toSorted(([a, left], [b, right]) =>
@@ -44,5 +55,5 @@ export function rollUp({ lines, total }: Allocation, level: TenantLevel): Statem
 }
 
 function namesOf(tenant: Tenant, level: TenantLevel): string[] {
-  return tenantLevels.slice(0, tenantLevels.indexOf(level) + 1).map((one) => tenant[one]);
+  return tenantLevels.slice(0, tenantLevels.indexOf(level) + 1).map((one) => tenant[one] ?? "");
 }
