@@ -1,8 +1,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DataContract } from "@portolan/data/contract";
-import { readContract } from "@portolan/data/policy";
-import { digestBytes, PortolanError } from "@portolan/kernel";
+import { readContract, type TargetContracts } from "@portolan/data/policy";
+import { digestBytes, isPortolanError, PortolanError } from "@portolan/kernel";
 import type { CliErrorCode } from "./errors.ts";
 import { readText } from "./project-files.ts";
 
@@ -31,12 +31,28 @@ export async function contractFiles(cwd: string, target: string | undefined): Pr
   });
 }
 
+/** Contracts that relationships of a file may name: those of its folder, and of `more` files and folders. Files that are no contract are left out. */
+export async function contractsBeside(path: string, more: readonly string[] = []): Promise<ContractFile[]> {
+  const beside = (await contractFiles(dirname(path), ".").catch(noContract)) ?? [];
+  const named = await Promise.all(more.map((target) => contractFiles(target, ".")));
+  const files = [...new Set([beside, ...named].flat())].filter((file) =>
+    endings.some((ending) => file.endsWith(ending)),
+  );
+  const opened = await Promise.all(files.map((file) => openContract(file).catch(noContract)));
+  return opened.filter((one) => one !== undefined);
+}
+
+function noContract(error: unknown): undefined {
+  if (isPortolanError(error)) return undefined;
+  throw error;
+}
+
 /**
  * Reads a contract with the tables beside it and in the folder above, as `portolan apply` sends them.
  *
  * @throws PortolanError `data.contract_invalid`, `cli.bad_file`
  */
-export async function openContract(path: string): Promise<ContractFile> {
+export async function openContract(path: string, targets?: TargetContracts): Promise<ContractFile> {
   const { text } = await readText(path);
   const paths = await namedTables(path, text);
   const tables = await Promise.all(Object.values(paths).map(readText));
@@ -44,7 +60,7 @@ export async function openContract(path: string): Promise<ContractFile> {
     basename(table.path),
     digestBytes(new TextEncoder().encode(table.text)),
   ]);
-  const contract = readContract(text, path, Object.fromEntries(digests));
+  const contract = readContract(text, path, Object.fromEntries(digests), targets);
   const used = Object.entries(paths).filter(([name]) => Object.hasOwn(contract.references, name));
   return { contract, document: text, tables: Object.fromEntries(used) };
 }

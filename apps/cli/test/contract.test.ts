@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -106,4 +106,55 @@ test("a row that breaks two rules of one name counts once under it", async () =>
   );
   const { out } = await portolan("contract", "test", file, "--data", "two.csv", "--json");
   expect(JSON.parse(out)).toMatchObject({ counts: { quarantined: 1 }, rules: { known: 1 } });
+});
+
+const small = (id: string, property: string) => `apiVersion: v3.1.0
+kind: DataContract
+id: ${id}
+version: 1.0.0
+status: active
+schema:
+  - name: ${id}
+    customProperties: [{ property: portolan.maxBadShare, value: 0.5 }]
+    properties: [${property}]
+`;
+
+test("a foreign key is looked up in the rows that are named, and lint knows the contracts beside it and those of --with", async () => {
+  const at = (name: string) => join(folder, "keys", name);
+  await mkdir(at("elsewhere"), { recursive: true });
+  await writeFile(
+    at("stays.odcs.yaml"),
+    small("stays", "{ name: ward, logicalType: integer, relationships: [{ to: wards.id }] }"),
+  );
+  await writeFile(
+    at("elsewhere/wards.odcs.yaml"),
+    small("wards", "{ name: id, logicalType: integer, logicalTypeOptions: { maximum: 9 } }"),
+  );
+  await writeFile(at("wards.csv"), "id\n1\n2\n77\n");
+  await writeFile(at("stays.csv"), "ward\n01\n2.0\n77\n\n");
+  const lint = (...more: string[]) => portolan("contract", "lint", "keys/stays.odcs.yaml", ...more);
+  const unknown = await lint();
+  expect(unknown.code).toBe(1);
+  expect(unknown.out).toMatch(
+    /stays\.odcs\.yaml:9:\d+: .*refers to wards, and there is no such contract\. Publish it first/,
+  );
+  expect((await lint("--with", "keys/elsewhere")).code).toBe(0);
+
+  await rename(at("elsewhere/wards.odcs.yaml"), at("wards.odcs.yaml"));
+  expect((await lint()).code).toBe(0);
+  const trial = (...more: string[]) =>
+    portolan("contract", "test", "keys/stays.odcs.yaml", "--data", "keys/stays.csv", "--json", ...more);
+  expect(JSON.parse((await trial()).out)).toMatchObject({
+    passed: false,
+    failures: ["ward.references.wards cannot be judged: there are no rows of wards"],
+  });
+  // No ward refers to nothing; 77 is among the rows, and the contract of the wards keeps it out.
+  expect(JSON.parse((await trial("--counterpart", "wards=keys/wards.csv")).out)).toMatchObject({
+    passed: true,
+    counts: { accepted: 3, quarantined: 1 },
+    rules: { "ward.references.wards": 1 },
+  });
+  expect((await trial("--counterpart", "rooms=keys/wards.csv")).out).toContain(
+    "the contracts there are stays, wards",
+  );
 });

@@ -25,6 +25,7 @@ export const dataErrors = {
   "data.too_many_events": { status: 429, title: "Too many events wait" },
   "data.source_unreadable": { status: 400, title: "Source cannot be read" },
   "data.source_too_large": { status: 422, title: "Source is larger than it may be" },
+  "data.reference_too_large": { status: 422, title: "Too many keys to judge single events by" },
   "data.analysis_failed": { status: 422, title: "Analysis failed" },
   "data.analysis_too_large": { status: 422, title: "Analysis needs too much disk" },
   "data.analysis_cancelled": { status: 409, title: "Analysis was cancelled" },

@@ -64,6 +64,7 @@ test("owners hear once of an ingestion whose worker died at its last attempt", a
       use_case_id: null,
       sources: [],
       as_of: null,
+      references_at: null,
       replay_of: null,
       started_by: "x",
       started_at: tx.now,

@@ -3,6 +3,7 @@ import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { isPortolanError } from "@portolan/kernel";
 import type { Project, TextFile } from "../project-files.ts";
 import type { ApiClient } from "./api-client.ts";
+import { inOrderOfReference } from "./contract-order.ts";
 import { lineDiff } from "./line-diff.ts";
 
 export interface Change {
@@ -36,7 +37,7 @@ export async function applyProject(
   const useCase = requireValid(parseCharter(charter.text, charter.path)).document.useCase.name;
   const folder = { ...options, useCase };
   const changes = [await applyCharter(api, charter, folder)];
-  for (const contract of project.contracts)
+  for (const contract of inOrderOfReference(project))
     changes.push(await applyContract(api, contract, project.tables, folder));
   for (const view of project.featureViews) changes.push(await applyView(api, view, folder));
   return changes;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
-import { type SourceFormat, type TrialReport, tryContract } from "@portolan/data";
+import { type ContractTrial, type SourceFormat, type TrialReport, tryContract } from "@portolan/data";
 import type { DataContract } from "@portolan/data/contract";
 import {
   adviseContract,
@@ -9,13 +9,12 @@ import {
   contractDigest,
   diffContracts,
   readContract,
-  unenforcedOf,
 } from "@portolan/data/policy";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { isPortolanError, PortolanError, parseInstant, systemClock, type Violation } from "@portolan/kernel";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
-import { type ContractFile, contractFiles, openContract } from "../contract-files.ts";
+import { type ContractFile, contractFiles, contractsBeside, openContract } from "../contract-files.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { errorText, table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
@@ -45,6 +44,11 @@ interface LintResult {
   readonly advice: readonly string[];
 }
 
+interface LintOptions {
+  readonly strict?: boolean;
+  readonly with?: readonly string[];
+}
+
 function registerLint(contract: Command, contextOf: ContextOf): void {
   contract
     .command("lint [fileOrFolder]")
@@ -52,23 +56,29 @@ function registerLint(contract: Command, contextOf: ContextOf): void {
       "Check Open Data Contract Standard v3.1.0 files: every error with its line and its mend (exit code 1 when there is one)",
     )
     .option("--strict", "count advice as errors")
+    .option("--with <filesOrFolders...>", "contracts elsewhere that relationships may name")
     .addHelpText(
       "after",
-      "\nTables that a contract refers to (*.csv) are looked for beside it and in the folder above.\n\nExamples:\n  portolan contract lint contracts/flights.odcs.yaml\n  portolan contract lint --json",
+      "\nTables that a contract refers to (*.csv) are looked for beside it and in the folder above; contracts that its relationships name, beside it.\n\nExamples:\n  portolan contract lint contracts/flights.odcs.yaml\n  portolan contract lint --with ../shared/contracts --json",
     )
-    .action(async (target: string | undefined, options: { strict?: boolean }, command: Command) => {
+    .action(async (target: string | undefined, options: LintOptions, command: Command) => {
       const context = contextOf(command);
       const files = await contractFiles(context.cwd, target);
-      const results = await Promise.all(files.map(lintFile));
+      const more = (options.with ?? []).map((path) => resolve(context.cwd, path));
+      const results = await Promise.all(files.map((file) => lintFile(file, more)));
       const valid = results.every((one) => one.valid && !(options.strict && one.advice.length > 0));
       if (!valid) process.exitCode = 1;
       context.output.result({ valid, contracts: results }, results.map(lintText).join("\n"));
     });
 }
 
-async function lintFile(path: string): Promise<LintResult> {
+async function lintFile(path: string, more: readonly string[]): Promise<LintResult> {
   try {
-    const { contract, document } = await openContract(path);
+    const others = await contractsBeside(path, more);
+    const { contract } = await openContract(
+      path,
+      new Map(others.map((one) => [one.contract.id, one.contract])),
+    );
     return {
       file: path,
       valid: true,
@@ -76,7 +86,7 @@ async function lintFile(path: string): Promise<LintResult> {
       version: contract.version,
       digest: contractDigest(contract),
       violations: [],
-      advice: [...unenforcedOf(document, path), ...adviseContract(contract)],
+      advice: adviseContract(contract),
     };
   } catch (error) {
     if (!isPortolanError(error) || error.code !== "data.contract_invalid") throw error;
@@ -102,6 +112,7 @@ function lintText(result: LintResult): string {
 
 interface TestOptions {
   readonly data: readonly string[];
+  readonly counterpart?: readonly string[];
   readonly asOf?: string;
   readonly rows: string;
 }
@@ -113,17 +124,24 @@ function registerTest(contract: Command, contextOf: ContextOf): void {
       "Try a contract on files as one batch: what an ingestion would accept, keep out and refuse (exit code 1 when it would publish nothing)",
     )
     .requiredOption("--data <files...>", "Parquet, CSV or JSONL files")
+    .option(
+      "--counterpart <contract=file...>",
+      "rows that relationships refer to, of a contract beside this one: wards=wards.csv",
+    )
     .option("--as-of <instant>", "when freshness is judged, RFC 3339 (default: now)")
     .option("--rows <n>", "how many bad rows to show", "5")
     .addHelpText(
       "after",
-      "\nNothing is stored. Delimiter and quotes of CSV are found by the header and the contract.\n\nExample:\n  portolan contract test contracts/flights.odcs.yaml --data planted-rows.csv --rows 20 --json",
+      "\nNothing is stored. Delimiter and quotes of CSV are found by the header and the contract.\n\nExample:\n  portolan contract test contracts/flights.odcs.yaml --data planted-rows.csv --rows 20 --json\n  portolan contract test contracts/stays.odcs.yaml --data stays.csv --counterpart wards=wards.csv",
     )
     .action(async (file: string, options: TestOptions, command: Command) => {
       const context = contextOf(command);
-      const opened = await openContract(resolve(context.cwd, file));
+      const path = resolve(context.cwd, file);
+      const opened = await openContract(path);
       const asOf = options.asOf === undefined ? systemClock.now() : parseInstant(options.asOf);
+      const counterparts = await counterpartsOf(context.cwd, path, options.counterpart ?? []);
       const report = await tryFiles(opened, {
+        counterparts,
         paths: options.data.map((path) => resolve(context.cwd, path)),
         asOf,
         shown: parseRows(options.rows),
@@ -133,9 +151,39 @@ function registerTest(contract: Command, contextOf: ContextOf): void {
     });
 }
 
+/** Files of `contract=file`, by the contracts beside the one that is tried. */
+async function counterpartsOf(
+  cwd: string,
+  path: string,
+  named: readonly string[],
+): Promise<NonNullable<ContractTrial["counterparts"]>> {
+  if (named.length === 0) return [];
+  const others = await contractsBeside(path);
+  const files = Map.groupBy(named, (one) => one.slice(0, Math.max(one.indexOf("="), 0)));
+  return [...files].map(([id, ones]) => {
+    const other = others.find(({ contract }) => contract.id === id);
+    if (!other)
+      throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+        detail: `--counterpart ${ones[0] ?? ""} names no contract that lies beside ${basename(path)}`,
+        mend: `Write contract=file; the contracts there are ${others.map(({ contract }) => contract.id).join(", ")}.`,
+      });
+    const paths = ones.map((one) => resolve(cwd, one.slice(id.length + 1)));
+    return {
+      contract: other.contract,
+      references: other.tables,
+      sources: paths.map((file) => ({ path: file, format: formatOf(file) })),
+    };
+  });
+}
+
 async function tryFiles(
   { contract, tables }: ContractFile,
-  options: { readonly paths: readonly string[]; readonly asOf: number; readonly shown: number },
+  options: {
+    readonly paths: readonly string[];
+    readonly counterparts: NonNullable<ContractTrial["counterparts"]>;
+    readonly asOf: number;
+    readonly shown: number;
+  },
 ): Promise<TrialReport> {
   const workFolder = await mkdtemp(join(tmpdir(), "portolan-contract-"));
   try {
@@ -143,6 +191,7 @@ async function tryFiles(
       contract,
       sources: options.paths.map((path) => ({ path, format: formatOf(path) })),
       references: tables,
+      counterparts: options.counterparts,
       workFolder,
       asOf: options.asOf,
       shown: options.shown,

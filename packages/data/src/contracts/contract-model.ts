@@ -79,6 +79,18 @@ export const operators = [
 ] as const;
 export type Operator = (typeof operators)[number];
 
+/**
+ * A foreign key: the values of these columns are those of a row that the other contract has published. Which of its datasets is asked is in
+ * docs/spec/data-contracts.md, D27; a key of which a part is null refers to nothing, and breaks nothing.
+ */
+export interface Relationship {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly target: { readonly contract: string; readonly columns: readonly string[] };
+  /** Rows without a counterpart are kept out; or one of them refuses the whole batch; or they are reported. */
+  readonly otherwise: "quarantine" | "refuse" | "warn";
+}
+
 export interface ContractColumn {
   readonly name: string;
   /** Name in the source. */
@@ -140,6 +152,8 @@ export interface DataContract {
   readonly primaryKey: readonly string[];
   readonly rowRules: readonly NamedRowRule[];
   readonly batchRules: readonly BatchRule[];
+  /** Absent where there are none, and in versions that were published before they were enforced. */
+  readonly relationships?: readonly Relationship[];
   readonly eventTime?: string;
   /** Share of rows (0 to 1) that may be bad before the whole batch is refused. */
   readonly maxBadShare: number;

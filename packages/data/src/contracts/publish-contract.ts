@@ -2,6 +2,7 @@ import {
   type Authorizer,
   asPlace,
   type CallContext,
+  covers,
   type Digest,
   locate,
   newId,
@@ -17,9 +18,10 @@ import {
 } from "@portolan/kernel";
 import type { DataErrorCode } from "../errors.ts";
 import type { ContractView } from "../resources.ts";
-import type { DataContract } from "./contract-model.ts";
+import type { DataContract, Relationship } from "./contract-model.ts";
 import { findContract, insertContract, type StoredContract } from "./contract-store.ts";
 import { contractDigest, readContract } from "./read-contract.ts";
+import type { TargetContracts } from "./read-relationships.ts";
 import { contractNotFound } from "./require-contract.ts";
 
 export interface ContractDeps {
@@ -53,7 +55,8 @@ export async function publishContract(
     organisationId,
     ...asPlace(input),
   });
-  const owner = ownerOf(await locate(deps.places, organisationId, input));
+  const at = await locate(deps.places, organisationId, input);
+  const owner = ownerOf(at);
   const references: Record<string, Digest> = {};
   for (const [file, text] of Object.entries(input.references ?? {}))
     references[file] = await deps.objects.put(new TextEncoder().encode(text));
@@ -64,7 +67,27 @@ export async function publishContract(
       mend: "Make them the same.",
     });
   const digest = contractDigest(body);
-  return deps.uow.write(call, (tx) => addContract(tx, { owner, body, digest, document: input.document }));
+  return deps.uow.write(call, async (tx) => {
+    if (body.relationships) {
+      const targets = await targetsOf(tx, at, body.relationships);
+      readContract(input.document, `${name}.odcs.yaml`, references, targets);
+    }
+    return addContract(tx, { owner, body, digest, document: input.document });
+  });
+}
+
+/** The newest versions of the contracts that relationships name, as far as work at this place may use them. */
+async function targetsOf(
+  tx: Transaction,
+  at: WorkPlace,
+  relationships: readonly Relationship[],
+): Promise<TargetContracts> {
+  const targets = new Map<string, DataContract>();
+  for (const { target } of relationships) {
+    const found = await findContract(tx.sql, tx.call.actor.organisationId, target.contract);
+    if (found && covers(found.owner, at)) targets.set(target.contract, found.body);
+  }
+  return targets;
 }
 
 interface Published {

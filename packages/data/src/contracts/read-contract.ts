@@ -5,6 +5,7 @@ import { checkDocument } from "./odcs/document-shape.ts";
 import { readColumns } from "./read-columns.ts";
 import { readRoles, readServers, readSupport, readTeam } from "./read-people.ts";
 import { readQuality } from "./read-quality.ts";
+import { readRelationships, type TargetContracts } from "./read-relationships.ts";
 import { readSla } from "./read-sla.ts";
 
 export const contractYaml: YamlKind = { noun: "contract", maximumBytes: 256 * 1024 };
@@ -13,12 +14,14 @@ export const contractYaml: YamlKind = { noun: "contract", maximumBytes: 256 * 10
  * Reads an Open Data Contract Standard v3.1.0 document into what is enforced of it. Pure.
  *
  * @param references digests of the tables that come with it, by file name.
+ * @param targets contracts that its relationships may name; without them nobody looks whether those are there.
  * @throws PortolanError `data.contract_invalid` with file, line and mend of every finding.
  */
 export function readContract(
   text: string,
   file: string,
   references: Readonly<Record<string, Digest>> = {},
+  targets?: TargetContracts,
 ): DataContract {
   const source = new YamlSource(text, contractYaml, file);
   source.settle("data.contract_invalid");
@@ -26,7 +29,7 @@ export function readContract(
   if (!root.isMap()) root.report("is not a mapping", "Start with `apiVersion: v3.1.0`.");
   checkDocument(root);
   root.get("apiVersion").oneOf(["v3.1.0"], "Only v3.1.0 of the standard is understood.");
-  const contract = readBody(root, references);
+  const contract = readBody(root, references, targets);
   source.settle("data.contract_invalid");
   return contract;
 }
@@ -36,7 +39,11 @@ export function contractDigest(contract: DataContract): Digest {
   return digestJson(contract);
 }
 
-function readBody(root: YamlNode, references: Readonly<Record<string, Digest>>): DataContract {
+function readBody(
+  root: YamlNode,
+  references: Readonly<Record<string, Digest>>,
+  targets: TargetContracts | undefined,
+): DataContract {
   const tables = root.get("schema").items();
   const [table] = tables;
   if (!table || tables.length > 1)
@@ -49,8 +56,11 @@ function readBody(root: YamlNode, references: Readonly<Record<string, Digest>>):
       .get("customProperties")
       .report(`portolan.eventTime names ${eventTime}`, "Name a timestamp column in UTC.");
   }
+  const id = root.get("id").requiredText("Give the contract an id.");
+  const own = { id, table: table?.get("name").text() ?? "", columns: columns.columns };
+  const relationships = table ? readRelationships(table, own, targets) : [];
   return {
-    id: root.get("id").requiredText("Give the contract an id."),
+    id,
     name: root.get("name").text() ?? root.get("id").text() ?? "",
     version: root.get("version").requiredText("Write a version such as 1.0.0."),
     status: root.get("status").requiredText("Write a status such as active."),
@@ -59,6 +69,7 @@ function readBody(root: YamlNode, references: Readonly<Record<string, Digest>>):
     primaryKey: columns.primaryKey,
     rowRules: [...columns.rowRules, ...quality.rowRules],
     batchRules: [...columns.batchRules, ...quality.batchRules],
+    ...(relationships.length === 0 ? {} : { relationships }),
     ...(eventTime === undefined ? {} : { eventTime }),
     ...readFutureSkew(customNode(table, "portolan.futureSkew"), eventTime),
     maxBadShare: readBadShare(customNode(table, "portolan.maxBadShare")),

@@ -93,6 +93,34 @@ export function newestDataset(
     .limit(1);
 }
 
+/**
+ * The dataset that work at a place looks foreign keys up in: the newest of its use case, else the newest of the environment that is no use case's;
+ * with `moment` (epoch microseconds) only of those that were published by then.
+ */
+export async function newestCounterpart(
+  sql: Sql,
+  organisationId: string,
+  of: { contract: string; environment: string; useCaseId?: string; moment: number | undefined },
+): Promise<DatasetManifest | undefined> {
+  const { contract, environment, useCaseId = null, moment } = of;
+  let query = tables(sql)
+    .selectFrom("data.datasets")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("contract", "=", contract)
+    .where("environment", "=", environment)
+    .where((where) => where.or([where("use_case_id", "is", null), where("use_case_id", "=", useCaseId)]))
+    .where("expired_at", "is", null);
+  if (moment !== undefined) query = query.where("published_at", "<=", moment);
+  const row = await query
+    .orderBy("use_case_id", (order) => order.asc().nullsLast())
+    .orderBy("batch_at", "desc")
+    .orderBy("published_at", "desc")
+    .orderBy("id", "desc")
+    .executeTakeFirst();
+  return row && datasetOf(row);
+}
+
 function datasetOf(row: Selectable<DatasetTable>): DatasetManifest {
   return {
     id: row.id,

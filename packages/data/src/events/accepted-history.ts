@@ -1,29 +1,27 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
+  asPlace,
   type CallContext,
   type Digest,
   type Environment,
   locate,
-  type ObjectStore,
   type PlaceDirectory,
-  type UnitOfWork,
 } from "@portolan/kernel";
-import { getContract, type StoredContract } from "../contracts/contract-store.ts";
+import { getContract } from "../contracts/contract-store.ts";
 import { requireContract } from "../contracts/require-contract.ts";
 import { findIngestion } from "../ingestion/ingestion-store.ts";
+import { ingestionPlace } from "../ingestion/read-ingestion.ts";
 import type { RowValidator } from "../judging/validate-row.ts";
 import type { AcceptedHistory, AcceptedPlace, AcceptedRow } from "../ports.ts";
 import { eventLine } from "./event-line.ts";
 import { sizeOfWaiting, type Waiting, waitingLines } from "./event-store.ts";
-import { windowEnd, windowOf } from "./keep-events.ts";
-import { validatorOf } from "./receive-events.ts";
+import { windowEnd, windowOf, windowStart } from "./keep-events.ts";
+import { type ValidatorDeps, validatorAt } from "./validator-at.ts";
 
 /** Events that are judged again at once. */
 export const waitingPage = 1000;
 
-export interface HistoryDeps {
-  readonly uow: UnitOfWork;
-  readonly objects: ObjectStore;
+export interface HistoryDeps extends ValidatorDeps {
   readonly places: PlaceDirectory;
   /** Events of so long a time become one batch. */
   readonly eventWindowMs: number;
@@ -57,8 +55,12 @@ async function batchRows(
   );
   // Lines that were erased say nothing of which numbers are left.
   if (lines.length !== all.length) return undefined;
-  const validator = await validatorOf(deps, found.contract.digest, found.contract.body);
-  const { asOf = found.ingestion.startedAt } = found.ingestion;
+  const { asOf = found.ingestion.startedAt, referencesAt: moment = asOf } = found.ingestion;
+  const place = {
+    ...ingestionPlace(found.ingestion),
+    ...(await locate(deps.places, organisationId, asPlace(found.ingestion))),
+  };
+  const validator = await validatorAt(deps, call, { contract: found.contract, place, moment });
   return judgedAll(
     validator,
     lines.map((line, index) => ({ line, accepted: all[index] ?? 0, asOf })),
@@ -73,8 +75,7 @@ async function waitingRows(
 ): Promise<readonly AcceptedRow[] | undefined> {
   const size = await deps.uow.read(call, (sql) => sizeOfWaiting(sql, place, most.events + 1));
   if (size.events > most.events || size.bytes > most.bytes) return undefined;
-  const contract = await contractOf(deps, call, place);
-  const validator = await validatorOf(deps, contract.digest, contract.body);
+  const validatorOf = await doorValidators(deps, call, place);
   const rows: AcceptedRow[] = [];
   for (let after = 0, left = most; ; ) {
     const from = after;
@@ -84,7 +85,9 @@ async function waitingRows(
     // More came since they were counted.
     if (left.events < 0 || left.bytes < 0) return undefined;
     for (const { seq, receivedAt, line } of lines)
-      rows.push(...judged(validator, { line, accepted: seq, asOf: doorMoment(deps, receivedAt) }));
+      rows.push(
+        ...judged(await validatorOf(receivedAt), { line, accepted: seq, asOf: doorMoment(deps, receivedAt) }),
+      );
     const last = lines.at(-1);
     if (!last || lines.length < waitingPage) return rows;
     after = last.seq;
@@ -109,18 +112,30 @@ async function judgedAll(validator: RowValidator, events: readonly KeptEvent[]):
   return rows;
 }
 
-/** What events of a place are judged by now. @throws PortolanError `data.contract_not_found` */
-export async function contractOf(
-  deps: Pick<HistoryDeps, "uow" | "places">,
+/**
+ * What events of a place are judged by now, as the door judges what is received at a moment (epoch microseconds).
+ *
+ * @throws PortolanError `data.contract_not_found`
+ */
+export async function doorValidators(
+  deps: HistoryDeps,
   call: CallContext,
   { contract: name, environment, useCaseId }: AcceptedPlace,
-): Promise<StoredContract> {
+): Promise<(receivedAt: number) => Promise<RowValidator>> {
   const { organisationId } = call.actor;
-  const at = {
+  const place = {
     environment: environment as Environment,
     ...(await locate(deps.places, organisationId, { useCaseId })),
   };
-  return deps.uow.read(call, (sql) => requireContract(sql, organisationId, at, name));
+  const contract = await deps.uow.read(call, (sql) => requireContract(sql, organisationId, place, name));
+  const byWindow = new Map<number, Promise<RowValidator>>();
+  return (receivedAt) => {
+    const window = windowOf(receivedAt, deps.eventWindowMs);
+    const moment = windowStart(window, deps.eventWindowMs);
+    const known = byWindow.get(window) ?? validatorAt(deps, call, { contract, place, moment });
+    byWindow.set(window, known);
+    return known;
+  };
 }
 
 /** As of when the door judges what is received at a moment: the end of its window. */

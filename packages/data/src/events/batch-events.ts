@@ -24,7 +24,7 @@ import {
   linesOf,
   releaseEvents,
 } from "./event-store.ts";
-import { enqueueBatch, eventQueue, nextWindow, windowEnd } from "./keep-events.ts";
+import { enqueueBatch, eventQueue, nextWindow, windowEnd, windowStart } from "./keep-events.ts";
 import type { EventDeps } from "./receive-events.ts";
 
 /** One batch; what waits beyond becomes the next. Its lines are in memory while they are written. */
@@ -79,7 +79,14 @@ async function batchEvents(deps: EventDeps, job: JobRun): Promise<JsonObject> {
     });
     ingestions.push(
       await job.step(`ingest ${number}`, (tx) =>
-        startBatch(tx, deps.artifacts, { contract: place.contract, at, asOf: over, object, batch }),
+        startBatch(tx, deps.artifacts, {
+          contract: place.contract,
+          at,
+          asOf: over,
+          referencesAt: windowStart(window, windowMs),
+          object,
+          batch,
+        }),
       ),
     );
   }
@@ -103,6 +110,7 @@ interface WrittenBatch {
   readonly at: EnvironmentPlace;
   /** What its events were judged as of at the door. */
   readonly asOf: number;
+  readonly referencesAt: number;
   readonly object: string;
   readonly batch: string;
 }
@@ -110,7 +118,7 @@ interface WrittenBatch {
 async function startBatch(
   tx: Transaction,
   artifacts: EventDeps["artifacts"],
-  { contract: name, at, asOf, object, batch }: WrittenBatch,
+  { contract: name, at, asOf, referencesAt, object, batch }: WrittenBatch,
 ): Promise<string> {
   const contract = await requireContract(tx.sql, tx.call.actor.organisationId, at, name);
   const { environment } = at;
@@ -119,6 +127,7 @@ async function startBatch(
     contract,
     place: at,
     asOf,
+    referencesAt,
     sources: [{ object, format: "events" }],
     detail: { events: true },
   });

@@ -38,6 +38,11 @@ export function windowEnd(window: number, windowMs: number): number {
   return nextWindow(window, windowMs) + graceMs * 1000;
 }
 
+/** When a window begins, epoch microseconds: datasets that were published by then are what its events' foreign keys are looked up in. */
+export function windowStart(window: number, windowMs: number): number {
+  return window * windowMs * 1000;
+}
+
 export interface EventsToKeep {
   readonly contract: Pick<StoredContract, "id" | "name" | "version">;
   readonly place: EnvironmentPlace;

@@ -12,6 +12,8 @@ export interface IngestionStart {
   readonly sources: IngestionView["sources"];
   /** When the batch is judged for freshness, epoch microseconds; the moment of its publication where it is not said. */
   readonly asOf?: number | undefined;
+  /** Up to when datasets were published that its foreign keys are looked up in, epoch microseconds; when its job looks where it is not said. */
+  readonly referencesAt?: number;
   /** The ingestion whose rows are judged again. */
   readonly replayOf?: string;
   /** What the ledger row says beside contract, version and environment. */
@@ -20,7 +22,7 @@ export interface IngestionStart {
 
 /** Begins an ingestion of sources that the caller may read: its row, its durable job and its ledger row in one transaction. */
 export async function beginIngestion(tx: Transaction, start: IngestionStart): Promise<IngestionView> {
-  const { contract, place, sources, asOf, replayOf, detail } = start;
+  const { contract, place, sources, asOf, referencesAt, replayOf, detail } = start;
   const { environment } = place;
   const owner = ownerOf(place);
   const id = newId("ingestion", tx.now);
@@ -33,6 +35,7 @@ export async function beginIngestion(tx: Transaction, start: IngestionStart): Pr
     use_case_id: place.useCaseId ?? null,
     sources,
     as_of: asOf ?? null,
+    references_at: referencesAt ?? null,
     replay_of: replayOf ?? null,
     started_by: tx.call.actor.id,
     started_at: tx.now,

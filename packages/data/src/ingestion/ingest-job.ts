@@ -18,6 +18,12 @@ import type { DataContract } from "../contracts/contract-model.ts";
 import { getContract, type StoredContract } from "../contracts/contract-store.ts";
 import type { DataClass } from "../data-class.ts";
 import type { DataErrorCode } from "../errors.ts";
+import {
+  counterpartFiles,
+  type FoundCounterparts,
+  findCounterparts,
+  missingCounterparts,
+} from "../judging/find-counterparts.ts";
 import { judgeFiles } from "../judging/judge-files.ts";
 import { raiseNotices } from "../notices/notices.ts";
 import { digestFile } from "../sources/digest-file.ts";
@@ -93,14 +99,16 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
     const files = await locateSources(deps, { call: job.call, at, begun: true }, sources, copies);
     const located = files.map((file) => (before ? { ...file, before: before.columns } : file));
     const lost = before?.lost;
-    const sourceDigest = await job.effect("digest sources", () => digestSources(located, lost));
+    const counterparts = await lookUpIn(job, at, { ingestion, contract: contract.body });
+    const apart = { ...(lost ? { lost } : {}), ...(counterparts ? { counterparts } : {}) };
+    const sourceDigest = await job.effect("digest sources", () => digestSources(located, apart));
     const earlier = await job.step("look for the same batch", async (tx) => {
       const found = await reuseBatch(tx, ingestion, sourceDigest);
       if (found === null) await updateIngestion(tx.sql, ingestion.id, { state: "running" });
       return found;
     });
     if (earlier !== null) return { datasetId: earlier, reused: true };
-    const batch = { ingestion, contract, sourceDigest };
+    const batch = { ingestion, contract, sourceDigest, ...(counterparts ? { counterparts } : {}) };
     return await takeBatch(deps, job, { ...batch, sources: located, ...(before ? { before } : {}) });
   } catch (error) {
     // A failure that will be tried again is none yet: whoever waits for this ingestion would give up too early.
@@ -120,6 +128,19 @@ async function runIngestion(deps: IngestJobDeps, job: JobRun): Promise<JsonObjec
   }
 }
 
+/** What the batch's foreign keys are looked up in, the same through restarts; undefined where it has none. */
+async function lookUpIn(
+  job: JobRun,
+  at: EnvironmentPlace,
+  { ingestion, contract }: { readonly ingestion: Ingestion; readonly contract: DataContract },
+): Promise<FoundCounterparts | undefined> {
+  if (!contract.relationships) return undefined;
+  const { referencesAt: moment } = ingestion;
+  return job.step("look up relationships", (tx) =>
+    findCounterparts(tx.sql, tx.call.actor.organisationId, at, { contract, moment }),
+  );
+}
+
 /** Looks at a batch, splits and publishes it; or refuses it unread. */
 async function takeBatch(
   deps: IngestJobDeps,
@@ -136,7 +157,11 @@ async function takeBatch(
   const found = await job.effect("split", () =>
     splitBatch(deps, job, { ...batch, sources: seen.sources, ...(lost ? { lost } : {}) }),
   );
-  const split = lost ? { ...found, deadLetters: lost.lines, deadLetterObject: lost.object } : found;
+  const split = {
+    ...found,
+    ...(lost ? { deadLetters: lost.lines, deadLetterObject: lost.object } : {}),
+    unfound: missingCounterparts(batch.counterparts ?? {}),
+  };
   return await job.step("publish", (tx) =>
     publishBatch(deps, tx, {
       ...batch,
@@ -187,11 +212,19 @@ async function readBefore(
   };
 }
 
-/** Two batches with the same rows are not the same where one of them has lost lines. */
-async function digestSources(sources: readonly SourceFile[], lost?: LostLines): Promise<string> {
+/** What two batches with the same rows may differ in. */
+type Apart = Pick<Batch, "lost" | "counterparts">;
+
+/** Two batches with the same rows are not the same where one of them has lost lines, or refers to other rows. */
+async function digestSources(
+  sources: readonly SourceFile[],
+  { lost, counterparts = {} }: Apart,
+): Promise<string> {
   const parts: JsonObject[] = [];
   for (const source of sources) parts.push({ format: source.format, digest: await digestFile(source.path) });
   if (lost) parts.push({ format: "dead_letters", digest: lost.object });
+  for (const [name, found] of Object.entries(counterparts))
+    parts.push({ format: "counterpart", contract: name, digest: found?.object ?? "" });
   return digestJson(parts);
 }
 
@@ -224,10 +257,12 @@ interface Batch {
   readonly sources: readonly SourceFile[];
   readonly sourceDigest: string;
   readonly lost?: LostLines;
+  /** What foreign keys are looked up in; absent where the contract has none. */
+  readonly counterparts?: FoundCounterparts;
 }
 
 async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promise<Split> {
-  const { contract, sources, lost } = batch;
+  const { contract, sources, counterparts = {} } = batch;
   const folder = join(deps.workFolder, batch.ingestion.id);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -239,6 +274,7 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       contract: contract.body,
       sources,
       references,
+      counterparts: await counterpartFiles(deps.objects, counterparts),
       // The same through restarts, and in a replay what it was at first.
       asOf: batch.ingestion.asOf ?? batch.ingestion.startedAt,
       folder,
@@ -246,7 +282,7 @@ async function splitBatch(deps: IngestionDeps, job: JobRun, batch: Batch): Promi
       onProgress: (fraction, note) => void job.progress(fraction, note).catch(() => undefined),
     });
     // What was digested must be what was split, or the manifest would name bytes that nobody judged.
-    if ((await digestSources(sources, lost)) !== batch.sourceDigest)
+    if ((await digestSources(sources, batch)) !== batch.sourceDigest)
       throw unreadable("a source changed while it was read", "Deliver files whole, then ingest them again.");
     const accepted = await deps.objects.putFile(join(folder, "accepted.parquet"));
     const quarantine = await deps.objects.putFile(join(folder, "quarantine.parquet"));

@@ -14,6 +14,7 @@ type IngestionTable = {
   use_case_id: string | null;
   sources: JSONColumnType<IngestionView["sources"]>;
   as_of: number | null;
+  references_at: number | null;
   state: IngestionView["state"];
   source_digest: string | null;
   counts: JSONColumnType<NonNullable<IngestionView["counts"]>> | null;
@@ -51,6 +52,7 @@ export async function insertIngestion(
     | "environment"
     | "use_case_id"
     | "as_of"
+    | "references_at"
     | "replay_of"
     | "started_by"
     | "started_at"
@@ -166,6 +168,8 @@ export async function findSameIngestion(
 
 export type StoredIngestion = IngestionView & {
   readonly contractId: string;
+  /** Up to when datasets were published that foreign keys are looked up in; absent: when the job looks. */
+  readonly referencesAt?: number;
   /** Rows that a refused batch would have published. */
   readonly withheld?: string;
   readonly dataClass?: DataClass;
@@ -180,6 +184,7 @@ function ingestionOf(row: Selectable<IngestionTable>): StoredIngestion {
     ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
     sources: row.sources,
     ...(row.as_of === null ? {} : { asOf: row.as_of }),
+    ...(row.references_at === null ? {} : { referencesAt: row.references_at }),
     state: row.state,
     ...(row.source_digest === null ? {} : { sourceDigest: row.source_digest }),
     ...(row.counts === null ? {} : { counts: row.counts }),

@@ -4,6 +4,7 @@ import type { StoredContract } from "../contracts/contract-store.ts";
 import type { DataClass } from "../data-class.ts";
 import { insertDataset } from "../datasets/dataset-store.ts";
 import { judgeBatch } from "../judging/batch-metrics.ts";
+import type { FoundCounterparts } from "../judging/find-counterparts.ts";
 import type { FileFigures } from "../judging/judge-files.ts";
 import { type Occasion, raiseNotices } from "../notices/notices.ts";
 import type { DatasetManifest } from "../resources.ts";
@@ -24,9 +25,13 @@ export type Split = FileFigures & {
   readonly sizeBytes: number;
   readonly quarantine: string;
   readonly deadLetterObject: string;
+  /** Contracts that relationships name and that have published nothing, in sentences; absent before relationships were enforced. */
+  readonly unfound?: readonly string[];
 };
 
 interface Judged {
+  /** What foreign keys are looked up in. */
+  readonly counterparts?: FoundCounterparts;
   readonly ingestion: Ingestion;
   readonly contract: StoredContract;
   readonly sourceDigest: string;
@@ -132,9 +137,9 @@ export async function publishBatch(
   // Asked again in the very transaction that publishes: another worker may have split the same batch meanwhile.
   const earlier = await reuseBatch(tx, ingestion, sourceDigest);
   if (earlier !== null) return { datasetId: earlier, reused: true };
-  const { accepted, quarantined, deadLetters, values, maxEventTime } = split;
+  const { accepted, quarantined, deadLetters, values, dangling, maxEventTime } = split;
   const at = maxEventTime === null ? {} : { maxEventTime };
-  const figures = { accepted, quarantined, deadLetters, values, ...at };
+  const figures = { accepted, quarantined, deadLetters, values, ...(dangling ? { dangling } : {}), ...at };
   const verdict = judgeBatch(contract.body, figures, ingestion.asOf ?? tx.now);
   const place = ingestionPlace(ingestion);
   await deps.artifacts.note(tx, place, [
@@ -146,7 +151,7 @@ export async function publishBatch(
   // Rows that are judged again come from nowhere new.
   const seen =
     ingestion.replayOf === undefined ? await driftOf(tx, ingestion, contract, observed) : undefined;
-  const outcome = outcomeOf(tx, publication, verdict.warnings, seen?.drift);
+  const outcome = outcomeOf(tx, publication, [...(split.unfound ?? []), ...verdict.warnings], seen?.drift);
   if (verdict.kind === "failed") {
     const { failures } = verdict;
     const withheld = split.object;
@@ -169,11 +174,19 @@ export async function publishBatch(
       quarantined,
       deadLetters,
       ...(publication.dataClass ? { dataClass: publication.dataClass } : {}),
+      ...referredTo(publication),
     },
   });
   const occasion = occasionOf(publication, seen?.news);
   if (occasion) await raiseNotices(tx, occasion);
   return { datasetId: manifest.id, reused: false };
+}
+
+/** Which datasets its foreign keys were looked up in, for the ledger. */
+function referredTo({ counterparts }: Publication): JsonObject {
+  if (!counterparts) return {};
+  const datasets = Object.entries(counterparts).map(([name, found]) => [name, found?.dataset ?? null]);
+  return { counterparts: Object.fromEntries(datasets) as JsonObject };
 }
 
 function outcomeOf(

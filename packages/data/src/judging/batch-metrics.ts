@@ -62,6 +62,8 @@ export interface BatchFigures {
   readonly maxEventTime?: number;
   /** Values of the contract's batch rules, in their order. */
   readonly values: readonly number[];
+  /** Accepted rows without a counterpart, by the name of the relationship. */
+  readonly dangling?: Readonly<Record<string, number>>;
 }
 
 export type GateVerdict =
@@ -85,6 +87,13 @@ export function judgeBatch(contract: DataContract, figures: BatchFigures, asOf: 
     if (!holds(rule, value))
       (rule.advisory ? warnings : failures).push(
         `${rule.name} is ${value}; ${rule.operator} ${rule.limits.join(" and ")}`,
+      );
+  }
+  for (const { name, target, otherwise } of contract.relationships ?? []) {
+    const rows = figures.dangling?.[name] ?? 0;
+    if (rows > 0)
+      (otherwise === "refuse" ? failures : warnings).push(
+        `${name}: ${rows} rows have no counterpart in ${target.contract}`,
       );
   }
   return failures.length === 0 ? { kind: "passed", warnings } : { kind: "failed", failures, warnings };

@@ -5,6 +5,7 @@ import { type AnalysisEngine, type AnalysisResult, integerCell } from "../analys
 import type { DataContract } from "../contracts/contract-model.ts";
 import type { SourceFile } from "../sources/source-plan.ts";
 import { batchMetricSql } from "./batch-metrics.ts";
+import type { CounterpartFiles } from "./counterparts.ts";
 import { splitPlan } from "./split-plan.ts";
 
 export interface FileBatch {
@@ -12,6 +13,8 @@ export interface FileBatch {
   readonly sources: readonly SourceFile[];
   /** Local files of the contract's references, by name. */
   readonly references: Readonly<Record<string, string>>;
+  /** Published rows that the contract's relationships are looked up in, by contract. */
+  readonly counterparts?: CounterpartFiles;
   /** When the batch is judged, epoch microseconds. */
   readonly asOf: number;
   /** An empty folder that receives accepted.parquet, quarantine.parquet and dead-letter.parquet. */
@@ -33,6 +36,8 @@ export type FileFigures = {
   readonly nulls: Record<string, number>;
   /** Values of the contract's batch rules, in their order. */
   readonly values: number[];
+  /** Accepted rows without a counterpart, by the name of a relationship that keeps none out. */
+  readonly dangling?: Record<string, number>;
   /** What the engine took, all in all. */
   readonly elapsedMs: number;
 };
@@ -46,10 +51,14 @@ const ruleSpillBytes = 2 ** 30;
 
 /** Splits a batch of files by its contract and takes the figures that its gate judges. Leaves three Parquet files in the folder. */
 export async function judgeFiles(engine: AnalysisEngine, batch: FileBatch): Promise<FileFigures> {
-  const { contract, sources, references, asOf, folder, signal, onProgress } = batch;
+  const { contract, sources, references, counterparts = {}, asOf, folder, signal, onProgress } = batch;
   const split = await engine.run({
-    statements: splitPlan({ contract, sources, references, asOf, output: folder }),
-    readable: [...sources.map((source) => source.path), ...Object.values(references)],
+    statements: splitPlan({ contract, sources, references, counterparts, asOf, output: folder }),
+    readable: [
+      ...sources.map((source) => source.path),
+      ...Object.values(references),
+      ...Object.values(counterparts).filter((path) => path !== null),
+    ],
     workFolder: folder,
     timeoutMs: splitTimeoutMs,
     ...(signal ? { signal } : {}),
@@ -113,6 +122,13 @@ function figuresOf(
     rules: Object.fromEntries(
       (rows["rules"] ?? []).map((row) => [String(row["rule"]), integerCell(row, "rows")]),
     ),
+    ...(rows["dangling"]
+      ? {
+          dangling: Object.fromEntries(
+            rows["dangling"].map((row) => [String(row["name"]), integerCell(row, "rows")]),
+          ),
+        }
+      : {}),
     nulls: Object.fromEntries(columns.map(({ name }) => [name, integerCell(nulls, name)])),
   };
 }

@@ -1,9 +1,15 @@
 import { quoteName, quoteText } from "@portolan/expressions";
 import type { AnalysisStatement } from "../analysis.ts";
-import type { ColumnType, DataContract, NamedRowRule } from "../contracts/contract-model.ts";
+import type { ColumnType, DataContract, NamedRowRule, Relationship } from "../contracts/contract-model.ts";
 import { ruleLabel } from "../rules/rule-label.ts";
 import { brokenSql } from "../rules/rule-sql.ts";
 import { type SourceFile, sourceSql } from "../sources/source-plan.ts";
+import {
+  type CounterpartFiles,
+  counterpartStatements,
+  danglingLabelSql,
+  danglingSql,
+} from "./counterparts.ts";
 import { futureRule, futureSql } from "./future-events.ts";
 import { localTimeStatements } from "./local-time-plan.ts";
 import { judgedRules } from "./validate-row.ts";
@@ -13,6 +19,8 @@ export interface SplitPlanInput {
   readonly sources: readonly SourceFile[];
   /** Local files of the contract's references, by name. */
   readonly references: Readonly<Record<string, string>>;
+  /** What relationships are looked up in; one whose contract is absent is not judged. */
+  readonly counterparts?: CounterpartFiles;
   /** When the batch is judged, epoch microseconds: an event far ahead of it is none yet. */
   readonly asOf: number;
   /** Folder that receives accepted.parquet, quarantine.parquet and dead-letter.parquet. */
@@ -27,11 +35,13 @@ export interface SplitPlanInput {
 export function splitPlan(input: SplitPlanInput): AnalysisStatement[] {
   const { contract, output } = input;
   const columns = contract.columns.map((column) => quoteName(column.name)).join(", ");
+  const relationships = relationshipsOf(input);
   const order = contract.eventTime ? `${quoteName(contract.eventTime)}, _row` : "_row";
   return [
     ...loadStatements(input),
     ...localTimeStatements(contract, input.references),
-    { sql: annotateSql(contract, input.asOf), note: "judging rows" },
+    ...counterpartStatements(relationships, input.counterparts ?? {}),
+    { sql: annotateSql(contract, relationships, input.asOf), note: "judging rows" },
     {
       sql: `create view accepted as select _row, ${columns} from staged where violations = ''`,
     },
@@ -49,7 +59,27 @@ export function splitPlan(input: SplitPlanInput): AnalysisStatement[] {
         to ${quoteText(`${output}/dead-letter.parquet`)} ${parquetOptions}`,
     },
     ...summaryStatements(contract),
+    ...danglingStatements(relationships),
   ];
+}
+
+/** In the contract's order: an index is a table of keys. */
+function relationshipsOf({ contract, counterparts = {} }: SplitPlanInput): Relationship[] {
+  return (contract.relationships ?? []).filter(({ target }) => Object.hasOwn(counterparts, target.contract));
+}
+
+/** Accepted rows without a counterpart, of relationships that keep no row out. */
+function danglingStatements(relationships: readonly Relationship[]): AnalysisStatement[] {
+  const counts = relationships.flatMap((one, index) =>
+    one.otherwise === "quarantine"
+      ? []
+      : [
+          `select ${quoteText(one.name)} as name, count(*) as rows from staged as t where violations = '' and ${danglingSql(one, index, "t")}`,
+        ],
+  );
+  return counts.length === 0
+    ? []
+    : [{ sql: counts.join(" union all "), returns: "dangling", note: "counting" }];
 }
 
 const parquetOptions = "(format parquet, compression zstd, row_group_size 122880)";
@@ -71,7 +101,7 @@ function loadStatements(input: SplitPlanInput): AnalysisStatement[] {
 }
 
 /** One pass over the batch: typed values, and the broken rules' names joined by commas. */
-function annotateSql(contract: DataContract, asOf: number): string {
+function annotateSql(contract: DataContract, relationships: readonly Relationship[], asOf: number): string {
   const future = futureRule(contract, asOf);
   const plain = contract.columns.filter((column) => !column.localTime);
   const derived = contract.columns.filter((column) => column.localTime);
@@ -90,12 +120,15 @@ function annotateSql(contract: DataContract, asOf: number): string {
         : `raw.${quoteName(rule.column)}`;
       return `case when ${brokenSql(rule, typeOf(contract, rule), raw)} then ${quoteText(ruleLabel(rule))} end`;
     }),
+    ...relationships.flatMap((one, index) =>
+      one.otherwise === "quarantine" ? [danglingLabelSql(one, index, "t")] : [],
+    ),
     ...(future ? [futureSql(future)] : []),
   ];
   const names = contract.columns.map((column) => quoteName(column.name)).join(", ");
   return `create table staged as select _row, ${names}, violations,
     case when violations <> '' then to_json(raw)::varchar end as raw
-    from (select _row, ${names}, raw, concat_ws(',', ${broken.join(",\n")}) as violations from timed)`;
+    from (select _row, ${names}, raw, concat_ws(',', ${broken.join(",\n")}) as violations from timed as t)`;
 }
 
 function typeOf(contract: DataContract, rule: NamedRowRule): ColumnType {

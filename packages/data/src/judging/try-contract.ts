@@ -14,6 +14,7 @@ import {
 } from "../sources/observe-sources.ts";
 import type { SourceFile } from "../sources/source-plan.ts";
 import { judgeBatch } from "./batch-metrics.ts";
+import type { CounterpartFiles } from "./counterparts.ts";
 import { judgeFiles } from "./judge-files.ts";
 
 export interface ContractTrial {
@@ -22,6 +23,8 @@ export interface ContractTrial {
   readonly sources: readonly SourceFile[];
   /** Files of the tables that the contract refers to, by name. */
   readonly references: Readonly<Record<string, string>>;
+  /** Batches of the contracts that its relationships name: what these accept of them is what foreign keys are looked up in. */
+  readonly counterparts?: readonly Pick<ContractTrial, "contract" | "sources" | "references">[];
   /** Folder for temporary files; nothing of the trial stays there. */
   readonly workFolder: string;
   /** When freshness is judged, epoch microseconds. */
@@ -54,24 +57,30 @@ export async function tryContract(engine: AnalysisEngine, trial: ContractTrial):
   const dialects = await withDialects(trial.sources, contract.columns);
   await mkdir(trial.workFolder, { recursive: true });
   const folder = await mkdtemp(join(trial.workFolder, "trial-"));
+  // Beside it: what is read does not lie in the folder that is written to.
+  const others = await mkdtemp(join(trial.workFolder, "counterparts-"));
   try {
     const { columns: observed } = await observeSources(engine, dialects, folder);
     const drift = schemaDrift(contract, observed);
     const failures = missingColumns(contract, dialects, observed);
     if (failures.length > 0) return { passed: false, failures, warnings: [], drift };
+    const { files: counterparts, lacks } = await counterpartsOf(engine, trial, others);
+    if (lacks.length > 0) return { passed: false, failures: lacks, warnings: [], drift };
     const sources = withColumns(dialects, observed);
-    const figures = await judgeFiles(engine, {
-      contract,
-      sources,
-      references,
-      asOf: trial.asOf,
-      folder,
-    });
-    const { accepted, quarantined, deadLetters, values, rules, maxEventTime, elapsedMs } = figures;
+    const { asOf } = trial;
+    const figures = await judgeFiles(engine, { contract, sources, references, counterparts, asOf, folder });
+    const { accepted, quarantined, deadLetters, values, dangling, rules, maxEventTime, elapsedMs } = figures;
     const verdict = judgeBatch(
       contract,
-      { accepted, quarantined, deadLetters, values, ...(maxEventTime === null ? {} : { maxEventTime }) },
-      trial.asOf,
+      {
+        accepted,
+        quarantined,
+        deadLetters,
+        values,
+        ...(dangling ? { dangling } : {}),
+        ...(maxEventTime === null ? {} : { maxEventTime }),
+      },
+      asOf,
     );
     return {
       passed: verdict.kind === "passed",
@@ -85,7 +94,37 @@ export async function tryContract(engine: AnalysisEngine, trial: ContractTrial):
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
+    await rm(others, { recursive: true, force: true });
   }
+}
+
+/** What the contracts that are referred to accept of their own batches; and what is missing to judge the relationships. */
+async function counterpartsOf(
+  engine: AnalysisEngine,
+  { contract, counterparts = [], asOf }: ContractTrial,
+  folder: string,
+): Promise<{ readonly files: CounterpartFiles; readonly lacks: readonly string[] }> {
+  const files: Record<string, string> = {};
+  const wanted = new Set((contract.relationships ?? []).map(({ target }) => target.contract));
+  for (const other of counterparts) {
+    const { id } = other.contract;
+    if (!wanted.has(id)) continue;
+    const work = join(folder, String(Object.keys(files).length));
+    await mkdir(work);
+    const dialects = await withDialects(other.sources, other.contract.columns);
+    const { columns } = await observeSources(engine, dialects, work);
+    const failures = missingColumns(other.contract, dialects, columns);
+    if (failures.length > 0) return { files, lacks: failures };
+    // A foreign key of the other contract's own is not followed further.
+    await judgeFiles(engine, { ...other, sources: withColumns(dialects, columns), asOf, folder: work });
+    files[id] = join(work, "accepted.parquet");
+  }
+  const lacks = (contract.relationships ?? []).flatMap(({ name, target, otherwise }) =>
+    otherwise === "warn" || Object.hasOwn(files, target.contract)
+      ? []
+      : [`${name} cannot be judged: there are no rows of ${target.contract}`],
+  );
+  return { files, lacks };
 }
 
 async function samples(

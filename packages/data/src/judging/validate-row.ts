@@ -4,6 +4,7 @@ import { compileRule, type RuleCheck } from "../rules/break-rule.ts";
 import { ruleLabel } from "../rules/rule-label.ts";
 import type { JsonCell } from "../values/json-cell.ts";
 import { parseJson, parseText, type Value } from "../values/parse-value.ts";
+import { type CounterpartKeys, keyText } from "./counterparts.ts";
 import { futureRule } from "./future-events.ts";
 
 /** Tables that come with a contract, by file name: a key's IANA zone. */
@@ -23,6 +24,12 @@ interface CompiledRule {
   readonly check: RuleCheck | undefined;
 }
 
+interface JudgedRelationship {
+  readonly label: string;
+  readonly columns: readonly string[];
+  readonly known: ReadonlySet<string>;
+}
+
 /**
  * The per-event executor of a contract: reads and judges one row with the meaning, and the names of rules, that an ingestion has in
  * DuckDB (docs/spec/data-contracts.md D17; a property test compares the two).
@@ -33,8 +40,10 @@ export class RowValidator {
   readonly #derived: readonly ContractColumn[];
   readonly #rules: readonly CompiledRule[];
   readonly #zones: ZoneTables;
+  readonly #relationships: readonly JudgedRelationship[];
 
-  constructor(contract: DataContract, zones: ZoneTables = {}) {
+  /** @param keys of relationships that keep rows out; one whose keys are absent is not judged */
+  constructor(contract: DataContract, zones: ZoneTables = {}, keys: CounterpartKeys = {}) {
     this.#contract = contract;
     this.#plain = contract.columns.filter((column) => !column.localTime);
     this.#derived = contract.columns.filter((column) => column.localTime);
@@ -44,6 +53,10 @@ export class RowValidator {
       check: rule.kind === "required" ? undefined : compileRule(rule),
     }));
     this.#zones = zones;
+    this.#relationships = (contract.relationships ?? []).flatMap((one) => {
+      const known = one.otherwise === "quarantine" ? keys[one.name] : undefined;
+      return known ? [{ label: ruleLabel(one), columns: one.columns, known }] : [];
+    });
   }
 
   /**
@@ -91,6 +104,10 @@ export class RowValidator {
     for (const { label, column, check } of this.#rules) {
       const value = values[column] ?? null;
       if (check ? value !== null && check(value) : absent.has(column)) violations.push(label);
+    }
+    for (const { label, columns, known } of this.#relationships) {
+      const key = keyText(columns.map((name) => values[name]));
+      if (key !== undefined && !known.has(key)) violations.push(label);
     }
     const future = futureRule(this.#contract, asOf);
     const at = future && values[future.column];

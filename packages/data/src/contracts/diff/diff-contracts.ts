@@ -1,6 +1,7 @@
 import type { DataContract } from "../contract-model.ts";
 import { breaking, type ContractChange, compatible, same } from "./contract-change.ts";
 import { diffColumns } from "./diff-columns.ts";
+import { diffRelationships } from "./diff-relationships.ts";
 import { diffBatchRules, diffRowRules } from "./diff-rules.ts";
 
 export interface ContractDiff {
@@ -19,6 +20,7 @@ export function diffContracts(before: DataContract, after: DataContract): Contra
     ...diffColumns(before, after),
     ...diffRowRules(before, after),
     ...diffBatchRules(before, after),
+    ...diffRelationships(before, after),
     ...diffLevels(before, after),
     ...diffWords(before, after),
   ];
