@@ -33,6 +33,19 @@ const artifactRoutes: readonly EnvironmentRoute[] = [
   ),
   {
     kind: "found",
+    route: "GET /api/2.0/mlflow-artifacts/presigned/*",
+    of: "clientRun",
+    missing: missingId("crn"),
+    request: ({ known }, id) => ({
+      url: `/api/2.0/mlflow-artifacts/presigned/${known.get("organisation")}-production/${id}/artifacts/salaries.txt`,
+    }),
+  },
+  found(`POST ${mlflow}/artifacts/presigned-download-url`, "clientRun", missingId("crn"), (id) => ({
+    run_id: id,
+    path: "salaries.txt",
+  })),
+  {
+    kind: "found",
     route: `GET ${proxy}`,
     of: "clientRun",
     missing: missingId("crn"),

@@ -1,9 +1,9 @@
 import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ApiMethod } from "./api.ts";
+import { type ApiMethod, must } from "./api.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
 import { mutatingRoutes } from "./mutating-routes.ts";
-import type { World } from "./mutating-world.ts";
+import { known, type World } from "./mutating-world.ts";
 import { unrecorded, watchTransactions } from "./transactions.ts";
 
 let control: InProcessControl;
@@ -28,8 +28,10 @@ const questions = [
   "/api/2.0/mlflow/registered-models/get-latest-versions",
 ];
 
+const presigning = "/api/2.0/mlflow/artifacts/presigned-download-url";
+
 function isMutating({ method, url }: Pick<DeclaredRoute, "method" | "url">): boolean {
-  return !reading.includes(method) && !questions.includes(url);
+  return !reading.includes(method) && url !== presigning && !questions.includes(url);
 }
 
 /** Mutating routes that the table does not drive, and entries of the table that no route answers to. */
@@ -100,6 +102,20 @@ describe("a question that is sent as a message", () => {
     expect(answer.status, answer.text).toBe(200);
     expect(await watch.take()).toEqual({ changes: [], rows: [] });
   });
+});
+
+test("a signed address of an artifact is no change", async () => {
+  const token = await control.token("max");
+  const [run_id, useCaseId] = [known(world, "clientRun"), known(world, "useCase")];
+  const file = `/api/2.0/mlflow-artifacts/artifacts/${useCaseId}-dev/${run_id}/artifacts/signed.txt`;
+  await must(control, "PUT", file, Buffer.from("figures"), token);
+  await watch.take();
+  const answer = await control.call("POST", presigning, { run_id, path: "signed.txt" }, token);
+  expect(answer.status, answer.text).toBe(200);
+  const address = new URL(String(answer.body["presigned_url"]));
+  const read = await control.call("GET", `${address.pathname}${address.search}`);
+  expect([read.status, read.text]).toEqual([200, "figures"]);
+  expect(await watch.take()).toEqual({ changes: [], rows: [] });
 });
 
 describe("the proof itself", () => {

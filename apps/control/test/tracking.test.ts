@@ -136,7 +136,7 @@ test("calls of MLflow that are not served say so in MLflow's words, at control a
   const unserved = [
     `${mlflow}/artifacts/presigned-upload-url`,
     "/api/3.0/mlflow/workspaces",
-    "/api/2.0/mlflow-artifacts/presigned/x",
+    "/api/2.0/mlflow-artifacts/x",
     `${mlflow}/webhooks`,
   ];
   for (const path of unserved) {

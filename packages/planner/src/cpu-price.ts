@@ -23,6 +23,18 @@ export function cpuPrice(document: CharterDocument, book: PriceBook, now: EpochM
   return { cpuHour: price.expected, realTimeCpuMs: cpuMsPerPrediction.value.expected };
 }
 
+/**
+ * A core for an hour in a place, expected, in the currency asked for. Pure.
+ *
+ * @throws PortolanError `planner.price_missing` where nothing fits, or no rate leads to the currency
+ */
+export function coreHourPrice(
+  book: PriceBook,
+  question: Omit<Parameters<typeof choosePrice>[1], "resource" | "products">,
+): Money {
+  return choosePrice(book, { ...question, resource: "cpu_core_hour" }).price.expected;
+}
+
 const microsPerHour = 3_600_000_000n;
 
 /**

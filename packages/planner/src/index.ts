@@ -4,7 +4,7 @@ import type { PlannerDeps } from "./plans.ts";
 import { planRoutes } from "./routes/plans.ts";
 
 export * from "./contract.ts";
-export { type CpuPrice, cpuPrice } from "./cpu-price.ts";
+export { type CpuPrice, coreHourPrice, cpuPrice } from "./cpu-price.ts";
 export { type PlannerErrorCode, plannerErrors } from "./errors.ts";
 export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.ts";
 export * from "./policy.ts";

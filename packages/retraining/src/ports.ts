@@ -150,18 +150,24 @@ export interface Signals {
   }>;
 }
 
-/** What a use case may spend on training from some moment on. */
+/** What a use case may spend on training, as far as its policy says so. */
 export interface TrainingBudget {
-  readonly ms: number;
-  /** Epoch microseconds. */
-  readonly since: number;
+  /** Time that runs take from some moment on, in epoch microseconds. */
+  readonly time?: { readonly ms: number; readonly since: number };
+  /** Money from the start of the month on, in epoch microseconds; e.g. `40 USD/month`. */
+  readonly money?: { readonly perMonth: string; readonly since: number };
 }
+
+export type Permit =
+  /** With what it rests on, for the record of the retraining. */
+  | { readonly kind: "yes"; readonly evidence: Readonly<Record<string, string>> }
+  | { readonly kind: "no"; readonly because: string };
 
 /** Whether the work may be done now: quotas and budgets of whoever pays for it. */
 export interface Permits {
   mayRun(
     call: CallContext,
     of: Pick<Champion, "useCaseId" | "businessUnitId" | "environment">,
-    budget: TrainingBudget | undefined,
-  ): Promise<{ readonly kind: "yes" } | { readonly kind: "no"; readonly because: string }>;
+    budget: TrainingBudget,
+  ): Promise<Permit>;
 }

@@ -62,6 +62,13 @@ export const RetrainingPolicy = Type.Object(
           "Hours that training runs of the use case may take within the period, whoever began them. Absent: not bounded",
       }),
     ),
+    budgetPerMonth: Type.Optional(
+      Type.String({
+        pattern: "^\\d{1,12}(\\.\\d{1,9})? [A-Z]{3}/month$",
+        description:
+          "Money that training runs of the use case may cost within a month of the calendar (UTC), whoever began them, e.g. 40 USD/month. Absent: not bounded",
+      }),
+    ),
     trainingDays: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
@@ -102,6 +109,9 @@ export const RetrainingTerms = Type.Object({
   mostRuns: Type.Integer(),
   periodMs: Type.Number(),
   budgetMs: Type.Optional(Type.Number({ description: "That training runs may take within the period" })),
+  budgetPerMonth: Type.Optional(
+    Type.String({ description: "That training runs may cost within a month of the calendar" }),
+  ),
   trainingMs: Type.Optional(Type.Number()),
   heldOutShare: Type.Number(),
   release: Type.Optional(Type.Partial(ReleasePlan)),

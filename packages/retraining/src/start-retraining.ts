@@ -2,7 +2,8 @@ import { type CallContext, newId, type Transaction } from "@portolan/kernel";
 import type { Retraining, RetrainingCause, RetrainingRequest, RetrainingTerms } from "./contract.ts";
 import { placeOf } from "./controller.ts";
 import { beyondRuns } from "./policy/decide-retraining.ts";
-import type { Champion } from "./ports.ts";
+import { startOfMonth } from "./policy/spending.ts";
+import type { Champion, Permit } from "./ports.ts";
 import { viewOf } from "./read-retrainings.ts";
 import { type RetrainingDeps, refused, requireEndpoint } from "./retraining-deps.ts";
 import { termsInForce } from "./set-policy.ts";
@@ -22,10 +23,14 @@ export async function startRetraining(
 ): Promise<Retraining> {
   const champion = await requireEndpoint(deps, call, { endpoint, environment }, "retraining:start");
   const terms = await termsInForce(deps, call, champion);
-  const because = await whyNotPermitted(deps, call, champion, terms);
-  if (because !== undefined)
-    throw refused("retraining.not_permitted", `Not now: ${because}.`, "Wait, or have the policy changed.");
-  const cause: RetrainingCause = { trigger: "manual", reason, evidence: {} };
+  const permit = await permitFor(deps, call, champion, terms);
+  if (permit.kind === "no")
+    throw refused(
+      "retraining.not_permitted",
+      `Not now: ${permit.because}.`,
+      "Wait, or have the policy changed.",
+    );
+  const cause: RetrainingCause = { trigger: "manual", reason, evidence: permit.evidence };
   const requestedBy = call.onBehalfOf ?? call.actor.id;
   const started = await deps.work.write(call, (tx) => begin(tx, { champion, terms, cause, requestedBy }));
   if (typeof started === "string")
@@ -37,22 +42,26 @@ export async function startRetraining(
   return viewOf(started);
 }
 
-/** What keeps any retraining back, whoever wants it. */
-export async function whyNotPermitted(
+/** Whether any retraining may begin, whoever wants it. */
+export async function permitFor(
   { work, permits, clock }: Pick<RetrainingDeps, "work" | "permits" | "clock">,
   call: CallContext,
   champion: Champion,
   terms: RetrainingTerms,
-): Promise<string | undefined> {
+): Promise<Permit> {
   const now = clock.now();
   const { organisationId } = call.actor;
   const since = now - terms.periodMs * 1000;
   const { starts } = await work.read(call, (sql) =>
     historyOf(sql, organisationId, champion.useCaseId, since),
   );
-  const budget = terms.budgetMs === undefined ? undefined : { ms: terms.budgetMs, since };
-  const permit = await permits.mayRun(call, champion, budget);
-  return beyondRuns(terms, starts, now) ?? (permit.kind === "no" ? permit.because : undefined);
+  const because = beyondRuns(terms, starts, now);
+  if (because !== undefined) return { kind: "no", because };
+  const { budgetMs: ms, budgetPerMonth: perMonth } = terms;
+  return permits.mayRun(call, champion, {
+    ...(ms === undefined ? {} : { time: { ms, since } }),
+    ...(perMonth === undefined ? {} : { money: { perMonth, since: startOfMonth(now) } }),
+  });
 }
 
 export interface Beginning {

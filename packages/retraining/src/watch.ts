@@ -21,7 +21,7 @@ import { closeIncident, type Incident, listIncidents, openIncident } from "./pol
 import type { Champion, Recipes, Signals } from "./ports.ts";
 import type { RetrainingDeps } from "./retraining-deps.ts";
 import { termsInForce } from "./set-policy.ts";
-import { begin, whyNotPermitted } from "./start-retraining.ts";
+import { begin, permitFor } from "./start-retraining.ts";
 import { findOpenId, historyOf } from "./store.ts";
 
 export interface WatchDeps extends RetrainingDeps {
@@ -75,12 +75,12 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
   };
   const decision = decideRetraining(terms, standing, now);
   if (decision.kind !== "start") return;
-  const because = await whyNotPermitted(deps, call, champion, terms);
-  if (because !== undefined) {
-    deps.log.info({ endpoint: champion.endpoint, because }, "retraining.not_permitted");
+  const permit = await permitFor(deps, call, champion, terms);
+  if (permit.kind === "no") {
+    deps.log.info({ endpoint: champion.endpoint, because: permit.because }, "retraining.not_permitted");
     return;
   }
-  const evidence = { ...accuracy.evidence, ...drift.evidence, ...concept.evidence };
+  const evidence = { ...accuracy.evidence, ...drift.evidence, ...concept.evidence, ...permit.evidence };
   const cause = causeOf(decision.trigger, evidence, terms);
   await deps.work.write(call, (tx) => begin(tx, { champion, terms, cause, requestedBy: controllerId }));
 }

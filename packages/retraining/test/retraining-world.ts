@@ -18,7 +18,7 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { Retraining } from "../src/contract.ts";
 import { RetrainingController, retrainingMigrations, type WatchDeps } from "../src/index.ts";
 import type { AccuracyWindow, DriftFinding } from "../src/policy/hysteresis.ts";
-import type { Champion, FoundRecipe } from "../src/ports.ts";
+import type { Champion, FoundRecipe, TrainingBudget } from "../src/ports.ts";
 import type { ReportDeps } from "../src/read-report.ts";
 import { readRetraining } from "../src/read-retrainings.ts";
 
@@ -47,6 +47,8 @@ export interface Elsewhere {
   drift: DriftFinding;
   hasConceptDrift: boolean;
   permitted: boolean;
+  /** What permits were asked to hold it to. */
+  readonly budgets: TrainingBudget[];
   /** Throws at the next calls of that name, so many times. */
   faults: Map<string, number>;
   readonly told: string[];
@@ -111,6 +113,7 @@ export function setUp(environment: Environment): void {
     drift: "unclear",
     hasConceptDrift: false,
     permitted: true,
+    budgets: [],
     faults: new Map(),
     told: [],
   };
@@ -147,8 +150,12 @@ function knowing(of: Elsewhere) {
       drift: async () => ({ finding: of.drift, evidence: { inputs: of.drift } }),
     },
     permits: {
-      mayRun: async () =>
-        of.permitted ? ({ kind: "yes" } as const) : ({ kind: "no", because: "the budget is spent" } as const),
+      mayRun: async (_call: unknown, _of: unknown, budget: TrainingBudget) => {
+        of.budgets.push(budget);
+        return of.permitted
+          ? ({ kind: "yes", evidence: { spentThisMonth: "1.5 USD" } } as const)
+          : ({ kind: "no", because: "the budget is spent" } as const);
+      },
     },
   };
 }

@@ -172,6 +172,7 @@ describe("people", () => {
     await cancelRetraining(deps, lead(), id, "no");
     elsewhere.permitted = false;
     await expect(start()).rejects.toMatchObject({ detail: "Not now: the budget is spent." });
+    expect(elsewhere.budgets.at(-1)).toEqual({});
   });
 
   test("a policy with windows that could say both is refused", async () => {

@@ -15,8 +15,8 @@ export const limits = {
   requestBytes: 2 ** 20,
   /** Ours, since a trainer is other people's code: all requests of one run together. */
   runBytes: 256 * 2 ** 20,
-  /** Distinct keys of one run, and data sets: whoever reads the run gets all of them in one answer. */
-  runKeys: { params: 2_000, tags: 1_000, latest_metrics: 10_000, inputs: 32 },
+  /** Distinct keys of one run, and data sets and models that it read: whoever reads the run gets all of them in one answer. */
+  runKeys: { params: 2_000, tags: 1_000, latest_metrics: 10_000, inputs: 32, model_inputs: 100 },
   /** What a request counts as at least: it takes a row of the ledger, which is kept for good. */
   leastBytes: 1024,
 } as const;

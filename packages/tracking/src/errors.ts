@@ -7,6 +7,7 @@ export const trackingErrors = {
   "tracking.tag_not_found": { status: 404, title: "Tag not found" },
   "tracking.experiment_not_found": { status: 404, title: "Experiment not found" },
   "tracking.artifact_not_found": { status: 404, title: "Artifact not found" },
+  "tracking.address_refused": { status: 403, title: "The signed address is not accepted" },
   "tracking.artifacts_full": { status: 400, title: "The run has no room for the file" },
   "tracking.model_not_found": { status: 404, title: "Logged model not found" },
   "tracking.model_ready": { status: 409, title: "The files of a model that is ready stay" },

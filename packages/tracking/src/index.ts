@@ -7,6 +7,7 @@ import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export { findRunFile } from "./artifacts/artifacts.ts";
+export { createAddressSigner } from "./artifacts/signed-address.ts";
 export {
   type Attempt,
   type AttemptDeps,

@@ -3,6 +3,8 @@ import { type Batch, checkBatch, limits, ownTagViolations, refuse } from "./chec
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
 import type { TrackingErrorCode } from "./errors.ts";
 import { latestPoints } from "./latest-points.ts";
+import { readModel } from "./models/logged-models.ts";
+import { addModelInputs } from "./models/model-store.ts";
 import { sealPoints } from "./point-groups.ts";
 import { addBlock, raiseLatest } from "./points-store.ts";
 import { nameTag } from "./run-tags.ts";
@@ -111,22 +113,42 @@ export async function reportRun(
   );
 }
 
-/** Notes data sets that the trainer says it read. Throws as `logBatch` does. */
+/** What a run read. */
+export interface RunInputs {
+  readonly datasets: readonly DatasetInput[];
+  /** Logged models, of whichever runs. */
+  readonly modelIds: readonly string[];
+}
+
+/**
+ * Notes data sets and logged models that the trainer says it read; all or none. Models may be those of other runs, as far as the caller may
+ * read them.
+ *
+ * @throws PortolanError `tracking.model_not_found`, and as `logBatch` does
+ */
 export async function logInputs(
   deps: LogDeps,
   call: CallContext,
   runId: string,
-  inputs: readonly DatasetInput[],
+  { datasets, modelIds }: RunInputs,
 ): Promise<void> {
-  if (inputs.length === 0) return requireWriter(deps, call, runId);
-  const content = { inputs: inputs.map((input) => ({ ...input, tags: input.tags.map(jsonText) })) };
-  await write(
-    deps,
-    call,
-    runId,
-    { event: "tracking.inputs.logged", content, count: inputs.length, kinds: ["inputs"] },
-    async (tx) => addInputs(tx.sql, runId, inputs),
-  );
+  const models = [...new Set(modelIds)].sort();
+  const count = datasets.length + models.length;
+  if (count === 0) return requireWriter(deps, call, runId);
+  if (models.length > limits.runKeys.model_inputs) throw tooMany("model_inputs");
+  await requireWriter(deps, call, runId);
+  for (const id of models) await readModel(deps, call, id);
+  const inputs = datasets.map((input) => ({ ...input, tags: input.tags.map(jsonText) }));
+  // Without models the leaf is what it was before there were any.
+  const content = { inputs, ...(models.length > 0 ? { models } : {}) };
+  const kinds: Kind[] = [
+    ...(datasets.length > 0 ? (["inputs"] as const) : []),
+    ...(models.length > 0 ? (["model_inputs"] as const) : []),
+  ];
+  await write(deps, call, runId, { event: "tracking.inputs.logged", content, count, kinds }, async (tx) => {
+    await addInputs(tx.sql, runId, datasets);
+    await addModelInputs(tx.sql, runId, models);
+  });
 }
 
 /** The tag in which MLflow's clients of version 2 look for the models of a run. */
@@ -177,13 +199,17 @@ const kindNames = {
   tags: "tags",
   latest_metrics: "metrics",
   inputs: "data sets",
+  model_inputs: "models that it read",
 } as const satisfies Record<Kind, string>;
 
 async function refuseTooManyKeys(tx: Transaction, runId: string, kind: Kind): Promise<void> {
   const most = limits.runKeys[kind];
-  if ((await countKeys(tx.sql, runId, kind)) <= most) return;
-  throw new PortolanError<TrackingErrorCode>("tracking.too_much_logged", {
-    detail: `one run has at most ${most} different ${kindNames[kind]}`,
+  if ((await countKeys(tx.sql, runId, kind)) > most) throw tooMany(kind);
+}
+
+function tooMany(kind: Kind): PortolanError<TrackingErrorCode> {
+  return new PortolanError("tracking.too_much_logged", {
+    detail: `one run has at most ${limits.runKeys[kind]} different ${kindNames[kind]}`,
     mend: "Log what changes from step to step under one key, with the step beside it.",
   });
 }

@@ -1,7 +1,7 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import { type Generated, type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { DatasetInput, KeyValue, MetricPoint, RunStatus } from "./contract.ts";
-import { readOutputs } from "./models/model-store.ts";
+import { readModelInputs, readOutputs } from "./models/model-store.ts";
 import type { RunOrigin } from "./ports.ts";
 
 type RunTable = {
@@ -213,11 +213,11 @@ export async function addInputs(sql: Sql, runId: string, inputs: readonly Datase
     .execute();
 }
 
-/** How many keys, or data sets, a run has of one kind. */
+/** How many keys, data sets or models that it read, a run has of one kind. */
 export async function countKeys(
   sql: Sql,
   runId: string,
-  kind: "params" | "tags" | "latest_metrics" | "inputs",
+  kind: "params" | "tags" | "latest_metrics" | "inputs" | "model_inputs",
 ): Promise<number> {
   const { rows } = await raw<{ n: number }>`
     select count(*)::int as n from ${raw.table(`tracking.${kind}`)} where run_id = ${runId}`.execute(sql);
@@ -244,6 +244,8 @@ export interface StoredRun {
   readonly tags: readonly KeyValue[];
   readonly metrics: readonly MetricPoint[];
   readonly inputs: readonly DatasetInput[];
+  /** Ids of models that it says it read. */
+  readonly modelInputs: readonly string[];
   /** Models that it says it made. */
   readonly outputs: readonly { readonly modelId: string; readonly step: number }[];
   readonly row: RunRow | undefined;
@@ -252,7 +254,17 @@ export interface StoredRun {
 /** Everything of a run but its points, each list by key. */
 export async function readRunData(sql: Sql, runId: string): Promise<StoredRun> {
   const found = (await readRunsData(sql, [runId])).get(runId);
-  return found ?? { params: [], tags: [], metrics: [], inputs: [], outputs: [], row: undefined };
+  return (
+    found ?? {
+      params: [],
+      tags: [],
+      metrics: [],
+      inputs: [],
+      modelInputs: [],
+      outputs: [],
+      row: undefined,
+    }
+  );
 }
 
 /** The same of many runs, by their ids. */
@@ -284,6 +296,7 @@ export async function readRunsData(sql: Sql, runIds: readonly string[]): Promise
     await tables(sql).selectFrom("tracking.runs").selectAll().where("run_id", "in", runIds).execute(),
   );
   const outputs = await readOutputs(sql, runIds);
+  const modelInputs = await readModelInputs(sql, runIds);
   const entry = ({ key, value }: TextTable): KeyValue => ({ key, value });
   return new Map(
     runIds.map((id) => [
@@ -298,6 +311,7 @@ export async function readRunsData(sql: Sql, runIds: readonly string[]): Promise
           timestampMs,
         })),
         inputs: (inputs.get(id) ?? []).map(toInput),
+        modelInputs: modelInputs.get(id) ?? [],
         outputs: outputs.get(id) ?? [],
         row: rows.get(id)?.[0],
       },

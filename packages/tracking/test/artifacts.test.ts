@@ -242,3 +242,119 @@ test("what is said of models and files counts as what the run logs: a full run t
   expect((await f.post("logged-models", asked)).status).toBe(400);
   expect((await f.bytes("PUT", `${run.at}/note.txt`, { body: "x" })).status).toBe(400);
 });
+
+interface Presigned {
+  readonly url: string;
+  readonly headers: object;
+  readonly file_size: number;
+}
+
+/** Path and query of a signed address of the file. */
+async function signedBy(run: { readonly at: string }, path: string, caller?: string) {
+  const { status, body } = await f.get(`${run.at}/${path}`.replace("/artifacts/", "/presigned/"), {}, caller);
+  const { url = "", file_size: sizeBytes } = body as Partial<Presigned>;
+  return { status, sizeBytes, url: url.replace(/^http:\/\/[^/]+/, "") };
+}
+
+test("a signed address gives a file, or a range of it, without a credential, for five minutes", async () => {
+  const run = await aRun();
+  await f.bytes("PUT", `${run.at}/plots/a%20b.txt`, { body: "0123456789" });
+  const { url, sizeBytes } = await signedBy(run, "plots/a%20b.txt", reader.caller);
+  expect([sizeBytes, url]).toEqual([
+    10,
+    expect.stringContaining("/api/2.0/mlflow-artifacts/signed?address="),
+  ]);
+  // Whoever shows nothing is nobody: the fixture's caller has no role.
+  const nobody = "nobody usr_nobody";
+  expect((await f.bytes("GET", `${run.at}/plots/a%20b.txt`, { caller: nobody })).status).toBe(403);
+  expect(await f.bytes("GET", url, { caller: nobody })).toEqual({ status: 200, text: "0123456789" });
+  for (const [range, status, text, contentRange] of [
+    ["bytes=2-4", 206, "234", "bytes 2-4/10"],
+    ["bytes=7-", 206, "789", "bytes 7-9/10"],
+    ["bytes=-3", 206, "789", "bytes 7-9/10"],
+    ["bytes=8-400", 206, "89", "bytes 8-9/10"],
+    ["bytes=10-", 416, "", "bytes */10"],
+  ] as const)
+    expect(await f.bytes("GET", url, { range })).toEqual({ status, text, contentRange });
+  expect((await f.bytes("GET", url, { range: "bytes=0-1,4-5" })).text).toBe("0123456789");
+  f.pass(299 * 1_000_000);
+  expect((await f.bytes("GET", url)).status).toBe(200);
+  f.pass(2 * 1_000_000);
+  const { status, text } = await f.bytes("GET", url);
+  expect([status, text]).toEqual([403, expect.stringContaining("its time is over")]);
+});
+
+test("a signed address is of one content, one artifact and one principal, and gives no more than they may read by then", async () => {
+  const run = await aRun();
+  const [one, other] = ["one.txt", "other.txt"];
+  await f.bytes("PUT", `${run.at}/${one}`, { body: "first" });
+  await f.bytes("PUT", `${run.at}/${other}`, { body: "second" });
+  expect((await signedBy(run, one, "nobody usr_nobody")).status).toBe(403);
+  expect((await signedBy(run, "none.txt")).status).toBe(404);
+  const { url } = await signedBy(run, one);
+  const [path = "", address = ""] = url.split("=");
+  const [payload = "", mac = ""] = address.split(".");
+  const grant = JSON.parse(Buffer.from(payload, "base64url").toString()) as { artifact: string };
+  const forged = Buffer.from(JSON.stringify({ ...grant, artifact: grant.artifact.replace(one, other) }));
+  for (const bad of [`${forged.toString("base64url")}.${mac}`, payload, `${payload}.`, `${address}.x`, "x"])
+    expect((await f.bytes("GET", `${path}=${bad}`)).status).toBe(403);
+  expect((await f.bytes("GET", path)).status).toBe(400);
+
+  const byReader = await signedBy(run, one, "reader usr_leaving");
+  expect(await f.bytes("GET", byReader.url)).toEqual({ status: 200, text: "first" });
+  f.disable("usr_leaving");
+  expect((await f.bytes("GET", byReader.url)).status).toBe(403);
+
+  await f.bytes("PUT", `${run.at}/${one}`, { body: "replaced" });
+  expect((await f.bytes("GET", url)).text).toContain("another file has this name");
+  const again = await signedBy(run, one, reader.caller);
+  f.withhold(digestBytes(Buffer.from("replaced")));
+  expect((await f.bytes("GET", again.url)).status).toBe(404);
+  // A role that was taken away counts no more.
+  const byOther = await signedBy(run, other, "reader usr_other");
+  await f.get("runs/get", { run_id: run.run_id }, "nobody usr_other");
+  expect((await f.bytes("GET", byOther.url, reader)).status).toBe(403);
+  await f.bytes("DELETE", `${run.at}/${one}`);
+  expect((await f.bytes("GET", again.url)).status).toBe(404);
+});
+
+test("an address of a run's artifact is signed for as long as asked, up to an hour", async () => {
+  const run = await aRun();
+  await f.bytes("PUT", `${run.at}/note.txt`, { body: "note" });
+  const presign = (more: object) =>
+    f.post("artifacts/presigned-download-url", { run_id: run.run_id, path: "note.txt", ...more });
+  const { body } = await presign({ expiration: "3600" });
+  expect(body).toEqual({ presigned_url: expect.any(String) as string, file_size: 4 });
+  const url = String(body["presigned_url"]);
+  f.pass(3_599 * 1_000_000);
+  expect((await f.bytes("GET", url)).text).toBe("note");
+  f.pass(1_000_000);
+  expect((await f.bytes("GET", url)).status).toBe(403);
+  for (const wrong of [
+    { expiration: 3601 },
+    { expiration: 0 },
+    { path: "../note.txt" },
+    { expiration: "soon" },
+  ])
+    expect((await presign(wrong)).status).toBe(400);
+  expect((await presign({ path: "none.txt" })).status).toBe(404);
+});
+
+test("a run notes the models that it read, of other runs too, once each", async () => {
+  const [made, run] = [await aRun(), await aRun()];
+  const model = await aModel(made);
+  const models = [{ model_id: model.model_id }, { model_id: model.model_id }];
+  const dataset = { name: "flights", digest: "d", source_type: "local", source: "{}" };
+  for (let i = 0; i < 2; i++)
+    expect(
+      (await f.post("runs/log-inputs", { run_id: run.run_id, models, datasets: [{ dataset }] })).status,
+    ).toBe(200);
+  const { body } = await f.get("runs/get", { run_id: run.run_id });
+  expect(body["run"]).toMatchObject({
+    inputs: { model_inputs: [{ model_id: model.model_id }], dataset_inputs: [{ dataset }] },
+  });
+  const many = Array.from({ length: 101 }, (_, n) => ({ model_id: `m-${n}` }));
+  expect((await f.post("runs/log-inputs", { run_id: run.run_id, models: many })).status).toBe(400);
+  await f.send("DELETE", `/api/2.0/mlflow/logged-models/${model.model_id}`);
+  expect((await f.post("runs/log-inputs", { run_id: run.run_id, models })).status).toBe(404);
+});

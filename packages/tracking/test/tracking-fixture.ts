@@ -1,7 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CallContext, createLogger, newId, PortolanError, systemClock } from "@portolan/kernel";
+import {
+  addMicros,
+  type CallContext,
+  createLogger,
+  newId,
+  PortolanError,
+  systemClock,
+} from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { aCall, openTestDatabase, type TestDatabase, testAuthorizer } from "@portolan/testkit";
@@ -10,6 +17,7 @@ import Fastify from "fastify";
 import { validateStrictly } from "../../../apps/control/src/http/validation.ts";
 import {
   beginAttempt,
+  createAddressSigner,
   PointWriter,
   registerTrackingRoutes,
   trackingErrors,
@@ -37,17 +45,26 @@ export interface TrackingFixture {
   finish(runId: string, state: "succeeded" | "failed"): void;
   /** @param caller `<role> <principal>`, where it is not the one whose runs these are */
   post(call: string, body: object, caller?: string): Promise<Answer>;
-  get(call: string, query: Readonly<Record<string, string>>): Promise<Answer>;
+  get(call: string, query: Readonly<Record<string, string>>, caller?: string): Promise<Answer>;
   /** Any call at all, with an empty message as its body. */
   send(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string): Promise<Answer>;
   /** A call whose body or answer is bytes. */
   bytes(
     method: "GET" | "PUT" | "DELETE" | "PATCH" | "POST",
     path: string,
-    more?: { readonly body?: Buffer | string; readonly caller?: string; readonly type?: string },
-  ): Promise<{ readonly status: number; readonly text: string }>;
+    more?: {
+      readonly body?: Buffer | string;
+      readonly caller?: string;
+      readonly type?: string;
+      readonly range?: string;
+    },
+  ): Promise<{ readonly status: number; readonly text: string; readonly contentRange?: string }>;
   /** From now on these bytes are rows that the policies on data keep from others. */
   withhold(digest: string): void;
+  /** From now on this principal counts no more. */
+  disable(principal: string): void;
+  /** Lets time pass for what expires. */
+  pass(micros: number): void;
   close(): Promise<void>;
 }
 
@@ -64,7 +81,14 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const call = aCall({ roles: ["engineer"] });
   const runs = new Map<string, TrackedRun>();
   const withheld = new Set<string>();
+  const inactive = new Set<string>();
+  let passedMicros = 0;
   const refusals: string[] = [];
+  const granting = testAuthorizer({ engineer: ["*"], reader: ["training:read"] });
+  // A signed address is opened under a request of its own, as the principal who asked for it.
+  const roles = new Map<string, string>();
+  const withRole = ({ actor }: CallContext): CallContext =>
+    aCall({ id: actor.id, roles: [roles.get(actor.id) ?? "engineer"] });
   const log = createLogger({ name: "tracking", level: "silent" });
   const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
   const app = Fastify();
@@ -76,7 +100,8 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     const [role = "engineer", id = call.actor.id] = String(request.headers["x-caller"] ?? "")
       .split(" ")
       .filter(Boolean);
-    request.call = aCall({ roles: [role], id });
+    roles.set(id, role);
+    request.call = aCall({ id });
   });
   const folder = await mkdtemp(join(tmpdir(), "portolan-tracking-"));
   const objects = await openFolderObjectStore(folder, systemClock);
@@ -89,7 +114,13 @@ export async function trackingFixture(): Promise<TrackingFixture> {
         withheld.has(digest) ? Promise.reject(missing(digest)) : Promise.resolve(),
       areRows: (_call, digest) => Promise.resolve(withheld.has(digest)),
     },
-    authorizer: testAuthorizer({ engineer: ["*"], reader: ["training:read"] }),
+    clock: { now: () => addMicros(systemClock.now(), passedMicros) },
+    addresses: createAddressSigner(),
+    isActive: ({ id }) => Promise.resolve(!inactive.has(id)),
+    authorizer: {
+      decide: (asked, ...what) => granting.decide(withRole(asked), ...what),
+      require: (asked, ...what) => granting.require(withRole(asked), ...what),
+    },
     log,
     catalogue: { ...trackingErrors, "identity.forbidden": { status: 403, title: "Not allowed" } },
     recordBatch: recordBatchDigest,
@@ -168,26 +199,40 @@ export async function trackingFixture(): Promise<TrackingFixture> {
           headers: { "x-caller": caller },
         }),
       ),
-    get: async (name, query) =>
+    get: async (name, query, caller = "") =>
       answer(
         await app.inject({
           method: "GET",
           url: name.startsWith("/") ? name : mlflow + name,
           query: { ...query },
+          headers: { "x-caller": caller },
         }),
       ),
     send: async (method, path) =>
       answer(await app.inject({ method, url: path, ...(method === "GET" ? {} : { payload: {} }) })),
-    bytes: async (method, path, { body, caller = "", type = "text/plain" } = {}) => {
+    bytes: async (method, path, { body, caller = "", type = "text/plain", range } = {}) => {
       const response = await app.inject({
         method,
         url: path,
-        headers: { "x-caller": caller, ...(body === undefined ? {} : { "content-type": type }) },
+        headers: {
+          "x-caller": caller,
+          ...(body === undefined ? {} : { "content-type": type }),
+          ...(range === undefined ? {} : { range }),
+        },
         ...(body === undefined ? {} : { payload: body }),
       });
-      return { status: response.statusCode, text: response.body };
+      const contentRange = response.headers["content-range"];
+      return {
+        status: response.statusCode,
+        text: response.body,
+        ...(typeof contentRange === "string" ? { contentRange } : {}),
+      };
     },
     withhold: (digest) => void withheld.add(digest),
+    disable: (principal) => void inactive.add(principal),
+    pass: (micros) => {
+      passedMicros += micros;
+    },
     close: async () => {
       await rm(folder, { recursive: true, force: true });
       await app.close();

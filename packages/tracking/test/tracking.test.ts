@@ -176,7 +176,7 @@ describe("runs", () => {
     expect(await refusal(update({ status: "ENDED" }))).toEqual(invalid);
   });
 
-  test("data sets that the trainer read are noted once; logged models are refused, not dropped", async () => {
+  test("data sets that the trainer read are noted once; a model that is not there is refused, and nothing noted", async () => {
     const run = await f.aRun();
     const dataset = {
       name: "flights",
@@ -191,9 +191,15 @@ describe("runs", () => {
     expect((await f.get("runs/get", { run_id: run })).body).toMatchObject({
       run: { inputs: { dataset_inputs: inputs } },
     });
-    expect(await refusal(f.post("runs/log-inputs", { run_id: run, models: [{ model_id: "m-1" }] }))).toEqual(
-      invalid,
-    );
+    const unknown = {
+      run_id: run,
+      datasets: [{ dataset: { ...dataset, name: "other" } }],
+      models: [{ model_id: "m-1" }],
+    };
+    expect(await refusal(f.post("runs/log-inputs", unknown))).toEqual([404, "RESOURCE_DOES_NOT_EXIST"]);
+    expect((await f.get("runs/get", { run_id: run })).body).toMatchObject({
+      run: { inputs: { dataset_inputs: inputs } },
+    });
     expect(
       await refusal(f.post("runs/log-metric", { run_id: run, ...metric(1, 1), dataset_name: "holdout" })),
     ).toEqual(invalid);

@@ -11,6 +11,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import { aCall } from "@portolan/testkit";
 import {
   beginAttempt,
+  createAddressSigner,
   PointWriter,
   registerMlflowRoutes,
   settleRun,
@@ -36,6 +37,8 @@ const withoutFiles = {
   },
   artifacts: { note: refuseFiles, require: refuseFiles },
   rows: { release: refuseFiles, areRows: refuseFiles },
+  addresses: createAddressSigner(),
+  isActive: refuseFiles,
 };
 
 /** The real tracking calls at the real socket, for tests without control: callers are known by their run's token, and are engineers. */
@@ -61,6 +64,7 @@ export function openRunTracking(deps: {
     catalogue: { ...trackingErrors, ...trainingErrors },
     recordBatch: recordBatchDigest,
     ...withoutFiles,
+    clock,
     recordRefusal: () => undefined,
     points: new PointWriter({ work, recordBatch: recordBatchDigest, log }),
     runs: {

@@ -7,11 +7,14 @@ import json
 import os
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import mlflow
 import numpy as np
+from mlflow.entities import LoggedModelInput
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
@@ -58,6 +61,17 @@ client.log_artifact(RUN, str(large), "parts")
 os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] = "false"
 back = Path(mlflow.artifacts.download_artifacts(run_id=RUN, artifact_path="parts/large.bin")).read_bytes()
 say("in_parts", [back == large.read_bytes(), [one.path for one in client.list_artifacts(RUN, "parts")]])
+# The same by signed addresses, in ranges of a megabyte that carry no credential.
+os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] = "true"
+os.environ["MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE"] = str(2**20)
+in_ranges = Path(mlflow.artifacts.download_artifacts(run_id=RUN, artifact_path="parts/large.bin")).read_bytes()
+signed = get_artifact_repository(run.info.artifact_uri)._get_presigned_download_url("parts/large.bin")
+with urllib.request.urlopen(urllib.request.Request(signed.url, headers={"Range": "bytes=257-259"})) as answer:
+    say("in_ranges", [in_ranges == large.read_bytes(), answer.status, list(answer.read()), signed.headers])
+os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"] = "false"
+with mlflow.start_run() as judging:
+    client.log_inputs(judging.info.run_id, models=[LoggedModelInput(info.model_id)])
+say("model_inputs", [one.model_id for one in client.get_run(judging.info.run_id).inputs.model_inputs] == [info.model_id])
 say("listed", sorted(one.path for one in client.list_artifacts(RUN)))
 say("artifact", Path(mlflow.artifacts.download_artifacts(run_id=RUN, artifact_path="plots/a b.txt")).read_text())
 say("outputs", len(client.get_run(RUN).outputs.model_outputs))

@@ -60,6 +60,8 @@ describe.skipIf(python === undefined)("models through the Python client of MLflo
     listed: expect.arrayContaining(["plots"]),
     artifact: "confusion",
     in_parts: [true, ["parts/large.bin"]],
+    in_ranges: [true, 206, [1, 2, 3], {}],
+    model_inputs: true,
     outputs: 2,
     model_metric: [0.9],
     found: ["arrivals-model", "registered"],

@@ -42,6 +42,7 @@ type PolicyOptions = Partial<Record<NumberName, string>> & {
   readonly onDrift?: string;
   readonly onConceptDrift?: boolean;
   readonly approval?: string;
+  readonly budgetPerMonth?: string;
   readonly pause?: boolean;
 };
 
@@ -79,6 +80,7 @@ function registerSet(policy: Command, contextOf: ContextOf): void {
     .option("--on-drift <rule>", "never or with_harm")
     .option("--on-concept-drift", "when outcomes show predictions to be wrong more often than they were")
     .option("--approval <who>", "none or team_lead")
+    .option("--budget-per-month <amount>", "that training runs may cost, e.g. '40 USD/month'")
     .option("--pause", "nothing starts by itself");
   for (const name of numberNames) {
     const [flags, description] = numbers[name];
@@ -90,6 +92,7 @@ function registerSet(policy: Command, contextOf: ContextOf): void {
       `
 Examples:
   portolan retrain policy set churn --cool-down-hours 12 --most-runs 8 --as lea
+  portolan retrain policy set churn --budget-per-month "40 USD/month" --as lea
   portolan retrain policy set churn --file retraining.yaml --pause --as lea`,
     )
     .action(async (endpoint: string, options: PolicyOptions, self: Command) => {
@@ -113,6 +116,7 @@ function statedBy({
   onDrift,
   onConceptDrift,
   approval,
+  budgetPerMonth,
   pause,
   ...options
 }: PolicyOptions): Record<string, unknown> {
@@ -120,6 +124,7 @@ function statedBy({
     ...(onDrift === undefined ? {} : { onDrift }),
     ...(onConceptDrift === true ? { onConceptDrift } : {}),
     ...(approval === undefined ? {} : { approval }),
+    ...(budgetPerMonth === undefined ? {} : { budgetPerMonth }),
     ...(pause === true ? { isPaused: true } : {}),
   };
   for (const name of numberNames) {

@@ -103,9 +103,12 @@ export function termsLines(terms: RetrainingTerms): [name: string, value: string
     ["at most", `${terms.mostRuns} within ${terms.periodMs / hourMs / 24} days`],
     [
       "budget",
-      terms.budgetMs === undefined
-        ? "none is stated"
-        : `${terms.budgetMs / hourMs} hours of training runs in that time`,
+      [
+        ...(terms.budgetMs === undefined
+          ? []
+          : [`${terms.budgetMs / hourMs} hours of training runs in that time`]),
+        ...(terms.budgetPerMonth === undefined ? [] : [`${terms.budgetPerMonth} for training runs`]),
+      ].join("; ") || "none is stated",
     ],
     [
       "learns from",

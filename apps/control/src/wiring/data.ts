@@ -71,7 +71,7 @@ export interface DataWiring {
 /** Long enough for a first environment on a slow line; a trainer that hangs is killed. */
 const trainingLimitMs = 60 * 60_000;
 const gib = 2 ** 30;
-const trainerLimits: TrainingDeps["limits"] = {
+export const trainerLimits: TrainingDeps["limits"] = {
   threads: 2,
   memoryLimitBytes: 8 * gib,
   cpuSeconds: trainingLimitMs / 1000,

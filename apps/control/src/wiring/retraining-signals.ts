@@ -1,8 +1,6 @@
 import { type CallContext, type Clock, isPortolanError } from "@portolan/kernel";
 import { readDriftReport, reportOfOrganisation } from "@portolan/monitoring";
-import type { Champion, Permits, Signals } from "@portolan/retraining";
-import { microsTrained, runsUnderWay } from "@portolan/training";
-import type { Foundation } from "./foundation.ts";
+import type { Champion, Signals } from "@portolan/retraining";
 import type { RetrainingParts } from "./retraining.ts";
 import { accuracyWindow, conceptOf, driftOf, isOf } from "./retraining-evidence.ts";
 
@@ -57,38 +55,4 @@ function remembered<T>(
     known.set(key, { at: now, answer });
     return answer;
   };
-}
-
-/** Training runs that an organisation has under way at a time before a retraining waits. */
-const mostRunsAtATime = 2;
-
-/** Nothing meters yet what a use case spends in money: what is asked is whether there is room, and how long its runs have taken. */
-export function permitsOf({ work, clock }: Pick<Foundation, "work" | "clock">): Permits {
-  return {
-    mayRun: async (call, { useCaseId }, budget) => {
-      const { organisationId } = call.actor;
-      const now = clock.now();
-      const found = await work.read(call, async (sql) => ({
-        runs: await runsUnderWay(sql, organisationId),
-        micros: budget
-          ? await microsTrained(sql, { organisationId, useCaseId }, { since: budget.since, now })
-          : 0,
-      }));
-      const because = [
-        ...(found.runs < mostRunsAtATime
-          ? []
-          : [`${found.runs} training runs are under way, and ${mostRunsAtATime} are allowed at a time`]),
-        ...(budget && found.micros >= budget.ms * 1000
-          ? [
-              `training has taken ${hours(found.micros / 1000)} hours of its ${hours(budget.ms)} within the period`,
-            ]
-          : []),
-      ];
-      return because.length === 0 ? { kind: "yes" } : { kind: "no", because: because.join("; ") };
-    },
-  };
-}
-
-function hours(ms: number): string {
-  return String(Number((ms / 3_600_000).toPrecision(3)));
 }

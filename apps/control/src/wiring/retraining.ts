@@ -15,7 +15,8 @@ import { findRun } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { type ElsewhereParts, madeElsewhere } from "./made-elsewhere.ts";
-import { permitsOf, retrainingSignals } from "./retraining-signals.ts";
+import { permitsOf } from "./retraining-permits.ts";
+import { retrainingSignals } from "./retraining-signals.ts";
 
 export interface RetrainingWiring {
   readonly retraining: RetrainingRouteDeps;
@@ -60,7 +61,7 @@ export function wireRetraining(
   const controller = new RetrainingController(shared satisfies ControllerDeps);
   const watching: WatchDeps & RetrainingRouteDeps = {
     ...shared,
-    permits: permitsOf(base),
+    permits: permitsOf(base, shared.charters),
     signals: retrainingSignals(parts, clock),
   };
   return { retraining: watching, steer: () => controller.round(), watch: () => watchEndpoints(watching) };

@@ -5,6 +5,7 @@ import { recordBatchDigest } from "@portolan/ledger";
 import { mlflowRegistryRoutes, type RegistryDeps } from "@portolan/registry";
 import {
   beginAttempt,
+  createAddressSigner,
   type MlflowRouteDeps,
   PointWriter,
   readModelSource,
@@ -37,7 +38,7 @@ export function wireTracking(
   catalogue: ErrorCatalogue,
   { artifacts, rows }: Pick<RegistryDeps, "artifacts" | "rows">,
 ): MlflowRouteDeps {
-  const { work, log, objects } = base;
+  const { work, log, objects, clock } = base;
   const { authorizer, directory, onDenied } = identity;
   return {
     work,
@@ -47,6 +48,9 @@ export function wireTracking(
     objects,
     artifacts,
     rows,
+    clock,
+    addresses: createAddressSigner(),
+    isActive: (actor) => directory.isActive(actor),
     recordBatch: recordBatchDigest,
     recordRefusal: async ({ actor, requestId }, refused) =>
       onDenied({

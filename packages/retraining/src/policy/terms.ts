@@ -65,6 +65,7 @@ export function retrainingTerms(
     mostRuns: Math.max(mostRuns, every ? Math.ceil((periodDays * dayMs) / every) : 0),
     periodMs: periodDays * dayMs,
     ...(policy?.budgetHours === undefined ? {} : { budgetMs: policy.budgetHours * hourMs }),
+    ...(policy?.budgetPerMonth === undefined ? {} : { budgetPerMonth: policy.budgetPerMonth }),
     ...(policy?.trainingDays === undefined ? {} : { trainingMs: policy.trainingDays * dayMs }),
     heldOutShare,
     ...(policy?.release ? { release: policy.release } : {}),

@@ -2,10 +2,12 @@ import {
   type ArtifactCatalogue,
   asPlace,
   type CallContext,
+  type Clock,
   canonicalBytes,
   type Digest,
   digestBytes,
   type EnvironmentPlace,
+  type Id,
   isPortolanError,
   type ObjectStore,
   PortolanError,
@@ -28,11 +30,16 @@ import {
   type StoredArtifact,
   usedByArtifacts,
 } from "./artifact-store.ts";
+import { type AddressSigner, expiryOf, refused } from "./signed-address.ts";
 
 export interface ArtifactDeps extends LogDeps {
   readonly objects: ObjectStore;
   readonly artifacts: ArtifactCatalogue;
   readonly rows: RowBytes;
+  readonly clock: Pick<Clock, "now">;
+  readonly addresses: AddressSigner;
+  /** Whether a principal, and the key that it showed, still counts. */
+  readonly isActive: (actor: CallContext["actor"]) => Promise<boolean>;
 }
 
 /** Of all files of one run, those of its models too. */
@@ -117,13 +124,58 @@ export async function openArtifact(
   call: CallContext,
   text: string,
 ): Promise<{ readonly localPath: string; readonly sizeBytes: number }> {
+  return localFile(deps, await readableFile(deps, call, text));
+}
+
+async function readableFile(deps: ArtifactDeps, call: CallContext, text: string): Promise<StoredArtifact> {
   const { run, root, path } = await locate(deps, call, parseArtifactAddress(text));
   const rows = await deps.work.read(call, (sql) => listArtifactRows(sql, root, path));
   const file = rows.find((one) => one.path === path);
   if (!file) throw missingArtifact(text);
   if (file.loggedBy !== call.actor.id)
     await deps.rows.release(call, { digest: file.digest, places: [placeOfRun(run)], isRows: false });
-  return { localPath: await deps.objects.localPath(file.digest), sizeBytes: file.sizeBytes };
+  return file;
+}
+
+async function localFile({ objects }: ArtifactDeps, { digest, sizeBytes }: StoredArtifact) {
+  return { localPath: await objects.localPath(digest), sizeBytes };
+}
+
+/**
+ * A signed address of a file that the caller may read now: for minutes it lets whoever holds it read this content as the caller.
+ *
+ * @param seconds that it counts
+ * @throws PortolanError as `openArtifact` does, and `tracking.invalid_value` for a time that is too long
+ */
+export async function signArtifact(
+  deps: ArtifactDeps,
+  call: CallContext,
+  text: string,
+  seconds?: number,
+): Promise<{ readonly signed: string; readonly sizeBytes: number }> {
+  const until = expiryOf(deps.clock.now(), seconds);
+  const { digest, sizeBytes } = await readableFile(deps, call, text);
+  // The request's id is the next one's own.
+  const { requestId: _, ...as } = call;
+  return { signed: deps.addresses.sign({ call: as, artifact: text, digest, until }), sizeBytes };
+}
+
+/**
+ * The file of a signed address, with the rights that its caller has by now: one who lost them, or whose key was revoked, reads nothing.
+ *
+ * @throws PortolanError `tracking.address_refused`, and as `openArtifact` does
+ */
+export async function openSigned(
+  deps: ArtifactDeps,
+  requestId: Id<"request">,
+  signed: string,
+): ReturnType<typeof openArtifact> {
+  const grant = deps.addresses.open(signed, deps.clock.now());
+  const call: CallContext = { ...grant.call, requestId };
+  if (!(await deps.isActive(call.actor))) throw refused("whoever asked for it has no access any more");
+  const file = await readableFile(deps, call, grant.artifact);
+  if (file.digest !== grant.digest) throw refused("another file has this name by now");
+  return localFile(deps, file);
 }
 
 /**

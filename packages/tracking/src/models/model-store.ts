@@ -17,6 +17,7 @@ type ModelTable = {
   updated_at: number;
   deleted_at: number | null;
 };
+type InputTable = { run_id: string; model_id: string };
 type OutputTable = { run_id: string; model_id: string; step: number };
 type MetricTable = {
   model_id: string;
@@ -32,6 +33,7 @@ type MetricTable = {
 const tables = (sql: Sql) =>
   sql.withTables<{
     "tracking.logged_models": ModelTable;
+    "tracking.model_inputs": InputTable;
     "tracking.run_outputs": OutputTable;
     "tracking.model_metrics": MetricTable;
   }>();
@@ -158,6 +160,29 @@ export async function setOutputs(
     from unnest(${outputs.map(({ modelId }) => modelId)}::text[], ${outputs.map(({ step }) => step)}::bigint[])
       as o(model_id, step) order by o.model_id, o.step desc
     on conflict (run_id, model_id) do update set step = excluded.step`.execute(sql);
+}
+
+/** The models that a run says it read; sent again, they change nothing. */
+export async function addModelInputs(sql: Sql, runId: string, modelIds: readonly string[]): Promise<void> {
+  if (modelIds.length === 0) return;
+  await tables(sql)
+    .insertInto("tracking.model_inputs")
+    .values(modelIds.map((model_id) => ({ run_id: runId, model_id })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** What runs say they read, by run. */
+export async function readModelInputs(sql: Sql, runIds: readonly string[]): Promise<Map<string, string[]>> {
+  if (runIds.length === 0) return new Map();
+  const rows = await tables(sql)
+    .selectFrom("tracking.model_inputs")
+    .selectAll()
+    .where("run_id", "in", [...runIds])
+    .orderBy("model_id")
+    .execute();
+  const byRun = Map.groupBy(rows, ({ run_id }) => run_id);
+  return new Map([...byRun].map(([runId, own]) => [runId, own.map(({ model_id }) => model_id)]));
 }
 
 /** What runs say they made, by run. */

@@ -26,7 +26,7 @@ export function runsAnswer(organisationId: string, { runs, nextPageToken }: RunP
 
 /** MLflow's `Run`. */
 function runOf(organisationId: string, run: TrackedRun, data: StoredRun) {
-  const { params, tags, metrics, inputs, outputs } = data;
+  const { params, tags, metrics, inputs, modelInputs, outputs } = data;
   const points = metrics.map(({ key, value, timestampMs, step }) => ({
     key,
     value: Number.isNaN(value) ? "NaN" : value,
@@ -36,7 +36,10 @@ function runOf(organisationId: string, run: TrackedRun, data: StoredRun) {
   return {
     info: runInfo(organisationId, run, data),
     data: { metrics: points, params, tags },
-    inputs: inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) },
+    inputs: {
+      ...(inputs.length === 0 ? {} : { dataset_inputs: inputs.map(inputAnswer) }),
+      ...(modelInputs.length === 0 ? {} : { model_inputs: modelInputs.map((model_id) => ({ model_id })) }),
+    },
     ...(outputs.length === 0
       ? {}
       : {

@@ -1,22 +1,32 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { routeConfig } from "@portolan/http-contract";
+import { publicRoute, routeConfig } from "@portolan/http-contract";
+import { newId, parseId } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import {
   type ArtifactDeps,
   artifactLimits,
   deleteArtifacts,
   listArtifacts,
   openArtifact,
+  openSigned,
   putArtifact,
+  signArtifact,
 } from "../artifacts/artifacts.ts";
+import { parseRange } from "../artifacts/byte-range.ts";
 import { abortUpload, beginUpload, completeUpload } from "../artifacts/multipart.ts";
 import { findRun } from "../find-run.ts";
 import { runRootOf } from "./mlflow-answers.ts";
-import { runIdOf } from "./mlflow-forms.ts";
-import { AbortUpload, BeginUpload, CompleteUpload, ListArtifacts } from "./mlflow-model-forms.ts";
-import { filesAnswer, reading, writing } from "./route-options.ts";
+import { int64Of, runIdOf } from "./mlflow-forms.ts";
+import {
+  AbortUpload,
+  BeginUpload,
+  CompleteUpload,
+  ListArtifacts,
+  PresignDownload,
+} from "./mlflow-model-forms.ts";
+import { asking, filesAnswer, reading, writing } from "./route-options.ts";
 
 const tags = ["tracking"];
 const AnyPath = Type.Object({ "*": Type.String() });
@@ -36,15 +46,8 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       config: routeConfig("training:read", "read"),
       schema: { summary: "MLflow: the bytes of an artifact", tags, params: AnyPath },
     },
-    async ({ call, params }, reply) => {
-      const { localPath, sizeBytes } = await openArtifact(deps, call, params["*"]);
-      return reply
-        .type("application/octet-stream")
-        .header("content-length", sizeBytes)
-        .header("content-disposition", "attachment")
-        .header("x-content-type-options", "nosniff")
-        .send(createReadStream(localPath));
-    },
+    async (request, reply) =>
+      sendFile(request, reply, await openArtifact(deps, request.call, request.params["*"])),
   );
   app.delete<{ Params: AnyPath }>(
     "/artifacts/*",
@@ -57,8 +60,67 @@ export async function artifactRoutes(app: FastifyInstance, deps: ArtifactDeps): 
       return {};
     },
   );
+  signedRoutes(app, deps);
   multipartRoutes(app, deps);
   await app.register((scope) => uploadRoute(scope, deps));
+}
+
+/** A file, or the part of it that a `Range` header names. */
+function sendFile(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  { localPath, sizeBytes }: Awaited<ReturnType<typeof openArtifact>>,
+): FastifyReply {
+  const range = parseRange(headers.range, sizeBytes);
+  void reply.header("accept-ranges", "bytes");
+  if (range === "none") return reply.code(416).header("content-range", `bytes */${sizeBytes}`).send("");
+  const part = range === "whole" ? undefined : range;
+  if (part) void reply.code(206).header("content-range", `bytes ${part.first}-${part.last}/${sizeBytes}`);
+  return reply
+    .type("application/octet-stream")
+    .header("content-length", part ? part.last - part.first + 1 : sizeBytes)
+    .header("content-disposition", "attachment")
+    .header("x-content-type-options", "nosniff")
+    .header("cache-control", "no-store")
+    .send(createReadStream(localPath, part ? { start: part.first, end: part.last } : {}));
+}
+
+const SignedQuery = Type.Object({ address: Type.String({ minLength: 1, maxLength: 8_000 }) });
+
+/** Where a signed address leads, at the origin that the caller came to. */
+function addressOf({ protocol, host }: FastifyRequest, signed: string): string {
+  return `${protocol}://${host}/api/2.0/mlflow-artifacts/signed?address=${signed}`;
+}
+
+/** Addresses that need no credential, and what is behind them. */
+function signedRoutes(app: FastifyInstance, deps: ArtifactDeps): void {
+  app.get<{ Params: AnyPath }>(
+    "/presigned/*",
+    {
+      config: routeConfig("training:read", "read"),
+      schema: { summary: "MLflow: a signed address of an artifact, for some minutes", tags, params: AnyPath },
+    },
+    async (request, reply) => {
+      const { signed, sizeBytes } = await signArtifact(deps, request.call, request.params["*"]);
+      void reply.header("cache-control", "no-store");
+      return { url: addressOf(request, signed), headers: {}, file_size: sizeBytes };
+    },
+  );
+  app.get<{ Querystring: Static<typeof SignedQuery> }>(
+    "/signed",
+    {
+      config: publicRoute,
+      schema: {
+        summary: "The bytes behind a signed address, or a range of them",
+        tags,
+        querystring: SignedQuery,
+      },
+    },
+    async (request, reply) => {
+      const id = parseId("request", request.id) ?? newId("request", deps.clock.now());
+      return sendFile(request, reply, await openSigned(deps, id, request.query.address));
+    },
+  );
 }
 
 /** Large files in parts, which go to the route of artifacts with the caller's own credential. */
@@ -139,6 +201,19 @@ export function runArtifactRoutes(app: FastifyInstance, deps: ArtifactDeps): voi
       const path = query.path ?? "";
       const at = [root.replace("mlflow-artifacts:/", ""), path].filter(Boolean).join("/");
       return { root_uri: root, ...filesAnswer(await listArtifacts(deps, call, at), path) };
+    },
+  );
+  app.post<{ Body: Static<typeof PresignDownload> }>(
+    "/artifacts/presigned-download-url",
+    asking("MLflow: a signed address of a run's artifact, for as long as asked", PresignDownload),
+    async (request, reply) => {
+      const { call, body } = request;
+      const run = await findRun(deps, call, body.run_id);
+      const root = runRootOf(call.actor.organisationId, run).replace("mlflow-artifacts:/", "");
+      const seconds = body.expiration === undefined ? undefined : int64Of(body.expiration, "/expiration");
+      const { signed, sizeBytes } = await signArtifact(deps, call, `${root}/${body.path}`, seconds);
+      void reply.header("cache-control", "no-store");
+      return { presigned_url: addressOf(request, signed), file_size: sizeBytes };
     },
   );
 }

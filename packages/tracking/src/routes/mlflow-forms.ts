@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from "@portolan/typebox";
 import { refuse } from "../check-values.ts";
 import { type DatasetInput, type KeyValue, type MetricPoint, runStatuses } from "../contract.ts";
+import type { RunInputs } from "../log-to-run.ts";
 
 // MLflow's messages as JSON (mlflow/protos/service.proto). Members that we do not know are passed over, as protobuf does, so that a
 // newer client goes on working; numbers come as such or as text, which is how protobuf writes 64-bit integers.
@@ -71,7 +72,9 @@ export const LogInputs = Type.Object({
       { maxItems: 1000 },
     ),
   ),
-  models: Type.Optional(Type.Array(Type.Unknown())),
+  models: Type.Optional(
+    Type.Array(Type.Object({ model_id: Type.String({ minLength: 1, maxLength: 256 }) }), { maxItems: 1000 }),
+  ),
 });
 export const History = Type.Object({
   ...run,
@@ -199,13 +202,13 @@ export function int64Of(value: number | string, pointer: string): number {
   return number + 0;
 }
 
-/** @throws PortolanError `tracking.invalid_value` for logged models, which are not kept. */
-export function inputsOf({ datasets, models }: Static<typeof LogInputs>): DatasetInput[] {
-  if (models !== undefined && models.length > 0)
-    refuse([
-      { detail: "logged models are not kept", mend: "Log data sets alone.", at: { pointer: "/models" } },
-    ]);
-  return (datasets ?? []).map(({ dataset, tags }) => ({
+export function inputsOf({ datasets = [], models = [] }: Static<typeof LogInputs>): RunInputs {
+  return { datasets: datasets.map(datasetInputOf), modelIds: models.map(({ model_id }) => model_id) };
+}
+
+type InputMessage = NonNullable<Static<typeof LogInputs>["datasets"]>[number];
+function datasetInputOf({ dataset, tags }: InputMessage): DatasetInput {
+  return {
     name: dataset.name,
     digest: dataset.digest,
     sourceType: dataset.source_type,
@@ -213,5 +216,5 @@ export function inputsOf({ datasets, models }: Static<typeof LogInputs>): Datase
     ...(dataset.schema === undefined ? {} : { schema: dataset.schema }),
     ...(dataset.profile === undefined ? {} : { profile: dataset.profile }),
     tags: (tags ?? []).map(({ key, value }): KeyValue => ({ key, value })),
-  }));
+  };
 }

@@ -81,6 +81,12 @@ export const ListArtifacts = Type.Object({
   page_token: Type.Optional(Type.String()),
 });
 
+export const PresignDownload = Type.Object({
+  run_id: Id,
+  path: Type.String({ minLength: 1 }),
+  expiration: Type.Optional(Int64),
+});
+
 export function newModelOf(body: Static<typeof CreateModel>): NewModel {
   const { experiment_id: experimentId, source_run_id: runId, name, model_type: modelType } = body;
   return {

@@ -172,7 +172,7 @@ function reportingRoutes(app: FastifyInstance, deps: MlflowRouteDeps): void {
   );
   app.post<{ Body: Static<typeof LogInputs> }>(
     "/runs/log-inputs",
-    writing("MLflow: note the data sets that the trainer read", LogInputs),
+    writing("MLflow: note the data sets and logged models that the trainer read", LogInputs),
     async ({ call, body }) => {
       await logInputs(deps, call, runIdOf(body), inputsOf(body));
       return {};

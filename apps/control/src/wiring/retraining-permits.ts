@@ -1,0 +1,102 @@
+import {
+  type CallContext,
+  type EpochMicros,
+  isPortolanError,
+  type Money,
+  PortolanError,
+} from "@portolan/kernel";
+import { choosePlacement, coreHourPrice, readShippedPrices } from "@portolan/planner";
+import type { ControllerDeps, Permits } from "@portolan/retraining";
+import { beyondBudget, costOfWork, parseMonthly, spendingEvidence } from "@portolan/retraining/policy";
+import { microsTrained, runsUnderWay, timeWorked } from "@portolan/training";
+import { trainerLimits } from "./data.ts";
+import type { Foundation } from "./foundation.ts";
+
+/** Training runs that an organisation has under way at a time before a retraining waits. */
+const mostRunsAtATime = 2;
+
+type Budget = Parameters<Permits["mayRun"]>[2];
+
+/** Whether there is room, how long training has taken, and what it has cost at the plan's price of a core. */
+export function permitsOf(
+  { work, clock }: Pick<Foundation, "work" | "clock">,
+  charters: ControllerDeps["charters"],
+): Permits {
+  const prices = readShippedPrices();
+
+  async function coreHour(call: CallContext, useCaseId: string, now: EpochMicros, currency: string) {
+    const charter = await charters.inForce(call, useCaseId);
+    // Without a charter nothing says where: control's own machine.
+    const placement = charter ? choosePlacement(charter, "training").chosen : "local";
+    if (placement === undefined) throw unpriced("the charter lets training be done nowhere");
+    return coreHourPrice(prices, { placement, currency, now });
+  }
+
+  async function spending(
+    call: CallContext,
+    useCaseId: string,
+    { perMonth, since }: NonNullable<Budget["money"]>,
+  ) {
+    const now = clock.now();
+    const budget = parseMonthly(perMonth);
+    const price = await coreHour(call, useCaseId, now, budget.currency);
+    const { organisationId } = call.actor;
+    const { micros, lastRunMicros } = await work.read(call, (sql) =>
+      timeWorked(sql, { organisationId, useCaseId }, { since, now }),
+    );
+    const cost = (worked: number): Money => costOfWork(price, trainerLimits.threads, worked);
+    const found = {
+      spent: cost(micros),
+      ...(lastRunMicros === undefined ? {} : { nextRun: cost(lastRunMicros) }),
+    };
+    return { because: beyondBudget(budget, found), evidence: spendingEvidence(budget, found) };
+  }
+
+  return {
+    mayRun: async (call, { useCaseId }, budget) => {
+      const { organisationId } = call.actor;
+      const now = clock.now();
+      const { time } = budget;
+      const found = await work.read(call, async (sql) => ({
+        runs: await runsUnderWay(sql, organisationId),
+        micros: time
+          ? await microsTrained(sql, { organisationId, useCaseId }, { since: time.since, now })
+          : 0,
+      }));
+      const money = budget.money
+        ? await spending(call, useCaseId, budget.money).catch(unpriceable)
+        : undefined;
+      const because = [
+        ...(found.runs < mostRunsAtATime
+          ? []
+          : [`${found.runs} training runs are under way, and ${mostRunsAtATime} are allowed at a time`]),
+        ...(time && found.micros >= time.ms * 1000
+          ? [
+              `training has taken ${hours(found.micros / 1000)} hours of its ${hours(time.ms)} within the period`,
+            ]
+          : []),
+        ...(money?.because === undefined ? [] : [money.because]),
+      ];
+      return because.length === 0
+        ? { kind: "yes", evidence: money?.evidence ?? {} }
+        : { kind: "no", because: because.join("; ") };
+    },
+  };
+}
+
+function unpriced(detail: string): PortolanError {
+  return new PortolanError("planner.price_missing", { detail });
+}
+
+/** A budget that nothing can be held against lets nothing start. */
+function unpriceable(error: unknown): {
+  readonly because: string;
+  readonly evidence: Record<string, string>;
+} {
+  if (!isPortolanError(error) || error.code !== "planner.price_missing") throw error;
+  return { because: `what training costs cannot be told: ${error.detail ?? error.code}`, evidence: {} };
+}
+
+function hours(ms: number): string {
+  return String(Number((ms / 3_600_000).toPrecision(3)));
+}

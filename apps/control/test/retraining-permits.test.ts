@@ -1,0 +1,110 @@
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import { readTemplate } from "@portolan/charter/templates";
+import { addMicros, parseInstant } from "@portolan/kernel";
+import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
+import { trainingMigrations } from "@portolan/training";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { permitsOf } from "../src/wiring/retraining-permits.ts";
+
+const start = parseInstant("2026-11-01T00:00:00Z");
+const hour = 3_600_000_000;
+const clock = fakeClock();
+const call = aCall();
+const document = requireValid(parseCharter(readTemplate("flight-delays"), "charter.yaml")).document;
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase({ migrations: [{ ...trainingMigrations, after: [] }], clock });
+  clock.set(addMicros(start, 100 * hour));
+});
+afterAll(() => db.close());
+
+interface Kept {
+  readonly useCase: string;
+  readonly state?: string;
+  readonly backend?: string;
+  /** Hours since the start of the month. */
+  readonly from: number;
+  readonly to?: number;
+  readonly attempts: readonly (readonly [from: number, to: number, ended?: boolean])[];
+}
+
+let count = 0;
+async function keep({ useCase, state = "succeeded", backend, from, to, attempts }: Kept): Promise<void> {
+  count += 1;
+  const id = `run_${count}`;
+  const at = (hours: number) => start + hours * hour;
+  await db.database.session(async (session) => {
+    await session.query(
+      "insert into training.runs (id, organisation_id, environment, use_case_id, request, state, started_by, started_at, finished_at) values ($1, $2, 'dev', $3, $4, $5, 'usr_1', $6, $7)",
+      [
+        id,
+        call.actor.organisationId,
+        useCase,
+        JSON.stringify(backend === undefined ? {} : { backend }),
+        state,
+        at(from),
+        to === undefined ? null : at(to),
+      ],
+    );
+    for (const [n, [began, seen, ended = true]] of attempts.entries())
+      await session.query(
+        "insert into training.attempts (run_id, attempt, started_at, seen_at, ended_at, ending) values ($1, $2, $3, $4, $5, $6)",
+        [id, n + 1, at(began), at(seen), ended ? at(seen) : null, ended ? "finished" : null],
+      );
+  });
+}
+
+const asked = (useCaseId: string, perMonth: string, charter: typeof document | undefined = undefined) =>
+  permitsOf({ work: db.uow, clock }, { inForce: () => Promise.resolve(charter) }).mayRun(
+    call,
+    { useCaseId, businessUnitId: "bu_1", environment: "production" },
+    { money: { perMonth, since: start } },
+  );
+
+test("a month's training costs time at work times two cores times the price book's core, and a start beyond the budget says so", async () => {
+  const useCase = "uc_priced";
+  // Begun in the month before: half an hour of it lies in this one. Waiting and the gap between two starts cost nothing.
+  await keep({
+    useCase,
+    from: -4,
+    to: 6,
+    attempts: [
+      [-1, 0.5],
+      [5, 6],
+    ],
+  });
+  // On Ray, from its start to its end.
+  await keep({ useCase, backend: "ray", state: "failed", from: 10, to: 11, attempts: [] });
+  await keep({ useCase, state: "waiting", from: 20, attempts: [] });
+  // What a killed control left was seen last after an hour.
+  await keep({ useCase, state: "failed", from: 30, to: 40, attempts: [[30, 31, false]] });
+  await keep({ useCase: "uc_other", from: 1, to: 99, attempts: [[1, 99]] });
+  // 0.5 + 1 + 1 + 1 hours on two cores at 0.031611 USD; the last run that succeeded took 2.5 hours.
+  expect(await asked(useCase, "1 USD/month")).toEqual({
+    kind: "yes",
+    evidence: { budget: "1 USD/month", spentThisMonth: "0.221277 USD", nextRunEstimate: "0.158055 USD" },
+  });
+  expect((await asked(useCase, "0.379332 USD/month")).kind).toBe("yes");
+  expect(await asked(useCase, "0.379331 USD/month")).toEqual({
+    kind: "no",
+    because:
+      "training has cost 0.221277 USD of its 0.379331 USD this month, and another run likely costs 0.158055 USD",
+  });
+  expect(await asked(useCase, "0.2 USD/month")).toEqual({
+    kind: "no",
+    because: "training has cost 0.221277 USD of its 0.2 USD this month",
+  });
+});
+
+test("nothing was spent where nothing was trained; the place is the charter's, and a currency without a rate lets nothing start", async () => {
+  expect(await asked("uc_new", "1 USD/month", document)).toEqual({
+    kind: "yes",
+    evidence: { budget: "1 USD/month", spentThisMonth: "0 USD" },
+  });
+  expect(await asked("uc_new", "0 USD/month")).toMatchObject({ kind: "no" });
+  expect(await asked("uc_new", "10 XTS/month")).toMatchObject({
+    kind: "no",
+    because: expect.stringContaining("no USD to XTS rate is stated") as string,
+  });
+});
