@@ -110,6 +110,10 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["statement"],
     load: async () => (await import("./commands/statement.ts")).registerStatementCommand,
   },
+  {
+    names: ["own-or-rent"],
+    load: async () => (await import("./commands/own-or-rent.ts")).registerOwnOrRentCommand,
+  },
   { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },

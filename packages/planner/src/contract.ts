@@ -1,6 +1,7 @@
 export type { Assumption, Measurements } from "./assumptions.ts";
 export type { CostBreakdown, CostCategory, CostLine } from "./costs.ts";
 export type { Gap, ReadinessFacts } from "./gaps.ts";
+export type { OwnershipAnswer, OwnershipQuestion, Way } from "./ownership/own-or-rent.ts";
 export type { PlacementCandidate, PlacementChoice } from "./placement-choice.ts";
 export type { BudgetVerdict, CharterPlan, PlanOptions } from "./plan-charter.ts";
 export { PlanDocument } from "./plan-json.ts";

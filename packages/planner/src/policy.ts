@@ -1,10 +1,13 @@
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
+export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";
+export { ownOrRent } from "./ownership/own-or-rent.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";
 export { mergePriceBooks, parsePriceFile, staleFrom } from "./price-book.ts";
-export { renderPlan } from "./render-plan.ts";
+export { choosePrice } from "./price-choice.ts";
+export { renderPlan, toCents } from "./render-plan.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
 export { type UnitPrices, unitPrices } from "./unit-prices.ts";
