@@ -104,6 +104,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["usage"], load: async () => (await import("./commands/usage.ts")).registerUsageCommands },
   {
     names: ["statement"],
     load: async () => (await import("./commands/statement.ts")).registerStatementCommand,

@@ -1,6 +1,29 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type UsageRouteDeps, usageRoutes } from "./routes/usage.ts";
+
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
 export { quantityText } from "./quantity.ts";
 export { readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
+export { parsePeriod } from "./usage/period.ts";
+export type { TenantPlace, Tenants } from "./usage/ports.ts";
+export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
+export { amountText as countedText } from "./usage/resources.ts";
+export { statementLines } from "./usage/statement-lines.ts";
+export type { UsageRecord } from "./usage/usage-record.ts";
+
+export type MeteringDeps = UsageRouteDeps;
+
+export const meteringMigrations: MigrationSet = {
+  package: "metering",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerMeteringRoutes(app: FastifyInstance, deps: MeteringDeps): Promise<void> {
+  await app.register((scope) => usageRoutes(scope, deps));
+}
