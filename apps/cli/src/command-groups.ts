@@ -106,6 +106,7 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["advise"], load: async () => (await import("./commands/advise.ts")).registerAdviseCommands },
   { names: ["bill"], load: async () => (await import("./commands/bill.ts")).registerBillCommands },
+  { names: ["usage"], load: async () => (await import("./commands/usage.ts")).registerUsageCommands },
   {
     names: ["statement"],
     load: async () => (await import("./commands/statement.ts")).registerStatementCommand,

@@ -8,6 +8,7 @@ import { identityErrors } from "@portolan/identity";
 import { kernelErrors } from "@portolan/kernel";
 import { ledgerErrors } from "@portolan/ledger";
 import { lineageErrors } from "@portolan/lineage";
+import { meteringErrors } from "@portolan/metering";
 import { monitoringErrors } from "@portolan/monitoring";
 import { objectstoreErrors } from "@portolan/objectstore";
 import { onnxFormatErrors } from "@portolan/onnx-format";
@@ -40,6 +41,7 @@ export const errorCatalogue = {
   ...trainingErrors,
   ...objectstoreErrors,
   ...lineageErrors,
+  ...meteringErrors,
   ...monitoringErrors,
   ...onnxFormatErrors,
   ...pipelineErrors,

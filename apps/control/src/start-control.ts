@@ -9,6 +9,7 @@ import { registerAuthentication, registerIdentityRoutes } from "@portolan/identi
 import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/kernel";
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
 import { registerLineageRoutes } from "@portolan/lineage";
+import { registerMeteringRoutes } from "@portolan/metering";
 import {
   type ObjectiveDeps,
   type PerformanceDeps,
@@ -59,6 +60,7 @@ import { type GovernanceWiring, wireGovernance } from "./wiring/governance.ts";
 import { type IdentityWiring, wireIdentity } from "./wiring/identity.ts";
 import { keepDeps, startKeeping } from "./wiring/keeping-explanations.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
+import { type MeteringWiring, wireMetering } from "./wiring/metering.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
 import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
 import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
@@ -97,6 +99,7 @@ export interface Wiring {
   readonly explaining: ExplainingWiring;
   readonly erasure: ErasureWiring;
   readonly lineage: LineageWiring;
+  readonly metering: MeteringWiring;
   readonly tracking: MlflowRouteDeps;
   readonly trainers: Awaited<ReturnType<typeof createRunTracking>>;
 }
@@ -202,6 +205,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
     erasure: wireErasure(base, data.features, data.data, serving.predictions),
     lineage: wireLineage(base, identity),
+    metering: wireMetering(base, identity),
     tracking,
     trainers,
   };
@@ -297,6 +301,7 @@ async function registerDomainRoutes(
     scoring,
     explaining,
     lineage,
+    metering,
     tracking,
   }: Omit<Wiring, "base" | "identity" | "trainers" | "erasure">,
 ): Promise<void> {
@@ -324,6 +329,7 @@ async function registerDomainRoutes(
   await registerTrackingRoutes(app, { ...tracking, others: mlflowRegistry(governance.registry, tracking) });
   await registerScoringRoutes(app, scoring.scoring);
   await registerLineageRoutes(app, lineage.lineage);
+  await registerMeteringRoutes(app, metering.metering);
 }
 
 function ledgerDeps(base: Foundation, identity: IdentityWiring) {

@@ -9,7 +9,7 @@ import { environmentRoutes } from "./environment-routes.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
-import { openAlert } from "./mutating-routes-monitoring.ts";
+import { openAlert, usageOf } from "./mutating-routes-monitoring.ts";
 import { chosenBlock, givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
@@ -64,6 +64,8 @@ async function fillProduction(): Promise<void> {
   const reported = lineageEvent("salaries");
   await must(control, "POST", "/api/v1/lineage?environment=production", reported, insider);
   known.set("lineage", "salaries");
+  await must(control, "POST", "/v1/usage/records", usageOf(known.get("useCase") ?? ""), insider);
+  known.set("usage", "counted-elsewhere");
   const claim = { environment: "production", reason: "a claim" };
   const hold = await must(control, "POST", "/v1/prediction-holds", { ...claim, endpoint: "none" }, insider);
   known.set("hold", String(hold["id"]));

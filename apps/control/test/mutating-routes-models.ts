@@ -21,6 +21,14 @@ const acceptedFirst = Object.fromEntries(
   ]),
 );
 
+/** What the block used is added up once it is accepted; the ledger has the block. */
+const meteredThen = Object.fromEntries(
+  ["counted_blocks", "usage"].map((table) => [
+    `metering.${table}`,
+    "sums of the block, counted once and made again from it",
+  ]),
+);
+
 /** What is counted of accepted blocks is derived from them, and marked block by block. */
 const countedThen = Object.fromEntries(
   ["counted_blocks", "request_counts", "stage_counts"].map((table) => [
@@ -234,7 +242,7 @@ export const modelRoutes: readonly MutatingRoute[] = [
     as: "gateway-1",
     ledger: "recorded",
     events: ["predictions.blocks.accepted"],
-    besides: { ...acceptedFirst, ...countedThen },
+    besides: { ...acceptedFirst, ...countedThen, ...meteredThen },
     request: async (world) => ({ url: "/v1/prediction-blocks", body: await oneBlock(world) }),
   },
   {

@@ -49,4 +49,36 @@ export const monitoringRoutes: readonly MutatingRoute[] = [
     events: ["monitoring.alert_route.removed"],
     request: (world) => ({ url: `/v1/alert-routes/${known(world, "alertRoute")}` }),
   },
+  {
+    route: "POST /v1/usage/records",
+    as: "ada",
+    ledger: "governed",
+    events: ["metering.usage.recorded"],
+    request: (world) => ({ url: "/v1/usage/records", body: usageOf(known(world, "useCase")) }),
+  },
 ];
+
+/** Long over, of whichever month. */
+export const usageStart = systemClock.now() - 7_200_000_000;
+
+/** Of one use case in production. */
+export function usageOf(useCase: string): object {
+  const start = usageStart;
+  const tenant = {
+    businessUnit: "",
+    team: "",
+    useCase,
+    model: "counted-elsewhere",
+    environment: "production",
+  };
+  const record = {
+    id: "pod-1",
+    meter: "pod-1",
+    tenant,
+    resource: "gpu_hours",
+    quantity: "840",
+    start,
+    end: start + 3600,
+  };
+  return { source: "cluster", records: [record] };
+}

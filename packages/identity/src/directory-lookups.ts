@@ -21,6 +21,7 @@ import {
   type ScopePath,
 } from "./directory-store.ts";
 import { identityTables } from "./store.ts";
+import { findTenant, type TenantKind, type TenantNames } from "./tenant-names.ts";
 
 /** A use case with its place, for the domains that govern by use case. */
 export interface UseCasePlace {
@@ -39,6 +40,12 @@ export interface DirectoryLookups {
     organisationId: Id<"organisation">,
     idOrName: string,
   ): Promise<{ readonly id: string; readonly name: string } | undefined>;
+  /** A tenant of usage with those it belongs to, by id or name. */
+  tenant(
+    organisationId: Id<"organisation">,
+    kind: TenantKind,
+    idOrName: string,
+  ): Promise<TenantNames | undefined>;
   /** All use cases of the organisation, by name. */
   useCases(
     organisationId: Id<"organisation">,
@@ -82,6 +89,8 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         const path = await findUseCasePath(sql, organisationId, idOrName);
         return path && placeOf(path, await namesOf(sql, path));
       }),
+    tenant: (organisationId, kind, idOrName) =>
+      unitOfWork.read(callOf(organisationId), (sql) => findTenant(sql, organisationId, kind, idOrName)),
     ...useCaseLookups(unitOfWork, callOf),
     places: {
       find: (organisationId, named) =>

@@ -1,3 +1,7 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import { type UsageRouteDeps, usageRoutes } from "./routes/usage.ts";
+
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
 export { type BillMapping, joinBills, lineOf, mapBill, readBillMapping } from "./bills/bill-mapping.ts";
 export { type Charge, chargeCategories, type ProviderBill } from "./bills/charge.ts";
@@ -19,3 +23,22 @@ export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine 
 export { quantityText } from "./quantity.ts";
 export { billCsv, readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
+export { parsePeriod } from "./usage/period.ts";
+export type { TenantPlace, Tenants } from "./usage/ports.ts";
+export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
+export { amountText as countedText } from "./usage/resources.ts";
+export { statementLines } from "./usage/statement-lines.ts";
+export type { UsageRecord } from "./usage/usage-record.ts";
+
+export type MeteringDeps = UsageRouteDeps;
+
+export const meteringMigrations: MigrationSet = {
+  package: "metering",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerMeteringRoutes(app: FastifyInstance, deps: MeteringDeps): Promise<void> {
+  await app.register((scope) => usageRoutes(scope, deps));
+}

@@ -23,6 +23,7 @@ import {
   startSequencer,
 } from "@portolan/ledger";
 import { lineageMigrations } from "@portolan/lineage";
+import { meteringMigrations } from "@portolan/metering";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { oversightMigrations } from "@portolan/oversight";
@@ -79,6 +80,7 @@ export const migrationSets = [
   trackingMigrations,
   lineageMigrations,
   adviceMigrations,
+  meteringMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */

@@ -22,6 +22,7 @@ import {
   systemActor,
 } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { countAcceptedBlocks } from "@portolan/metering";
 import { countBlockRequests } from "@portolan/monitoring";
 import { eraseReviews, expireReviews, queueBlocks } from "@portolan/oversight";
 import {
@@ -50,6 +51,7 @@ import { wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { chooseDeps } from "./keeping-explanations.ts";
+import { tenantsOf } from "./metering.ts";
 import { queueDeps } from "./oversight.ts";
 import { withReadPurposes } from "./read-purposes.ts";
 
@@ -124,10 +126,11 @@ export function wireServing(
 /** The prediction log as control keeps it, and who else hears of its records. */
 function wirePredictions(
   base: Foundation,
-  { authorizer }: IdentityWiring,
+  { authorizer, directory }: IdentityWiring,
   charter: CharterDeps,
 ): PredictionsDeps {
   const { work, clock, config } = base;
+  const tenants = tenantsOf(directory);
   const predictions: PredictionsDeps = createPredictionsDeps(
     {
       uow: work,
@@ -139,6 +142,7 @@ function wirePredictions(
         const { records } = queue;
         await countBlocks({ work, records, wake: () => base.onReleases() }, call, blocks);
         await countBlockRequests(base, call, blocks);
+        await countAcceptedBlocks({ work, tenants }, call, blocks);
         await queueBlocks(queue, call, blocks);
         await chooseBlocks(chooseDeps(base, charter), call, blocks);
       },

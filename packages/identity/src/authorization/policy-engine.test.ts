@@ -154,6 +154,8 @@ describe("scope and environment", () => {
     expect(everywhere).toEqual([
       "charter:sign",
       "data:write_policy",
+      "usage:record",
+      "usage:record",
       "identity:manage",
       "identity:create_organisation",
       "identity:register_key",

@@ -1,0 +1,153 @@
+import { basename, resolve } from "node:path";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import { parsePeriod, readUsageJson, readUsageRecords } from "@portolan/metering";
+import {
+  mostRecords,
+  type UsagePage,
+  type UsageReceipt,
+  type UsageReport,
+  usageQueryLevels,
+} from "@portolan/metering/contract";
+import { type Command, Option } from "commander";
+import { type CliContext, connect } from "../context.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+import { badUsage, readInput } from "../read-input.ts";
+import { sendUsage } from "../usage/send-usage.ts";
+import { exportText } from "../usage/usage-files.ts";
+import { writeNew } from "../write-new.ts";
+
+export function registerUsageCommands(program: Command, contextOf: ContextOf): void {
+  const usage = program
+    .command("usage")
+    .description("What was used, by whom: from the prediction log, jobs and other sources")
+    .addHelpText("after", "\nExample:\n  portolan usage show --period 2026-11 --by team");
+  registerShow(usage, contextOf);
+  registerExport(usage, contextOf);
+  registerImport(usage, contextOf);
+}
+
+const periodHelp = "month in UTC, e.g. 2026-11";
+
+function registerShow(usage: Command, contextOf: ContextOf): void {
+  usage
+    .command("show")
+    .description("What was used in a month, summed down to a level")
+    .requiredOption("--period <month>", periodHelp)
+    .addOption(new Option("--by <level>", "down to which level").choices(usageQueryLevels).default("team"))
+    .option("--resource <name>", "of one resource, e.g. gpu_hours")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan usage show --period 2026-11 --by use-case --resource cpu_hours",
+    )
+    .action(async (options: { period: string; by: string; resource?: string }, command: Command) => {
+      const context = contextOf(command);
+      const query = new URLSearchParams({ period: parsePeriod(options.period), level: options.by });
+      if (options.resource !== undefined) query.set("resource", options.resource);
+      const found = await (await connect(context)).json<UsageReport>({
+        path: `/v1/usage?${query.toString()}`,
+      });
+      context.output.result(found, reportText(found));
+    });
+}
+
+function reportText({ period, lines, changed }: UsageReport): string {
+  const rows = lines.map(({ names, amount, resource }) => [
+    names.filter(Boolean).join("/") || "(unknown)",
+    amount,
+    resource,
+  ]);
+  const note = changed
+    ? `\n\n${period} changed after it had ended: ${changed.records} records came late, the last at ${formatInstant(asEpochMicros(changed.lastAt))}.`
+    : "";
+  return `${period}, UTC\n\n${table(["who", "quantity", "resource"], rows)}${note}`;
+}
+
+function registerExport(usage: Command, contextOf: ContextOf): void {
+  usage
+    .command("export [file]")
+    .description("Each record of a month, as a file that import reads")
+    .requiredOption("--period <month>", periodHelp)
+    .addOption(new Option("--format <format>", "of the file").choices(["csv", "json"]).default("csv"))
+    .option("--force", "overwrite the file that is there")
+    .addHelpText("after", "\nExample:\n  portolan usage export usage.csv --period 2026-11")
+    .action(
+      async (
+        file: string | undefined,
+        options: { period: string; format: "csv" | "json"; force?: boolean },
+        command: Command,
+      ) => {
+        const context = contextOf(command);
+        const records = await recordsOf(context, parsePeriod(options.period));
+        const text = exportText(records, options.format);
+        if (file === undefined) return context.output.raw(text);
+        await writeNew(resolve(context.cwd, file), text, options.force === true);
+        context.output.result({ file, records: records.length }, `${records.length} records in ${file}`);
+      },
+    );
+}
+
+async function recordsOf(context: CliContext, period: string): Promise<UsagePage["records"]> {
+  const api = await connect(context);
+  const records: UsagePage["records"] = [];
+  let after: string | null = "";
+  while (after !== null) {
+    const query: URLSearchParams = new URLSearchParams({ period, ...(after === "" ? {} : { after }) });
+    const page: UsagePage = await api.json<UsagePage>({ path: `/v1/usage/records?${query.toString()}` });
+    records.push(...page.records);
+    after = page.next;
+  }
+  return records;
+}
+
+function registerImport(usage: Command, contextOf: ContextOf): void {
+  usage
+    .command("import <file>")
+    .description(
+      "Record what another source counted: CSV as a statement reads it or with times, or exported JSON",
+    )
+    .option("--period <month>", "month of lines that have no times, e.g. 2026-11")
+    .option("--source <name>", "who counted; the file's name when absent")
+    .option("--replace", "records of the same ids that say otherwise give way to these")
+    .addHelpText(
+      "after",
+      "\nThe same file again changes nothing. A month that has ended says that it changed.\n\nExample:\n  portolan usage import cluster.csv --period 2026-11 --source cluster",
+    )
+    .action(
+      async (
+        file: string,
+        options: { period?: string; source?: string; replace?: boolean },
+        command: Command,
+      ) => {
+        const context = contextOf(command);
+        const source =
+          options.source ??
+          basename(file)
+            .replace(/\.[a-z]+$/i, "")
+            .toLowerCase()
+            .replaceAll(/[^a-z0-9._-]/g, "-");
+        if (!/^[a-z0-9][a-z0-9._-]{0,59}$/.test(source))
+          throw badUsage(
+            `${JSON.stringify(source.slice(0, 60))} is no name of a source`,
+            "Write --source with small letters, digits, dots and dashes, e.g. cluster-1.",
+          );
+        const text = await readInput(context, file);
+        const period = options.period === undefined ? undefined : parsePeriod(options.period);
+        const records = file.endsWith(".json")
+          ? readUsageJson(text, file, source)
+          : readUsageRecords(text, file, source, period);
+        const receipt = await sendUsage(
+          await connect(context),
+          { source, records, replace: options.replace === true },
+          mostRecords,
+        );
+        context.output.result(receipt, receiptText(receipt));
+      },
+    );
+}
+
+export function receiptText({ recorded, known, changedPeriods }: UsageReceipt): string {
+  const changed =
+    changedPeriods.length === 0 ? "" : `; changed after they had ended: ${changedPeriods.join(", ")}`;
+  return `${recorded} recorded, ${known} known already${changed}`;
+}

@@ -1,0 +1,88 @@
+import { asEpochMicros, type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
+import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { type BlockUsage, countBlockUsage, hourMicros, meterOf } from "./count-block.ts";
+import { periodOf } from "./period.ts";
+import type { TenantPlace, Tenants } from "./ports.ts";
+import { addUsage, forgetBlocks, markBlock, noteLate, type PlacedRecord } from "./usage-store.ts";
+
+export const predictionsSource = "predictions";
+
+export interface CountDeps {
+  readonly work: UnitOfWork;
+  readonly tenants: Pick<Tenants, "useCase">;
+}
+
+/**
+ * Adds what accepted blocks used, before the gateway is told that it may forget them; each block counts once. Sums are whole numbers, so that blocks
+ * in another order, or the archived ones counted again, give the same bits.
+ */
+export async function countAcceptedBlocks(
+  deps: CountDeps,
+  { requestId }: CallContext,
+  blocks: readonly AcceptedBlock[],
+): Promise<void> {
+  const organisations = new Set(
+    blocks.flatMap(({ headers }) => headers.map(({ context }) => context.organisationId)),
+  );
+  for (const organisation of organisations) {
+    const organisationId = organisation as Id<"organisation">;
+    const call: CallContext = { actor: systemActor("control", organisationId), requestId };
+    const places = new Map<string, TenantPlace>();
+    const counted: { readonly block: AcceptedBlock; readonly records: readonly PlacedRecord[] }[] = [];
+    for (const block of blocks) {
+      const own = block.headers.filter(({ context }) => context.organisationId === organisation);
+      const records: PlacedRecord[] = [];
+      for (const one of countBlockUsage(own)) {
+        const place =
+          places.get(one.useCaseId) ??
+          (await deps.tenants.useCase(organisationId, one.useCaseId)) ??
+          goneUseCase(one.useCaseId);
+        places.set(one.useCaseId, place);
+        records.push(recordOf(one, place));
+      }
+      if (records.length > 0) counted.push({ block, records });
+    }
+    if (counted.length === 0) continue;
+    await deps.work.write(call, async (tx) => {
+      for (const { block, records } of counted) {
+        if (!(await markBlock(tx.sql, organisationId, block))) continue;
+        await addUsage(tx.sql, organisationId, records, tx.now);
+        await noteLate(
+          tx.sql,
+          organisationId,
+          records.map(({ period }) => period),
+          tx.now,
+        );
+      }
+    });
+  }
+}
+
+/** Forgets what blocks added, so that all of the log can be counted anew by `countAcceptedBlocks`. */
+export async function dropBlockUsage({ work }: CountDeps, call: CallContext): Promise<void> {
+  await work.write(call, (tx) => forgetBlocks(tx.sql, call.actor.organisationId, predictionsSource));
+}
+
+function recordOf(one: BlockUsage, place: TenantPlace): PlacedRecord {
+  const { endpoint, model, environment, resource, quantity, hour, version, variant } = one;
+  const { businessUnit, team, useCase, businessUnitId, teamId, useCaseId } = place;
+  return {
+    source: predictionsSource,
+    id: meterOf(one),
+    meter: [environment, endpoint, model, version, variant].map(encodeURIComponent).join("/"),
+    period: periodOf(hour),
+    businessUnitId,
+    teamId,
+    useCaseId,
+    tenant: { businessUnit, team, useCase, model, environment },
+    resource,
+    quantity,
+    start: asEpochMicros(hour),
+    end: asEpochMicros(hour + hourMicros),
+  };
+}
+
+/** Nothing is lost because somebody is not in the directory: it stands under the id alone. */
+function goneUseCase(useCaseId: string): TenantPlace {
+  return { businessUnitId: "", businessUnit: "", teamId: "", team: "", useCaseId, useCase: useCaseId };
+}
