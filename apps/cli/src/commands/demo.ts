@@ -1,6 +1,8 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter/templates";
+import { formatInstant, systemClock } from "@portolan/kernel";
+import { toCents } from "@portolan/planner/policy";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
 import { assembleCast } from "../demo/cast.ts";
@@ -12,6 +14,7 @@ import { Narrator } from "../demo/narrator.ts";
 import { auditStep, explainStep, parityStep } from "../demo/prove.ts";
 import { replayStep, retrainStep } from "../demo/renew.ts";
 import { deployStep } from "../demo/serve.ts";
+import { settleStep } from "../demo/settle.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
 import type { ContextOf } from "../program.ts";
 import { readRunState } from "../supervisor/state-file.ts";
@@ -54,7 +57,7 @@ async function runDemo(
   options: DemoOptions,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 15);
+  const narrator = new Narrator(output, 16);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
@@ -97,6 +100,7 @@ async function runDemo(
   await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
   await narrator.step("Explain a prediction", 5, () => explainStep(ready));
   await narrator.step("Release a harmful version", 25, () => harmfulReleaseStep(ready));
+  await narrator.step("Put the plan beside what was metered", 10, () => settleStep(ready));
   await narrator.step("Audit", 10, () => auditStep(ready));
   return { narrator, world: ready };
 }
@@ -122,6 +126,7 @@ function closing(world: World, seconds: number, exits: boolean): string {
     retrained,
     rolledBack,
     parity,
+    statement,
     verified,
   }: DemoSummary = world.summary;
   const lines = [
@@ -132,6 +137,7 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `outcomes   AUC ${live.toFixed(3)} on this traffic; ${count(answeredMeanwhile)} predictions answered while control was away`,
     `lifecycle  version ${retrained?.version} trained and judged unattended, released after two approvals; a harmful release taken back after ${count(rolledBack?.requests ?? 0)} of its requests`,
     `features   ${count(parity?.compared ?? 0)} served values derived again offline, ${parity?.mismatches} differ`,
+    `money      ${count(statement?.requests ?? 0)} predictions metered this month, ${statement?.perThousand ?? "nothing"} of models' time for 1,000; the plan keeps cores for ${toCents(statement?.plannedServing ?? "0 USD")} a month`,
     `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
     `took       ${seconds.toFixed(0)} s`,
   ];
@@ -151,10 +157,16 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `  ${portolan} performance report flight-delays --as otto`,
     `  ${portolan} retrain status flight-delays --as otto`,
     `  ${portolan} release status flight-delays --as otto`,
+    `  ${portolan} usage show --period ${thisMonth()} --as otto`,
+    `  ${portolan} advise --as otto`,
     `  ${portolan} audit search --as otto`,
     `  ${portolan} audit prove ${world.lastPrediction ?? ""} --as otto`,
     `  ${portolan} down`,
   ].join("\n");
+}
+
+function thisMonth(): string {
+  return formatInstant(systemClock.now()).slice(0, 7);
 }
 
 /** What to type here to reach this installation: as short as it can be. */

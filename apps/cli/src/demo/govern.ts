@@ -17,6 +17,7 @@ export async function planCharterStep(world: World): Promise<string[]> {
     path: "/v1/plans",
     body: { source: file.text, file: "charter.yaml" },
   });
+  world.planId = kept.id;
   const text = await world.cast.as.ada.text({ path: `/v1/plans/${kept.id}?format=text` });
   const telling = /^(inference {2}|infrastructure {2}|with people|Production costs|Ceiling)/;
   const lines = text.split("\n").filter((line) => telling.test(line));

@@ -11,6 +11,8 @@ export interface World {
   readonly cast: Cast;
   /** The user's folder: charter, contracts, feature views, training. */
   readonly folder: string;
+  /** The plan of the beginning. */
+  planId?: string;
   datasetId?: string;
   trainingSet?: TrainingSet;
   heldOut?: TrainingSet;
@@ -52,6 +54,13 @@ export interface DemoSummary {
   retrained?: { readonly version: number };
   rolledBack?: { readonly seconds: number; readonly requests: number };
   parity?: { readonly compared: number; readonly mismatches: number };
+  /** What was metered of the use case this month, at the plan's prices. */
+  statement?: {
+    readonly requests: number;
+    readonly cost: string;
+    readonly perThousand: string;
+    readonly plannedServing: string;
+  };
   verified?: { readonly rows: number; readonly checkpoints: number };
 }
 
