@@ -103,7 +103,14 @@ const noted: EarlyValues = {
 const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(deps, call, place);
 const log = createLogger({ name: "bench", level: "warn" });
 const online = { ...writer, early: noted };
-const early = new EarlyEvents({ uow: f.deps.uow, clock: f.deps.clock, log, online, offer });
+const early = new EarlyEvents({
+  uow: f.deps.uow,
+  clock: f.deps.clock,
+  log,
+  online,
+  offer,
+  access: f.deps.access,
+});
 const deps = { ...f.deps, early, eventWindowMs: 600_000 };
 await early.look();
 console.log(`${machine()}; ${kind}, ${rate} events/s in requests of ${perRequest}, ${entities} entities`);

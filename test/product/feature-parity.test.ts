@@ -89,7 +89,7 @@ beforeAll(async () => {
   await call("PUT", "/v1/feature-views/accounts", { document: accountsView });
   await call("PUT", "/v1/feature-views/activity", { document: activityView });
   const document =
-    "kind: AccessPolicy\nname: parity\neffect: allow\npurposes: [parity]\ncontracts: [changes]\n";
+    "kind: AccessPolicy\nname: parity\neffect: allow\npurposes: [parity, serving]\ncontracts: [changes]\n";
   await call("PUT", "/v1/access-policies/parity", { document });
   await ingest("first.jsonl", { account: "a", cents: 100, rating: 0.1 }, { account: "b", cents: -7 });
   const digests = await materialize();

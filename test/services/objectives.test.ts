@@ -106,6 +106,75 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
     expect(stdout).toMatch(/SUCCESS/);
   });
 
+  test("figures of batches are told good from bad by Prometheus itself: rows, drift, nulls that a column has or has not, reprocessing", async () => {
+    const of = {
+      kind: "contract",
+      name: "flights",
+      contract: "flights",
+      environment: "production",
+      wantedBy: "the test",
+    } as const;
+    const rules = dataPrometheusRules([
+      { ...of, measure: "rowCount", op: "gte", bound: 100 },
+      { ...of, measure: "schemaDrift", op: "lte", bound: 1 },
+      { ...of, measure: "nullShare", column: "delay", op: "lte", bound: 0.05 },
+      { ...of, measure: "nullShare", column: "origin", op: "lte", bound: 0.05 },
+      { ...of, measure: "nullShareRise", op: "lte", bound: 0.1 },
+      { ...of, measure: "reprocessing", op: "lte", bound: 60 },
+    ]);
+    const file = join(folder, "figures.rules.yml");
+    await writeFile(file, yamlOf([rules]));
+    const { stdout: checked } = await run(promtool, ["check", "rules", "--lint-fatal", file]);
+    expect(checked).toMatch(/SUCCESS/);
+    const at = (useCase: string, more = "") =>
+      `{organisation="o",contract="flights",environment="production",use_case="${useCase}"${more}}`;
+    const series = (name: string, useCase: string, values: string, more?: string) => ({
+      series: `portolan_data_${name}${at(useCase, more)}`,
+      values,
+    });
+    const unmet = (slo: string, eval_time: string, value: number) => ({
+      expr: `portolan:data_unmet:bool{slo="${slo}"}`,
+      eval_time,
+      exp_samples: [
+        {
+          labels: `portolan:data_unmet:bool{contract="flights",environment="production",slo="${slo}"}`,
+          value,
+        },
+      ],
+    });
+    const tests = {
+      rule_files: [file],
+      evaluation_interval: "1m",
+      tests: [
+        {
+          interval: "1m",
+          input_series: [
+            series("batch_rows", "u", "100 99", ',outcome="accepted"'),
+            series("batch_rows", "v", "500 500", ',outcome="accepted"'),
+            // One column in each of two kinds is more than one; one in each of two use cases is not.
+            series("schema_drift_columns", "u", "1 1", ',kind="added"'),
+            series("schema_drift_columns", "u", "0 1", ',kind="changed"'),
+            series("schema_drift_columns", "v", "1 1", ',kind="added"'),
+            series("null_share", "u", "0.05 0.06", ',column="delay"'),
+            series("null_share_rise", "u", "0.1 0.11"),
+            series("processing_seconds", "u", "60 61", ',kind="again"'),
+            series("processing_seconds", "u", "900 900", ',kind="first"'),
+          ],
+          promql_expr_test: ["rows", "schema-drift", "null-share-delay", "null-share-rise", "reprocessing"]
+            .flatMap((slo) => [unmet(slo, "0m", 0), unmet(slo, "1m", 1)])
+            // Never null: no figure of its own, and met all the same.
+            .concat([unmet("null-share-origin", "0m", 0), unmet("null-share-origin", "1m", 0)]),
+        },
+      ],
+    };
+    const tested = join(folder, "figures-tests.yml");
+    await writeFile(tested, yamlOf([tests]));
+    const said = await run(promtool, ["test", "rules", tested]).catch(
+      (error: { stdout: string; stderr: string }) => error,
+    );
+    expect(`${said.stdout}${said.stderr}`).toMatch(/SUCCESS/);
+  });
+
   test("data that are too old for half an hour burn their budget, and a page fires; promtool finds nothing wrong", async () => {
     const rules = dataPrometheusRules([
       {
@@ -113,7 +182,9 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
         name: "flights",
         contract: "flights",
         environment: "production",
-        freshnessSeconds: 3600,
+        measure: "freshness",
+        op: "lte",
+        bound: 3600,
         wantedBy: "the test",
       },
     ]) as unknown as { readonly groups: readonly { readonly rules: readonly Rule[] }[] };

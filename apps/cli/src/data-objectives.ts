@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { measuredLevels } from "@portolan/data/policy";
 import { type Environment, isPortolanError, PortolanError, parseDurationMs } from "@portolan/kernel";
 import type { DataObjective } from "@portolan/monitoring/policy";
 import { parse } from "yaml";
@@ -7,8 +8,8 @@ import type { CliErrorCode } from "./errors.ts";
 import { readFeatureFiles, type TextFile } from "./project-files.ts";
 
 /**
- * What the contracts and feature views of a folder want of the age of their data: a contract's `freshness`, and a view's `ttl`, beyond which its values
- * are none. Contracts that say no freshness have none.
+ * What the contracts and feature views of a folder want of their data: a contract's measured service levels, and a view's `ttl`, beyond which its values
+ * are none.
  *
  * @throws PortolanError `cli.bad_file` when nothing in the folder says one
  */
@@ -20,22 +21,18 @@ export async function dataObjectives(
   const contracts: DataObjective[] = [];
   for (const path of await contractFiles(cwd, target)) {
     const { contract } = await openContract(path);
-    const { id, freshnessMs } = contract;
-    if (freshnessMs !== undefined)
-      contracts.push({
-        kind: "contract",
-        name: id,
-        contract: id,
-        environment,
-        freshnessSeconds: freshnessMs / 1000,
-        wantedBy: `slaProperties (freshness, latency) of ${id} ${contract.version}`,
-      });
+    const { id, version } = contract;
+    for (const level of measuredLevels(contract)) {
+      const property = level.measure === "freshness" ? "freshness, latency" : level.measure;
+      const wantedBy = `slaProperties (${property}) of ${id} ${version}`;
+      contracts.push({ ...level, kind: "contract", name: id, contract: id, environment, wantedBy });
+    }
   }
   const views = (await readFeatureFiles(cwd, target ?? ".")).flatMap((file) => ofView(file, environment));
   const found = [...contracts, ...views];
   if (found.length > 0) return found;
   throw new PortolanError<CliErrorCode>("cli.bad_file", {
-    detail: `no contract or feature view in ${resolve(cwd, target ?? ".")} says how old its data may be`,
+    detail: `no contract or feature view in ${resolve(cwd, target ?? ".")} says what its data have to be`,
     mend: "Write slaProperties (property: freshness) into the contract, or ttl into the view.",
   });
 }
@@ -52,7 +49,9 @@ function ofView({ path, text }: TextFile, environment: Environment): DataObjecti
       name,
       contract: source,
       environment,
-      freshnessSeconds: millisecondsOf(path, ttl) / 1000,
+      measure: "freshness",
+      op: "lte",
+      bound: millisecondsOf(path, ttl) / 1000,
       wantedBy: `the ttl of ${name}`,
     },
   ];

@@ -60,6 +60,11 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
       body: Buffer.from("{}\n"),
     }),
   },
+  {
+    kind: "named",
+    route: "GET /v1/contracts/:name/objectives",
+    request: () => ({ url: "/v1/contracts/visits/objectives?environment=production" }),
+  },
   found("GET /v1/ingestions/:id", "ingestion", missingId("ing")),
   found("GET /v1/ingestions/:id/quarantine", "ingestion", missingId("ing")),
   found("POST /v1/ingestions/:id/replay", "ingestion", missingId("ing"), {}),

@@ -147,6 +147,8 @@ test("scores are read through the policies on what the model looked at, what sta
   const masked = await rows();
   for (const name of names) expect(masked[name], name).toMatch(/^p[0-9a-f]{32}$/);
   expect(await bytes("care")).toBe(403);
+  for (const name of ["care", "visitors", "waits"])
+    await must(control, "DELETE", `/v1/access-policies/${name}`, undefined, await control.token("ada"));
 });
 
 test("chunks of a scoring that failed go as those of one that is ready, which is withdrawn", async () => {

@@ -170,7 +170,7 @@ export const dataRoutes: readonly MutatingRoute[] = [
     events: ["features.materialization.started"],
     request: () => ({
       url: "/v1/feature-views/visits-by-place/materializations",
-      body: { environment: "dev", asOf: parseInstant("2026-03-03T00:00:00Z") },
+      body: { environment: "dev", asOf: parseInstant("2026-03-03T00:00:00Z"), purpose: "staff-planning" },
     }),
   },
   {

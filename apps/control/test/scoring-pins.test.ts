@@ -87,6 +87,51 @@ test("a scoring that waits for its window keeps no other from running", async ()
   });
 });
 
+test("what the policies on data deny or mask is never scored, nor put beside scores; what nobody reads may be hidden", async () => {
+  const policy = async (name: string, text: string) => {
+    const document = `kind: AccessPolicy\nname: ${name}\ncontracts: [visits]\n${text}\n`;
+    await must(control, "PUT", `/v1/access-policies/${name}`, { document }, await control.token("ada"));
+  };
+  const { datasetId } = world;
+  const asked = {
+    environment: "dev",
+    model: "waits",
+    version: 1,
+    datasetId,
+    purpose: "staff-planning",
+    columns: ["wait"],
+  };
+  const start = async (more: object = {}) =>
+    control.call("POST", "/v1/scorings", { ...asked, out: "policed", ...more }, await control.token("sam"));
+  const refused = async (more: object, why: string) => {
+    const answer = await start(more);
+    expect([answer.status, answer.text]).toEqual([403, expect.stringContaining(why) as string]);
+  };
+  await policy("staff", "effect: allow\npurposes: [care]");
+  await refused({}, "no policy allows visits for the purpose staff-planning");
+  await policy("staff", "effect: allow\npurposes: [staff-planning]");
+  await policy("places", "effect: restrict\nmasks: [{ columns: [place], with: pseudonym }]");
+  await refused({ keys: ["place"] }, "places masks place");
+  await policy("waits", "effect: deny\ncolumns: [wait]");
+  await refused({}, "no column is allowed");
+  await policy("waits", "effect: restrict\nrows: wait < 20");
+  await refused({}, "waits keeps rows back");
+  await policy("waits", "effect: restrict");
+  const { id } = await post("/v1/scorings", { ...asked, out: "policed" }, "sam");
+  const scored = await world.working(() => world.untilOver(String(id)));
+  expect(scored.manifest?.plan.access).toMatchObject({
+    purpose: "staff-planning",
+    policies: ["places", "staff", "waits"],
+  });
+
+  const { useCaseId } = world.acme;
+  await post("/v1/endpoints/waits", { environment: "dev", useCaseId, model: "waits", version: 1 });
+  const ended = await score("taken", () => policy("waits", "effect: deny\ncolumns: [wait]"));
+  expect(ended.failure).toContain("may not be scored: no column is allowed");
+  for (const name of ["staff", "places", "waits"])
+    await must(control, "DELETE", `/v1/access-policies/${name}`, undefined, await control.token("ada"));
+});
+
 test("what the charter takes away meanwhile ends it", async () => {
   await post("/v1/endpoints/waits", {
     environment: "dev",

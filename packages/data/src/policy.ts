@@ -5,6 +5,7 @@ export { readAccessPolicy } from "./access/read-access-policy.ts";
 export { adviseContract } from "./contracts/advise-contract.ts";
 export type { ContractChange } from "./contracts/diff/contract-change.ts";
 export { type ContractDiff, diffContracts } from "./contracts/diff/diff-contracts.ts";
+export { type MeasuredLevel, measuredLevels } from "./contracts/measured-levels.ts";
 export { contractDigest, readContract } from "./contracts/read-contract.ts";
 export type { TargetContract, TargetContracts } from "./contracts/read-relationships.ts";
 export { findPersonalForms } from "./deidentify/find-personal.ts";

@@ -15,6 +15,7 @@ import {
   requireSeen,
   type WorkPlace,
 } from "@portolan/kernel";
+import { requireOnline, servingPurpose } from "./access/online-access.ts";
 import type { FeatureErrorCode } from "./errors.ts";
 import { appendDatasets, openLog } from "./log/append-datasets.ts";
 import { foldOnline } from "./log/fold-log.ts";
@@ -50,6 +51,8 @@ export async function startMaterialization(
   const organisationId = call.actor.organisationId;
   const { environment, asOf } = request;
   const { view, owner } = await viewForWork(deps, call, name, { ...request, action: "features:materialize" });
+  const { purpose = servingPurpose } = request;
+  const grant = await requireOnline(deps, call, { view, environment, owner, purpose });
   return deps.uow.write(call, async (tx) => {
     // Values of a moment to come would outrank every honest one until then.
     if (asOf > tx.now)
@@ -79,6 +82,7 @@ export async function startMaterialization(
       view_digest: view.digest,
       dataset_id: dataset.id,
       as_of: asOf,
+      purpose,
       started_at: tx.now,
     });
     const payload = { materializationId: id, name, version: view.version };
@@ -86,9 +90,9 @@ export async function startMaterialization(
     await tx.record({
       event: "features.materialization.started",
       subject: id,
-      detail: { view: viewReference(view), asOf },
+      detail: { view: viewReference(view), asOf, ...grant },
     });
-    return { id, view: viewReference(view), asOf, state: "waiting", startedAt: tx.now };
+    return { id, view: viewReference(view), asOf, purpose, state: "waiting", startedAt: tx.now };
   });
 }
 
@@ -161,9 +165,15 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const view = stored.body;
   const asOf = asEpochMicros(materialization.asOf);
   const run = hasLog(view) ? materializeLog : materializeDataset;
-  const { keyCount, supersededBy } = await job.effect("materialize", () =>
-    run({ ...deps, signal: job.signal }, job.call, { stored, materialization }),
-  );
+  const { keyCount, supersededBy, grant } = await job.effect("materialize", async () => {
+    const { environment, owner, purpose = servingPurpose } = materialization;
+    // What the policies have taken away since it was asked for counts.
+    const granted = await requireOnline(deps, job.call, { view: stored, environment, owner, purpose });
+    return {
+      ...(await run({ ...deps, signal: job.signal }, job.call, { stored, materialization })),
+      grant: granted,
+    };
+  });
   return job.step("publish", async (tx) => {
     if (supersededBy !== null) {
       const failure = `values as of ${formatInstant(asEpochMicros(supersededBy))} are online already; older ones never replace newer`;
@@ -179,7 +189,7 @@ async function produce(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
     await tx.record({
       event: "features.view.materialized",
       subject: materializationId,
-      detail: { view: viewReference(view), asOf, keyCount },
+      detail: { view: viewReference(view), asOf, keyCount, ...grant },
     });
     return { keyCount };
   });

@@ -229,6 +229,13 @@ export const MaterializationRequest = Type.Object(
     ),
     version: Type.Optional(Type.Integer({ minimum: 1 })),
     datasetId: Type.Optional(Type.String({ maxLength: 60 })),
+    purpose: Type.Optional(
+      Type.String({
+        pattern: "^[a-z][a-z0-9-]{0,62}$",
+        description:
+          "What the values are served for, by which policies on data are asked; `serving` where it is not said",
+      }),
+    ),
     asOf: Micros,
   },
   { additionalProperties: false },
@@ -239,6 +246,7 @@ export const MaterializationView = Type.Object({
   id: Type.String(),
   view: Type.String(),
   asOf: Micros,
+  purpose: Type.Optional(Type.String()),
   state: Type.Union(
     (["waiting", "running", "done", "failed", "cancelled"] as const).map((state) => Type.Literal(state)),
   ),
@@ -251,6 +259,8 @@ export interface MaterializationView {
   readonly id: string;
   readonly view: string;
   readonly asOf: number;
+  /** Absent of materialisations from before policies were asked. */
+  readonly purpose?: string;
   readonly state: "waiting" | "running" | "done" | "failed" | "cancelled";
   readonly keyCount?: number;
   readonly failure?: string;

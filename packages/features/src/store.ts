@@ -48,6 +48,7 @@ type MaterializationTable = {
   view_digest: string;
   dataset_id: string;
   as_of: number;
+  purpose: string | null;
   state: MaterializationView["state"];
   key_count: number | null;
   failure: string | null;
@@ -362,6 +363,7 @@ export async function findMaterialization(
       owner: placeOf(row),
       datasetId: row.dataset_id,
       asOf: row.as_of,
+      ...(row.purpose === null ? {} : { purpose: row.purpose }),
       state: row.state,
       ...(row.key_count === null ? {} : { keyCount: row.key_count }),
       ...(row.failure === null ? {} : { failure: row.failure }),

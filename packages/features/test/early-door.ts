@@ -147,11 +147,11 @@ function doorOf(f: FeaturesFixture): EarlyDoor {
     },
     ended: () => endedBatches(f),
     anotherEarly: (more = {}, Made = EarlyEvents) => {
-      const { uow, clock, online } = f.deps;
+      const { uow, clock, online, access } = f.deps;
       const log = createLogger({ name: "test", level: "silent" });
       const offer: EarlyDeps["offer"] = (call, place) =>
         offerWaiting({ ...f.deps, early: other }, call, place);
-      const other: EarlyEvents = new Made({ uow, clock, log, online, offer, ...more });
+      const other: EarlyEvents = new Made({ uow, clock, log, online, offer, access, ...more });
       return other;
     },
   };

@@ -43,10 +43,11 @@ export async function featuresFixture(
 ): Promise<FeaturesFixture> {
   const withOnline = (deps: DataDeps): FixtureDeps => {
     const online = openOnlineStore({ folder: join(deps.workFolder, "..", "online") });
+    const access = createRowsAccess(deps);
     const log = createLogger({ name: "test", level: "silent" });
     const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting({ ...deps, early }, call, place);
-    const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer });
-    return { ...deps, online, early, access: createRowsAccess(deps), history: createAcceptedHistory(deps) };
+    const early = new EarlyEvents({ uow: deps.uow, clock: deps.clock, log, online, offer, access });
+    return { ...deps, online, early, access, history: createAcceptedHistory(deps) };
   };
   let full: FixtureDeps | undefined;
   const f = await dataFixture(
@@ -126,6 +127,8 @@ export function flightsRequest(from: number, to: number): TrainingSetRequest {
   };
 }
 
-/** Without a policy no value of data is derived again for anybody. */
-export const allowParity = (f: Pick<FeaturesFixture, "deps" | "call">): Promise<void> =>
-  allowReading(f, "parity");
+/** Without a policy no value of data is derived again for anybody; and with one that speaks of all contracts nothing goes online without another. */
+export async function allowParity(f: Pick<FeaturesFixture, "deps" | "call">): Promise<void> {
+  await allowReading(f, "parity");
+  await allowReading(f, "serving");
+}

@@ -104,6 +104,19 @@ export const ScoringPlan = Type.Object({
   chunks: Type.Integer(),
   inputs: Type.Array(Type.Object({ tensor: Name, columns: Type.Array(Name) })),
   keys: Type.Array(Name),
+  access: Type.Optional(
+    Type.Object(
+      {
+        purpose: Type.String(),
+        policies: Type.Array(Type.String()),
+        policyDigest: Type.String({ description: "Of all policies on data then in force" }),
+      },
+      {
+        description:
+          "By which policies on data the rows were read; absent of scorings from before they were asked",
+      },
+    ),
+  ),
   upstream: Type.Optional(
     Type.Object(
       { region: Type.String(), owner: Type.String() },

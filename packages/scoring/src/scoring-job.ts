@@ -254,7 +254,7 @@ async function publish(
   await requireRunning(tx, scoring);
   await finishRun(tx.sql, scoring.id, manifest, tx.now);
   await artifacts.note(tx, placeOf(scoring), [{ digest: manifest.object, kind: "scored_snapshot" }]);
-  const { model, dataset, charter } = manifest.plan;
+  const { model, dataset, charter, access } = manifest.plan;
   await tx.record({
     event: "scoring.snapshot.published",
     subject: scoring.id,
@@ -266,6 +266,7 @@ async function publish(
       model: model.digest,
       data: dataset.object,
       charter: charter?.digest ?? null,
+      ...(access ? { access } : {}),
     },
   });
 }

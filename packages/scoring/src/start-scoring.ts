@@ -15,7 +15,6 @@ import {
   PortolanError,
   type RecordBatch,
   requireSeen,
-  type UnitOfWork,
 } from "@portolan/kernel";
 import type { Scoring, ScoringPlan, ScoringQuestion, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
@@ -29,10 +28,10 @@ import type {
   TargetResource,
   UpstreamTerms,
 } from "./ports.ts";
+import { requireScorable, type ScoringAccess } from "./scoring-access.ts";
 import { findRun, findSnapshot, insertRun, listRuns, type ScorableSnapshot } from "./store.ts";
 
-export interface ScoringDeps {
-  readonly work: UnitOfWork;
+export interface ScoringDeps extends ScoringAccess {
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly objects: ObjectStore;
@@ -95,6 +94,16 @@ export async function planScoring(
   if (unknown[0])
     throw doesNotFit(`the snapshot has no column ${unknown.join(", ")}`, "Name others as --keys.");
   const { name, version, digest } = target.model;
+  const read = {
+    dataset: { id: snapshot.id, name: snapshot.name, object: snapshot.object },
+    inputs: verdict.plan.inputs.map(({ spec, columns }) => ({
+      tensor: spec.name,
+      columns: columns.map(({ column }) => column),
+    })),
+    keys: [...keys],
+  };
+  const at = { environment, useCaseId: target.useCaseId };
+  const access = await requireScorable(deps, call, read, { at, purpose: question.purpose });
   return {
     target: asked,
     inputs: verdict.plan,
@@ -103,14 +112,10 @@ export async function planScoring(
       useCaseId: target.useCaseId,
       model: { name, version, digest },
       charter: target.charter,
-      dataset: { id: snapshot.id, name: snapshot.name, object: snapshot.object },
+      ...read,
       rows: snapshot.rows,
       chunks: Math.ceil(snapshot.rows / chunkRows),
-      inputs: verdict.plan.inputs.map(({ spec, columns }) => ({
-        tensor: spec.name,
-        columns: columns.map(({ column }) => column),
-      })),
-      keys: [...keys],
+      access,
       ...(target.upstream
         ? { upstream: { region: target.upstream.region, owner: target.upstream.owner } }
         : {}),
@@ -125,7 +130,7 @@ export async function planScoring(
  * @throws PortolanError as `planScoring`
  */
 export async function requireStillAllowed(
-  deps: Pick<ScoringDeps, "work" | "authorizer" | "places" | "targets" | "residency">,
+  deps: Pick<ScoringDeps, "work" | "authorizer" | "places" | "targets" | "residency" | "access" | "source">,
   call: CallContext,
   question: ScoringQuestion,
   { plan, target }: Resolved,
@@ -142,6 +147,7 @@ export async function requireStillAllowed(
   requirePurpose(await deps.targets.stillServes(call, pinned), question.purpose);
   await requireSnapshot(deps, call, question, useCaseId);
   await deps.residency.require(call, { useCaseId, environment, name: "a scored snapshot" });
+  await requireScorable(deps, call, plan, { at: { environment, useCaseId }, purpose: question.purpose });
 }
 
 function requirePurpose({ purposes }: Pick<ScoringTarget, "purposes">, purpose: string | undefined): void {
@@ -218,6 +224,7 @@ export async function startScoring(
         dataset: plan.dataset.id,
         charter: plan.charter?.digest ?? null,
         ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
+        ...(plan.access ? { access: plan.access } : {}),
       },
     });
     return { id, state: "waiting", request, plan, job, startedBy: call.actor.id, startedAt: tx.now };

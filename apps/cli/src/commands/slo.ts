@@ -1,3 +1,4 @@
+import type { ContractObjectives } from "@portolan/data/contract";
 import { environments, PortolanError } from "@portolan/kernel";
 import type { EndpointObjectives, ObjectiveStatus } from "@portolan/monitoring/contract";
 import {
@@ -104,13 +105,58 @@ function registerExport(slo: Command, contextOf: ContextOf): void {
       else context.output.raw(yamlOf(documents));
     });
   registerData(slo, contextOf);
+  registerDataStatus(slo, contextOf);
+}
+
+function registerDataStatus(slo: Command, contextOf: ContextOf): void {
+  slo
+    .command("data-status <contract>")
+    .description(
+      "How the data of a place stand against what their contract agrees (exit code 1 where a level is missed)",
+    )
+    .requiredOption("--environment <name>", "where the data are")
+    .option("--use-case <name>", "whose data; default: nobody's in particular")
+    .addHelpText(
+      "after",
+      "\nExample:\n  portolan slo data-status flights --environment production --use-case flight-delays",
+    )
+    .action(async (contract: string, options: DataStatusOptions, command: Command) => {
+      const context = contextOf(command);
+      const { environment, useCase } = options;
+      const query = new URLSearchParams({
+        environment,
+        ...(useCase === undefined ? {} : { useCaseId: useCase }),
+      });
+      const found = await (await connect(context)).json<ContractObjectives>({
+        path: `/v1/contracts/${encodeURIComponent(contract)}/objectives?${query.toString()}`,
+      });
+      if (found.objectives.some(({ isMet }) => isMet === false)) process.exitCode = 1;
+      context.output.result(found, dataStatusText(found));
+    });
+}
+
+interface DataStatusOptions {
+  readonly environment: string;
+  readonly useCase?: string;
+}
+
+function dataStatusText({ contract, version, environment, objectives }: ContractObjectives): string {
+  const head = `${environment}: ${contract} ${version}`;
+  if (objectives.length === 0) return `${head} agrees no level that is measured`;
+  const rows = objectives.map(({ measure, column, op, bound, value, isMet }) => [
+    column === undefined ? measure : `${measure} of ${column}`,
+    `${op === "lte" ? "at most" : "at least"} ${bound}`,
+    value === undefined ? "not known yet" : String(Number(value.toPrecision(6))),
+    isMet === undefined ? "" : isMet ? "met" : "MISSED",
+  ]);
+  return `${head}\n\n${table(["level", "agreed", "is", ""], rows)}`;
 }
 
 function registerData(slo: Command, contextOf: ContextOf): void {
   slo
     .command("data [folder]")
     .description(
-      "How old data may be, by the contracts and feature views of a folder, as OpenSLO v1 or rules of Prometheus, in YAML",
+      "What data have to be (age, rows, drift, nulls, reprocessing), by the contracts and feature views of a folder, as OpenSLO v1 or rules of Prometheus, in YAML",
     )
     .requiredOption("--environment <name>", "where the data are")
     .option("--format <format>", "openslo or prometheus", "prometheus")

@@ -78,11 +78,11 @@ async function endInterrupted({ cast }: World): Promise<void> {
 
 const endsWithoutVersion = ["nothing_to_do", "not_better", "refused_by_gates", "cancelled", "failed"];
 
-/** Served values are derived again from whole rows, which are read for nothing else: without a policy nobody reads any. */
+/** Served values are derived again from whole rows, which are read for nothing else: without a policy nobody reads any. And with one, features go online by it. */
 const replayPolicy = `kind: AccessPolicy
 name: demo-replay
 effect: allow
-purposes: [${purpose}]
+purposes: [${purpose}, serving]
 contracts: [flights]
 `;
 /** Minutes of departures that are replayed at each moment of the day: enough for both steps of the release. */

@@ -1,10 +1,16 @@
 import { join } from "node:path";
 import { type AccessDeps, datasetRows, type PseudonymKeys } from "@portolan/data";
+import type { DerivedRows } from "@portolan/data/contract";
 import { featureRows } from "@portolan/features";
 import { scoredRows } from "@portolan/scoring";
 import { pseudonymKey } from "../pseudonym-key.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+
+/** A dataset, or a training set: what can be scored, also after its time is over. */
+export const scorableRows: DerivedRows["find"] = async (sql, organisationId, id) =>
+  (await datasetRows(sql, organisationId, id, { expired: true })) ??
+  featureRows.find(sql, organisationId, id);
 
 export interface DataAccess extends AccessDeps {
   readonly pseudonyms: PseudonymKeys;
@@ -28,14 +34,7 @@ export function wireDataAccess(base: Foundation, { authorizer, directory }: Iden
         return roles.filter((role) => held.includes(role));
       },
     },
-    derived: [
-      featureRows,
-      scoredRows(
-        async (sql, organisationId, id) =>
-          (await datasetRows(sql, organisationId, id, { expired: true })) ??
-          featureRows.find(sql, organisationId, id),
-      ),
-    ],
+    derived: [featureRows, scoredRows(scorableRows)],
     pseudonyms: {
       keyOf: (organisationId) => pseudonymKey(join(config.PORTOLAN_HOME, "keys", "access"), organisationId),
     },

@@ -96,7 +96,7 @@ export async function wireData(
   const engine = createDuckDbEngine();
   const workFolder = join(home, "work");
   const online = await openConfiguredStore(base);
-  const early = earlyEvents(base, online, () => data);
+  const early = earlyEvents(base, identity, online, () => data);
   const shared = { uow, authorizer, objects, artifacts, places, workFolder };
   const data: DataDeps = {
     ...shared,
@@ -160,12 +160,21 @@ function readingData(data: DataDeps): Pick<FeatureDeps, "access" | "history"> {
 
 /** Accepted events on their way to the online store; what waits for its batch is `data`'s to offer. */
 function earlyEvents(
-  { work, clock, log }: Foundation,
+  base: Foundation,
+  identity: IdentityWiring,
   online: OnlineStore,
   data: () => DataDeps,
 ): EarlyEvents {
+  const { work, clock, log } = base;
   const offer = (call: CallContext, place: AcceptedPlace) => offerWaiting(data(), call, place);
-  return new EarlyEvents({ uow: work, clock, log, online, offer });
+  return new EarlyEvents({
+    uow: work,
+    clock,
+    log,
+    online,
+    offer,
+    access: createRowsAccess(wireDataAccess(base, identity)),
+  });
 }
 
 /** What data needs of the operator and of other domains. */

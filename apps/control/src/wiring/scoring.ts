@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type CharterDeps, inForceCharter } from "@portolan/charter";
 import { termsOf } from "@portolan/charter/policy";
-import type { ResidencyCheck } from "@portolan/data";
+import { createRowsAccess, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
@@ -29,6 +29,7 @@ import {
 import type { Route } from "@portolan/serving/contract";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
+import { scorableRows, wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { scoredElsewhere } from "./scoring-elsewhere.ts";
@@ -65,6 +66,8 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
       stillServes: (call, pinned) => stillServes(parts, call, pinned),
     },
     residency: parts.residency,
+    access: createRowsAccess(wireDataAccess(base, identity)),
+    source: scorableRows,
     scorer: createChunkScorer({ objects, workFolder, upstreams: parts.upstreams }),
     engine: createDuckDbEngine({ threads: 1 }),
     prices: {

@@ -139,6 +139,8 @@ export interface AgreedLevel {
   readonly property: string;
   readonly value: string | number | boolean | null;
   readonly unit?: string;
+  /** Of a level that is measured: `table.column`, or the column. */
+  readonly element?: string;
 }
 
 /** What this platform enforces of an ODCS v3.1.0 document: the canonical, hashed form. */

@@ -73,7 +73,7 @@ function readBody(
     ...(eventTime === undefined ? {} : { eventTime }),
     ...readFutureSkew(customNode(table, "portolan.futureSkew"), eventTime),
     maxBadShare: readBadShare(customNode(table, "portolan.maxBadShare")),
-    ...readSla(root.get("slaProperties"), eventTime),
+    ...readSla(root.get("slaProperties"), eventTime, columns.columns),
     team: readTeam(root.get("team")),
     roles: readRoles(root.get("roles")),
     support: readSupport(root.get("support")),

@@ -1,6 +1,7 @@
 import { parseDurationMs } from "@portolan/kernel";
 import type { YamlNode } from "@portolan/yaml-source";
-import type { AgreedLevel, DataContract } from "./contract-model.ts";
+import type { AgreedLevel, ContractColumn, DataContract } from "./contract-model.ts";
+import { isMeasure, type Measure, measuredLevel } from "./measured-levels.ts";
 
 export type AgreedLevels = Pick<DataContract, "freshnessMs" | "retentionMs" | "levels">;
 
@@ -9,7 +10,11 @@ export type AgreedLevels = Pick<DataContract, "freshnessMs" | "retentionMs" | "l
  * the other); where both stand, or one stands twice, the stricter holds. `retention` is how long data is kept. All else is kept as agreed, and
  * enforced by nothing.
  */
-export function readSla(properties: YamlNode, eventTime: string | undefined): AgreedLevels {
+export function readSla(
+  properties: YamlNode,
+  eventTime: string | undefined,
+  columns: readonly Pick<ContractColumn, "name">[],
+): AgreedLevels {
   let freshnessMs: number | undefined;
   let retentionMs: number | undefined;
   const levels: AgreedLevel[] = [];
@@ -20,7 +25,11 @@ export function readSla(properties: YamlNode, eventTime: string | undefined): Ag
       freshnessMs = Math.min(durationOf(property), freshnessMs ?? Number.POSITIVE_INFINITY);
     } else if (name === "retention") {
       retentionMs = Math.min(durationOf(property), retentionMs ?? Number.POSITIVE_INFINITY);
-    } else if (name !== undefined) levels.push(levelOf(property, name));
+    } else if (name !== undefined) {
+      const level = levelOf(property, name);
+      if (isMeasure(name)) checkMeasured(property, level, columns);
+      levels.push(level);
+    }
   }
   return {
     ...(freshnessMs === undefined ? {} : { freshnessMs }),
@@ -44,7 +53,42 @@ function checkElement(property: YamlNode, eventTime: string | undefined): void {
 function levelOf(property: YamlNode, name: string): AgreedLevel {
   const unit = property.get("unit").text();
   const value = property.get("value").value() ?? null;
-  return { property: name, value, ...(unit === undefined ? {} : { unit }) };
+  const element = isMeasure(name) ? property.get("element").text() : undefined;
+  return {
+    property: name,
+    value,
+    ...(unit === undefined ? {} : { unit }),
+    ...(element === undefined ? {} : { element }),
+  };
+}
+
+const measureMends: Readonly<Record<Measure, string>> = {
+  rowCount: "Write the least number of rows of a batch: `value: 1000`.",
+  schemaDrift: "Write how many columns may differ at most: `value: 0`.",
+  nullShare: "Write a share and a column: `value: 0.05` and `element: flights.delay`.",
+  nullShareRise:
+    "Write by how much a share of nulls may rise from one batch to the next: `value: 0.1`, without an element.",
+  reprocessing:
+    "Write how long judging again may take in thirty days: `value: 2` and `unit: h` (s, min, h or d).",
+};
+
+/** A level that no figure can be held against would be a promise that nobody keeps. */
+function checkMeasured(
+  property: YamlNode,
+  level: AgreedLevel,
+  columns: readonly Pick<ContractColumn, "name">[],
+): void {
+  const measured = measuredLevel(level);
+  if (!measured) {
+    const name = level.property;
+    property.report(
+      `states ${name} in a way that is not measured`,
+      isMeasure(name) ? measureMends[name] : undefined,
+    );
+  } else if (measured.column !== undefined && !columns.some(({ name }) => name === measured.column))
+    property
+      .get("element")
+      .report(`is ${level.element ?? ""}, which is no column`, "Name a column of the contract.");
 }
 
 const unitNames: Readonly<Record<string, string>> = {

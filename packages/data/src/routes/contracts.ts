@@ -1,7 +1,9 @@
 import { routeConfig } from "@portolan/http-contract";
+import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { type ContractDeps, publishContract, readPublishedContract } from "../contracts/publish-contract.ts";
+import { contractObjectives, type ObjectivesDeps } from "../health/contract-objectives.ts";
 import { ContractView } from "../resources.ts";
 
 const Params = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });
@@ -22,7 +24,48 @@ const Body = Type.Object(
 );
 const Query = Type.Object({ version: Type.Optional(Type.String({ maxLength: 50 })) });
 
-export async function contractRoutes(app: FastifyInstance, deps: ContractDeps): Promise<void> {
+const PlaceQuery = Type.Object(
+  {
+    environment: Type.Enum([...environments]),
+    useCaseId: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: "By id or name" })),
+  },
+  { additionalProperties: false },
+);
+const Objectives = Type.Object({
+  contract: Type.String(),
+  version: Type.String(),
+  environment: Type.String(),
+  useCaseId: Type.Optional(Type.String()),
+  objectives: Type.Array(
+    Type.Object({
+      measure: Type.String(),
+      column: Type.Optional(Type.String()),
+      op: Type.Enum(["lte", "gte"]),
+      bound: Type.Number({ description: "Rows, columns, a share, or seconds" }),
+      value: Type.Optional(Type.Number({ description: "Absent: nothing is known yet" })),
+      isMet: Type.Optional(Type.Boolean()),
+    }),
+  ),
+});
+
+export async function contractRoutes(
+  app: FastifyInstance,
+  deps: ContractDeps & ObjectivesDeps,
+): Promise<void> {
+  app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof PlaceQuery> }>(
+    "/v1/contracts/:name/objectives",
+    {
+      config: routeConfig("data:read_dataset", "read"),
+      schema: {
+        summary: "How the data of a place stand against what their contract agrees",
+        tags: ["data"],
+        params: Params,
+        querystring: PlaceQuery,
+        response: { 200: Objectives },
+      },
+    },
+    (request) => contractObjectives(deps, request.call, request.params.name, request.query),
+  );
   app.put<{ Params: Static<typeof Params>; Body: Static<typeof Body> }>(
     "/v1/contracts/:name",
     {

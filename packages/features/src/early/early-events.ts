@@ -1,4 +1,4 @@
-import type { AcceptedEvents, AcceptedPlace, EarlyTaker } from "@portolan/data/contract";
+import type { AcceptedEvents, AcceptedPlace, EarlyTaker, RowsAccess } from "@portolan/data/contract";
 import {
   type CallContext,
   type Clock,
@@ -9,6 +9,8 @@ import {
   systemActor,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { type OnlineUse, whyNotByItself } from "../access/online-access.ts";
+import { onlineUseOf } from "../access/online-use.ts";
 import type { StoredLog } from "../log/log-store.ts";
 import { onlineHeader } from "../online-header.ts";
 import type { OnlineStore, OnlineViewHeader } from "../ports.ts";
@@ -22,6 +24,8 @@ export interface EarlyDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly online: OnlineStore;
+  /** Policies on the data that values are made of. */
+  readonly access: RowsAccess;
   /** Brings what waits at a place once more, by `take`. */
   readonly offer: (call: CallContext, place: AcceptedPlace) => Promise<void>;
 }
@@ -31,6 +35,8 @@ export interface Followed {
   readonly log: StoredLog;
   readonly view: LogView;
   readonly header: OnlineViewHeader;
+  /** Whether policies let its values go online by themselves. What went before they did not is settled all the same. */
+  readonly mayGoOnline: boolean;
 }
 
 /**
@@ -97,8 +103,9 @@ export class EarlyEvents implements EarlyTaker {
     if (!this.#deps.online.early) return;
     const before = new Set([...this.#followed.values()].flat().map(({ log }) => log.id));
     const followed = await this.#find();
-    this.#followed = Map.groupBy(followed, ({ log }) => placeKey(placeOf(log)));
-    for (const { log } of followed) if (!before.has(log.id)) this.#behind.add(placeKey(placeOf(log)));
+    const taking = followed.filter(({ mayGoOnline }) => mayGoOnline);
+    this.#followed = Map.groupBy(taking, ({ log }) => placeKey(placeOf(log)));
+    for (const { log } of taking) if (!before.has(log.id)) this.#behind.add(placeKey(placeOf(log)));
     // A copy: those that fail are put back.
     const due = new Set(this.#behind);
     for (const key of due) await this.#offer(key);
@@ -158,14 +165,22 @@ export class EarlyEvents implements EarlyTaker {
     const { uow, online } = this.#deps;
     const found = await uow.read(this.#callOf({ organisation_id: "" }), earlyLogs);
     const followed: Followed[] = [];
-    for (const { log, view } of found) {
+    for (const { log, view: stored } of found) {
+      const view = stored.body;
       if (!hasLog(view)) continue;
       const { organisation_id: organisationId, environment } = log;
       const header = onlineHeader({ organisationId, environment, view });
       const position = await online.foldPosition(header);
-      if (position?.log === log.id) followed.push({ log, view, header });
+      if (position?.log !== log.id) continue;
+      followed.push({ log, view, header, mayGoOnline: await this.#mayGoOnline(log, stored) });
     }
     return followed;
+  }
+
+  async #mayGoOnline(log: StoredLog, view: OnlineUse["view"]): Promise<boolean> {
+    const call = this.#callOf(log);
+    const use = await onlineUseOf(this.#deps, call, log, view);
+    return (await whyNotByItself(this.#deps, call, use)) === undefined;
   }
 
   async #work(): Promise<void> {

@@ -44,6 +44,7 @@ const tables = (sql: Sql) =>
   sql.withTables<{
     "features.logs": StoredLog & { environment: Environment };
     "features.views": {
+      id: string;
       organisation_id: string;
       name: string;
       version: number;
@@ -59,10 +60,12 @@ const tables = (sql: Sql) =>
 /** Logs of views whose accepted events count online, with these views. */
 export async function earlyLogs(
   sql: Sql,
-): Promise<{ readonly log: StoredLog; readonly view: FeatureView }[]> {
+): Promise<
+  { readonly log: StoredLog; readonly view: { readonly id: string; readonly body: FeatureView } }[]
+> {
   const views = await tables(sql)
     .selectFrom("features.views")
-    .select(["organisation_id", "name", "version", "digest", "body"])
+    .select(["id", "organisation_id", "name", "version", "digest", "body"])
     .where(text<boolean>`body ->> 'online' = 'accepted'`)
     .execute();
   if (views.length === 0) return [];
@@ -79,7 +82,7 @@ export async function earlyLogs(
         one.digest === log.view_digest &&
         `${one.name}@${one.version}` === log.view,
     );
-    return view ? [{ log, view: view.body }] : [];
+    return view ? [{ log, view: { id: view.id, body: view.body } }] : [];
   });
 }
 

@@ -6,13 +6,15 @@ import {
   type JsonObject,
   type Transaction,
 } from "@portolan/kernel";
+import { whyNotByItself } from "../access/online-access.ts";
+import { onlineUseOf } from "../access/online-use.ts";
 import { onlineHeader } from "../online-header.ts";
 import { findView } from "../store.ts";
 import { hasLog } from "../view-model.ts";
 import { type FeatureDeps, viewNotFound } from "../views.ts";
 import { appendDatasets, readLog } from "./append-datasets.ts";
 import { foldOnline } from "./fold-log.ts";
-import { logsOf } from "./log-store.ts";
+import { logsOf, type StoredLog } from "./log-store.ts";
 
 export const followQueue = "features.follow_log";
 
@@ -69,6 +71,19 @@ async function followLog(deps: FeatureDeps, job: JobRun): Promise<JsonObject> {
   const { organisation_id: organisationId, environment } = log;
   const position = await deps.online.foldPosition(onlineHeader({ organisationId, environment, view }));
   if (position?.log !== log.id) return { segments: segments.length };
+  const use = await onlineUseOf(deps, job.call, log, stored);
+  const why = await whyNotByItself(deps, job.call, use);
+  // The log has them; who may materialises the view.
+  if (why !== undefined) return job.step("keep offline", (tx) => keptOffline(tx, log, why));
   const entities = await foldOnline(active, job.call, log, view, segments, { newestUntil: now });
   return { segments: segments.length, entities };
+}
+
+async function keptOffline(tx: Transaction, log: StoredLog, why: string): Promise<JsonObject> {
+  await tx.record({
+    event: "features.log.kept_offline",
+    subject: log.id,
+    detail: { view: log.view, reason: why },
+  });
+  return { keptOffline: why };
 }

@@ -83,13 +83,15 @@ test("OpenSLO documents keep to the specification: names, one time window, one k
 });
 
 test("objectives of data keep to the specification: a threshold on the age of the newest event, one service for each kind, resolvable references", () => {
-  const of = (kind: "contract" | "view", name: string, freshnessSeconds: number) =>
+  const of = (kind: "contract" | "view", name: string, bound: number) =>
     ({
       kind,
       name,
       contract: "flights",
       environment: "production",
-      freshnessSeconds,
+      measure: "freshness",
+      op: "lte",
+      bound,
       wantedBy: "x",
     }) as const;
   const objectives = [of("contract", "flights", 3600), of("view", "flights", 86_400)];
@@ -113,6 +115,46 @@ test("objectives of data keep to the specification: a threshold on the age of th
   expect(rules).toContain(JSON.stringify(`${query} > bool 3600`));
   const own = '{environment="production",contract="flights",slo="freshness"}';
   expect(rules).toContain(JSON.stringify(`avg_over_time(portolan:data_stale:bool${own}[5m])`));
+});
+
+test("other figures of data are objectives of their own, each with its comparison, names that the specification takes, and one record", () => {
+  const of = {
+    kind: "contract",
+    name: "flights",
+    contract: "flights",
+    environment: "dev",
+    wantedBy: "x",
+  } as const;
+  const objectives = [
+    { ...of, measure: "rowCount", op: "gte", bound: 1000 },
+    { ...of, measure: "schemaDrift", op: "lte", bound: 0 },
+    { ...of, measure: "nullShare", column: "Delay_min_", op: "lte", bound: 0.05 },
+    { ...of, measure: "nullShareRise", op: "lte", bound: 0.1 },
+    { ...of, measure: "reprocessing", op: "lte", bound: 7200 },
+  ] as const;
+  const documents = dataOpenSlo(objectives).filter((one) => one["kind"] === "SLO");
+  expect(documents.map(nameOf)).toEqual(
+    ["rows", "schema-drift", "null-share-delay-min", "null-share-rise", "reprocessing"].map(
+      (slo) => `dev-data-flights-${slo}`,
+    ),
+  );
+  expect(documents[0]).toMatchObject({ spec: { objectives: [{ op: "gte", value: 1000 }] } });
+  const { groups } = dataPrometheusRules(objectives) as unknown as {
+    readonly groups: readonly {
+      readonly rules: readonly { readonly record?: string; readonly expr: string }[];
+    }[];
+  };
+  const at = '{contract="flights",environment="dev"';
+  const accepted = `portolan_data_batch_rows${at},outcome="accepted"}`;
+  expect(groups.map(({ rules }) => [rules[0]?.record, rules[0]?.expr])).toEqual(
+    [
+      `min(${accepted}) < bool 1000`,
+      `max(sum by (organisation, use_case) (portolan_data_schema_drift_columns${at}})) > bool 0`,
+      `(max(portolan_data_null_share${at},column="Delay_min_"}) or 0 * max(${accepted})) > bool 0.05`,
+      `max(portolan_data_null_share_rise${at}}) > bool 0.1`,
+      `max(portolan_data_processing_seconds${at},kind="again"}) > bool 7200`,
+    ].map((expr) => ["portolan:data_unmet:bool", expr]),
+  );
 });
 
 function nameOf(document: { readonly [member: string]: unknown }): string {
