@@ -1,4 +1,4 @@
-import { asEpochMicros, formatInstant, systemClock } from "@portolan/kernel";
+import { systemClock } from "@portolan/kernel";
 import {
   asked,
   type EnvironmentRoute,
@@ -11,11 +11,9 @@ import {
   stated,
 } from "./environment-route.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
+import { moneyEnvironmentRoutes } from "./environment-routes-money.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
-import { usageOf, usageStart } from "./mutating-routes-monitoring.ts";
-
-const usageMonth = formatInstant(asEpochMicros(usageStart)).slice(0, 7);
 
 function flagRoute(method: "PUT" | "DELETE", body?: object): EnvironmentRoute {
   const query = body === undefined ? "?environment=production&reason=mine" : "";
@@ -354,19 +352,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/api/v1/lineage/events",
     of: "lineage",
   },
-  { kind: "listed", route: "GET /v1/usage", url: `/v1/usage?level=model&period=${usageMonth}`, of: "usage" },
-  {
-    kind: "listed",
-    route: "GET /v1/usage/records",
-    url: `/v1/usage/records?period=${usageMonth}`,
-    of: "usage",
-  },
-  named("POST /v1/usage/records", (world) => usageOf(world.known.get("useCase") ?? "")),
-  named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
-  { kind: "listed", route: "GET /v1/recommendations", url: "/v1/recommendations", of: "recommendation" },
-  found("POST /v1/recommendations/:id/dismissal", "recommendation", `adv_${"0".repeat(24)}`, {
-    reason: "kept on purpose",
-  }),
+  ...moneyEnvironmentRoutes,
   { kind: "listed", route: "GET /v1/reviews", url: "/v1/reviews", of: "review" },
   found("GET /v1/reviews/:id", "review", missingId("rev")),
   { kind: "listed", route: "GET /v1/review-stats", url: "/v1/review-stats", of: "answeredEndpoint" },

@@ -13,6 +13,7 @@ import { openAlert, usageOf } from "./mutating-routes-monitoring.ts";
 import { chosenBlock, givenRating, queuedReview } from "./mutating-routes-oversight.ts";
 import { trackProduction } from "./mutating-routes-tracking.ts";
 import type { World } from "./mutating-world.ts";
+import { noticeRow } from "./notice-row.ts";
 import { pipelineRows } from "./pipeline-row.ts";
 import { flagChangeRow, releaseRow, retrainingRow } from "./release-row.ts";
 
@@ -116,28 +117,7 @@ async function fillProduction(): Promise<void> {
        values ($1, $2, $3, 'visits', 'production', '[]', 'published', 'x', $4)`,
       [ingestion, organisation, contract, now],
     );
-    const event = JSON.stringify({
-      specversion: "1.0",
-      id: "n",
-      source: "s",
-      type: "t",
-      subject: "i",
-      time: "t",
-      datacontenttype: "application/json",
-      data: {
-        contract: "visits",
-        version: "1.0.0",
-        environment: "production",
-        ingestion,
-        people: [],
-        reasons: [],
-      },
-    });
-    await insert(
-      `insert into data.notices (id, organisation_id, contract, contract_version, environment, ingestion_id, kind, people, state, event, created_at)
-       values ('ntc_1', $1, 'visits', '1.0.0', 'production', $2, 'refused', '[]', 'kept', $3, $4)`,
-      [organisation, ingestion, event, now],
-    );
+    await insert(...noticeRow(ingestion, organisation, now));
     await insert(
       `insert into data.subscriptions (id, organisation_id, contract, environment, connection, topic, start_at, call, state, started_at)
        values ($1, $2, 'visits', 'production', 'main', 'visits', 'latest', '{}', 'starting', $3)`,
@@ -150,8 +130,10 @@ async function fillProduction(): Promise<void> {
       [dataset, organisation, ingestion, now],
     );
     // A gigabyte of a contract that keeps data for good.
-    const subject = { kind: "data", name: "visits", environment: "production" } as const;
-    known.set("recommendation", adviceId("unbounded_retention", subject));
+    known.set(
+      "recommendation",
+      adviceId("unbounded_retention", { kind: "data", name: "visits", environment: "production" }),
+    );
     await insert(
       `insert into features.training_sets (id, organisation_id, environment, request, state, started_by, started_at)
        values ($1, $2, 'production', '{"environment":"production"}', 'waiting', 'x', $3)`,

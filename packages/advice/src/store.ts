@@ -73,11 +73,11 @@ export async function saveFound(sql: Sql, found: readonly FoundAdvice[]): Promis
         reason: null,
       })
       .onConflict((conflict) =>
-        conflict.columns(["organisation_id", "id"]).doUpdateSet(({ eb, ref }) => ({
+        conflict.columns(["organisation_id", "id"]).doUpdateSet((eb) => ({
           ...now,
           state: eb
             .case()
-            .when(ref("advice.recommendations.state"), "=", "dismissed")
+            .when(eb.ref("advice.recommendations.state"), "=", "dismissed")
             .then("dismissed" as const)
             .else("open" as const)
             .end(),

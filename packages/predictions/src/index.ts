@@ -18,7 +18,7 @@ export {
   type DataClasses,
   removeLeftovers,
 } from "./archive/archive-predictions.ts";
-export { archivedBytes } from "./archive/archived-bytes.ts";
+export { archivedBytes } from "./archive/archived-bytes-store.ts";
 export { PartFiles } from "./archive/part-files.ts";
 export * from "./contract.ts";
 export { type AcceptDeps, type AcceptVerdict, acceptBlocks } from "./control/accept-blocks.ts";
