@@ -15,6 +15,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["init", "plan", "apply"],
     load: async () => (await import("./commands/project.ts")).registerProjectCommands,
   },
+  { names: ["price"], load: async () => (await import("./commands/price.ts")).registerPriceCommands },
   { names: ["adopt"], load: async () => (await import("./commands/adopt.ts")).registerAdoptCommand },
   {
     names: ["charter", "sign"],

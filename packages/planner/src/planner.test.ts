@@ -207,8 +207,8 @@ describe("prices", () => {
 
   test("stale prices are used with a warning when there is nothing else", () => {
     const chosen = choosePrice(shipped, { ...question, now: parseInstant("2030-01-01T00:00:00Z") });
-    expect(chosen.records.length).toBe(3);
-    expect(chosen.warnings.filter((warning) => warning.includes("stale")).length).toBe(3);
+    expect(chosen.records.length).toBe(5);
+    expect(chosen.warnings.filter((warning) => warning.includes("stale")).length).toBe(5);
   });
 
   test("one's own price replaces list prices instead of being averaged with them", () => {

@@ -5,8 +5,26 @@ export { ownOrRent } from "./ownership/own-or-rent.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";
-export { mergePriceBooks, parsePriceFile, staleFrom } from "./price-book.ts";
+export {
+  certifications,
+  mergePriceBooks,
+  parsePriceFile,
+  placements,
+  pricedResources,
+  pricingModels,
+  staleFrom,
+} from "./price-book.ts";
 export { choosePrice } from "./price-choice.ts";
+export { certificationNames, certificationsAsked, eligibleBook, needsOf } from "./prices/provider-needs.ts";
+export {
+  certificationsText,
+  findPrice,
+  type PriceFilter,
+  type PriceFinding,
+  type PriceView,
+  reviewPrices,
+  searchPrices,
+} from "./prices/search-prices.ts";
 export { renderPlan, toCents } from "./render-plan.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";

@@ -10,7 +10,8 @@ import {
   type Violation,
 } from "@portolan/kernel";
 import { type Static, Type, Value } from "@portolan/typebox";
-import { readYaml, type YamlKind } from "@portolan/yaml-source";
+import { placeOf, readYaml, type SourceLines, type YamlKind } from "@portolan/yaml-source";
+import { meaningFaults, type PriceFault, shapeFaults } from "./prices/price-faults.ts";
 
 export const placements = ["local", "on_prem", "cloud", "edge"] as const;
 export type Placement = (typeof placements)[number];
@@ -20,15 +21,54 @@ export const pricedResources = [
   "memory_gib_hour",
   "gpu_hour",
   "storage_gb_month",
+  "nvme_gb_month",
+  "hdd_gb_month",
+  "object_gb_month",
   "egress_gb",
+  "zone_egress_gb",
+  "region_egress_gb",
   "engineer_month",
+  "gpu_purchase",
+  "server_purchase",
+  "power_kwh",
+  "colocation_kw_month",
 ] as const;
 export type PricedResource = (typeof pricedResources)[number];
+
+/** How it is paid for. A record that says nothing is on demand. */
+export const pricingModels = [
+  "on_demand",
+  "reserved_1y",
+  "reserved_3y",
+  "spot",
+  "capacity_block",
+  "owned",
+] as const;
+export type PricingModel = (typeof pricingModels)[number];
+
+/** What an auditor has attested of a provider. One that no source supports is lacking. */
+export const certifications = ["hipaa_baa", "soc1", "soc2", "iso27001", "pci_dss", "fedramp"] as const;
+export type Certification = (typeof certifications)[number];
 
 const Amount = Type.String({ pattern: "^\\d+(\\.\\d{1,9})?$", description: 'Decimal text, e.g. "3.67"' });
 const Day = Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$", description: "Day, e.g. 2026-05-01" });
 const CurrencyCode = Type.String({ pattern: "^[A-Z]{3}$" });
+const Availability = Type.String({
+  pattern: "^\\d{1,2}(\\.\\d{1,5})?%$",
+  description: "Of a month, e.g. 99.99%",
+});
 const closed = { additionalProperties: false } as const;
+
+/** `own`: what you pay yourself. `assumed`: no source states it, and `why` says what it rests on. */
+export const confidences = [
+  "own",
+  "catalog",
+  "archived",
+  "secondary",
+  "claim",
+  "code_default",
+  "assumed",
+] as const;
 
 /** One sourced price. `price` is expected; `low` and `high` bound it where the source says so. */
 export const PriceRecord = Type.Object(
@@ -43,10 +83,17 @@ export const PriceRecord = Type.Object(
     currency: CurrencyCode,
     region: Type.String({ maxLength: 60 }),
     provider: Type.String({ maxLength: 200 }),
+    pricing: Type.Optional(Type.Enum([...pricingModels], { description: "Absent: on_demand" })),
+    service: Type.Optional(Type.String({ maxLength: 60, description: "Id under services: who sells it" })),
+    availability: Type.Optional(Availability),
+    certifications: Type.Optional(Type.Array(Type.Enum([...certifications]), { maxItems: 20 })),
     asOf: Day,
     validFor: Type.String({ pattern: "^\\d+d$", description: "Days after which it is stale, e.g. 365d" }),
     source: Type.String({ minLength: 3, maxLength: 300 }),
-    confidence: Type.Enum(["own", "catalog", "archived", "secondary", "claim", "code_default"]),
+    confidence: Type.Enum([...confidences]),
+    why: Type.Optional(
+      Type.String({ minLength: 10, maxLength: 300, description: "What an assumed price rests on" }),
+    ),
     conflictsWith: Type.Optional(Type.Array(Type.String({ maxLength: 80 }), { maxItems: 20 })),
   },
   closed,
@@ -66,10 +113,31 @@ export const ExchangeRate = Type.Object(
 );
 export type ExchangeRate = Static<typeof ExchangeRate>;
 
+/** What a seller promises and has had attested, with the source of each. */
+export const ProviderService = Type.Object(
+  {
+    id: Type.String({ pattern: "^[a-z0-9-]{2,60}$" }),
+    name: Type.String({ minLength: 2, maxLength: 120 }),
+    availability: Type.Optional(Availability),
+    availabilitySource: Type.Optional(Type.String({ minLength: 3, maxLength: 300 })),
+    certifications: Type.Array(
+      Type.Object(
+        { name: Type.Enum([...certifications]), source: Type.String({ minLength: 3, maxLength: 300 }) },
+        closed,
+      ),
+      { maxItems: 20 },
+    ),
+    asOf: Day,
+  },
+  closed,
+);
+export type ProviderService = Static<typeof ProviderService>;
+
 export const PriceFile = Type.Object(
   {
     records: Type.Array(PriceRecord, { maxItems: 10_000 }),
     exchange: Type.Optional(Type.Array(ExchangeRate, { maxItems: 200 })),
+    services: Type.Optional(Type.Array(ProviderService, { maxItems: 500 })),
   },
   closed,
 );
@@ -78,6 +146,7 @@ export type PriceFile = Static<typeof PriceFile>;
 export interface PriceBook {
   readonly records: readonly PriceRecord[];
   readonly exchange: readonly ExchangeRate[];
+  readonly services?: readonly ProviderService[];
 }
 
 /** Ten thousand records fit; the core schema keeps 2026-05-01 a text. */
@@ -85,32 +154,32 @@ const priceYaml: YamlKind = { noun: "price file", maximumBytes: 2 * 1024 * 1024 
 
 /**
  * Reads one price file. Pure.
- * @throws PortolanError `planner.price_book_not_valid` with every problem
+ * @throws PortolanError `planner.price_book_not_valid` with every problem, its line and its mend
  */
 export function parsePriceFile(text: string, file: string): PriceBook {
   const source = readYaml(text, priceYaml, file);
   if (source.kind === "unreadable") throw notValid(file, source.violations);
-  const { value } = source;
-  const violations: Violation[] = [...Value.Errors(PriceFile, value)].map((error) => ({
-    detail: `${error.instancePath || "the file"} ${error.message}`,
-    at: { file, pointer: error.instancePath },
-  }));
-  if (violations.length > 0) throw notValid(file, violations);
-  const { records, exchange } = value as PriceFile;
-  const unordered = records.filter((record) => !ordered(record));
-  if (unordered.length > 0) {
+  const { value, lines } = source;
+  const shape = shapeFaults(Value.Errors(PriceFile, value));
+  const faults = shape.length > 0 ? shape : meaningFaults(value as PriceFile);
+  if (faults.length > 0)
     throw notValid(
       file,
-      unordered.map(({ id }) => ({ detail: `${id}: low, price and high are not in order`, at: { file } })),
+      faults.map((fault) => located(fault, lines, file)),
     );
-  }
-  return { records, exchange: exchange ?? [] };
+  const { records, exchange, services } = value as PriceFile;
+  return { records, exchange: exchange ?? [], ...(services ? { services } : {}) };
 }
 
-/** One book of several files; a later file's record wins over one of the same id. */
+/** One book of several files; a later file's record or service wins over one of the same id. */
 export function mergePriceBooks(books: readonly PriceBook[]): PriceBook {
   const records = new Map(books.flatMap((book) => book.records).map((record) => [record.id, record]));
-  return { records: [...records.values()], exchange: books.flatMap((book) => book.exchange) };
+  const services = new Map(books.flatMap((book) => book.services ?? []).map((one) => [one.id, one]));
+  return {
+    records: [...records.values()],
+    exchange: books.flatMap((book) => book.exchange),
+    services: [...services.values()],
+  };
 }
 
 /** The instant after which a record is stale. */
@@ -129,16 +198,20 @@ export function priceOf(record: PriceRecord, amount: string): Money {
   return money(amount, record.currency);
 }
 
-function ordered(record: PriceRecord): boolean {
-  const nanos = (amount: string) => money(amount, record.currency).nanos;
-  const price = nanos(record.price);
-  return nanos(record.low ?? record.price) <= price && price <= nanos(record.high ?? record.price);
+function located(fault: PriceFault, lines: SourceLines, file: string): Violation {
+  const place = placeOf(fault.pointer, lines);
+  const at = { file, pointer: fault.pointer, ...place };
+  return { detail: fault.detail, mend: fault.mend, at };
 }
 
 function notValid(file: string, violations: readonly Violation[]): PortolanError {
+  const [first] = violations;
+  const where = first?.at?.line === undefined ? file : `${file}:${first.at.line}`;
   return new PortolanError("planner.price_book_not_valid", {
-    detail: `${file}: ${violations[0]?.detail ?? "not valid"}${violations.length > 1 ? ` (and ${violations.length - 1} more)` : ""}`,
-    mend: "Compare with packages/planner/prices/compute.yaml: each record needs a date, a source and a currency.",
+    detail: `${where}: ${first?.detail ?? "not valid"}${violations.length > 1 ? ` (and ${violations.length - 1} more)` : ""}`,
+    mend:
+      first?.mend ??
+      "Compare with packages/planner/prices/compute.yaml: each record needs a date, a source and a currency.",
     violations,
   });
 }

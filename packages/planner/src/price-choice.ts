@@ -13,6 +13,7 @@ import {
   type PriceBook,
   type PricedResource,
   type PriceRecord,
+  type PricingModel,
   priceOf,
   staleFrom,
 } from "./price-book.ts";
@@ -34,6 +35,25 @@ export interface PriceQuestion {
   readonly products?: readonly string[];
   readonly currency: Currency;
   readonly now: EpochMicros;
+  /** Absent: on demand; own machines too where the placement is one's own. */
+  readonly pricing?: PricingModel;
+}
+
+/** Whether a record answers a question, whatever its age. A40 is not A100, and A100 is A100-40GB and A100-80GB. */
+export function fits(record: PriceRecord, question: Omit<PriceQuestion, "currency" | "now">): boolean {
+  const { resource, placement, products, pricing } = question;
+  const model = record.pricing ?? "on_demand";
+  const product = record.product ?? "";
+  return (
+    record.resource === resource &&
+    record.placements.includes(placement) &&
+    (products === undefined ||
+      product === "any" ||
+      products.some((wanted) => product === wanted || product.startsWith(`${wanted}-`))) &&
+    (pricing === undefined
+      ? model === "on_demand" || (model === "owned" && placement !== "cloud")
+      : model === pricing)
+  );
 }
 
 /**
@@ -45,12 +65,7 @@ export interface PriceQuestion {
  */
 export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPrice {
   const { resource, placement, products, now } = question;
-  const listed = book.records.filter(
-    (record) =>
-      record.resource === resource &&
-      record.placements.includes(placement) &&
-      (products === undefined || record.product === "any" || products.includes(record.product ?? "")),
-  );
+  const listed = book.records.filter((record) => fits(record, question));
   // Who states what he pays himself is not averaged with a stranger's list price.
   const own = listed.filter((record) => record.confidence === "own");
   const fitting = own.length > 0 ? own : listed;
@@ -58,7 +73,7 @@ export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPri
   const used = fresh.length > 0 ? fresh : fitting;
   if (used.length === 0) {
     throw new PortolanError("planner.price_missing", {
-      detail: `the price book has no ${resource} for ${placement}${products ? ` (${products.join(", ")})` : ""}`,
+      detail: `the price book has no ${resource} for ${placement}${products ? ` (${products.join(", ")})` : ""}${question.pricing ? `, ${question.pricing}` : ""}`,
       mend: "Add a record with its date and source to a price file of your own.",
     });
   }
@@ -69,6 +84,9 @@ export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPri
     ...used.flatMap((record) =>
       (record.conflictsWith ?? []).map((other) => `${record.id} contradicts ${other}`),
     ),
+    ...used
+      .filter((record) => record.confidence === "assumed")
+      .map((record) => `${record.id} is assumed: ${record.why ?? "nobody states it"}`),
     ...(placement !== "cloud" &&
     used.some((record) => record.confidence === "code_default" && record.resource !== "gpu_hour")
       ? [`${resource} for ${placement} is a rented machine's price; state your own in a price file`]

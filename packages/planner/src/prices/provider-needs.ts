@@ -1,0 +1,100 @@
+import type { CharterDocument, Regulation } from "@portolan/charter/contract";
+import { termsOf } from "@portolan/charter/policy";
+import type { Certification, PriceBook, PriceRecord } from "../price-book.ts";
+
+/** What somebody else's machines must bring before a use case may run on them. */
+export interface ProviderNeeds {
+  readonly certifications: readonly Certification[];
+  /** Share of a month, 0 to 1; absent where nobody waits for an answer. */
+  readonly availability?: number;
+}
+
+/** What is promised and attested for one price. Absent is lacking. */
+export interface Offer {
+  readonly availability?: string;
+  readonly certifications: readonly Certification[];
+}
+
+/**
+ * What each regulation asks of whoever holds the data for you. GDPR and the EU AI Act ask for a contract and for care, and for no
+ * attestation; SOX is met by a SOC 1 report on controls over financial reporting.
+ */
+export const certificationsAsked: Readonly<Record<Regulation, readonly Certification[]>> = {
+  HIPAA: ["hipaa_baa"],
+  SOX: ["soc1"],
+  GDPR: [],
+  "EU-AI-Act": [],
+  "PCI-DSS": ["pci_dss"],
+  SOC2: ["soc2"],
+};
+
+export const certificationNames: Readonly<Record<Certification, string>> = {
+  hipaa_baa: "HIPAA business associate agreement",
+  soc1: "SOC 1",
+  soc2: "SOC 2",
+  iso27001: "ISO 27001",
+  pci_dss: "PCI DSS",
+  fedramp: "FedRAMP",
+};
+
+/** Training may wait and start again; who asks for an answer may not. */
+export function needsOf(document: CharterDocument, workload: "training" | "inference"): ProviderNeeds {
+  const certifications = [
+    ...new Set(document.nonNegotiables.regulations.flatMap((name) => certificationsAsked[name])),
+  ];
+  return workload === "training"
+    ? { certifications }
+    : { certifications, availability: termsOf(document).availability };
+}
+
+/** The record's own word first, else that of its seller. */
+export function offerOf(book: PriceBook, record: PriceRecord): Offer {
+  const service = book.services?.find(({ id }) => id === record.service);
+  const availability = record.availability ?? service?.availability;
+  return {
+    certifications: record.certifications ?? service?.certifications.map(({ name }) => name) ?? [],
+    ...(availability === undefined ? {} : { availability }),
+  };
+}
+
+/** What a price lacks of what is needed; empty: it may be used. Own machines are for their owner to attest. */
+export function lackingOf(book: PriceBook, record: PriceRecord, needs: ProviderNeeds): string[] {
+  const offer = offerOf(book, record);
+  const missing = needs.certifications
+    .filter((name) => !offer.certifications.includes(name))
+    .map((name) => certificationNames[name]);
+  if (needs.availability === undefined) return missing;
+  const promised = offer.availability === undefined ? undefined : shareOf(offer.availability);
+  if (promised === undefined) return [...missing, "any promised availability"];
+  return promised < toTenMillionths(needs.availability)
+    ? [...missing, `${percentText(needs.availability)} (it promises ${offer.availability})`]
+    : missing;
+}
+
+/**
+ * The book without the cloud prices that lack what is needed. Their other placements stay: there the machines are one's own. Pure.
+ */
+export function eligibleBook(book: PriceBook, needs: ProviderNeeds): PriceBook {
+  const records = book.records.flatMap((record): PriceRecord[] => {
+    // Who states what he pays himself has chosen his seller.
+    if (record.confidence === "own" && record.service === undefined && record.certifications === undefined)
+      return [record];
+    if (!record.placements.includes("cloud") || lackingOf(book, record, needs).length === 0) return [record];
+    const placements = record.placements.filter((placement) => placement !== "cloud");
+    return placements.length === 0 ? [] : [{ ...record, placements }];
+  });
+  return { ...book, records };
+}
+
+/** Whole ten-millionths, as the five decimals of a percentage are: 99.99 / 100 is not 0.9999 in floating point. */
+function shareOf(percent: string): number {
+  return Math.round(Number(percent.replace("%", "")) * 1e5);
+}
+
+function toTenMillionths(share: number): number {
+  return Math.round(share * 1e7);
+}
+
+function percentText(share: number): string {
+  return `${Number((share * 100).toFixed(5))} %`;
+}
