@@ -104,6 +104,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ["backup", "restore", "backups"],
     load: async () => (await import("./commands/backup.ts")).registerBackupCommands,
   },
+  { names: ["budget"], load: async () => (await import("./commands/budget.ts")).registerBudgetCommands },
   { names: ["usage"], load: async () => (await import("./commands/usage.ts")).registerUsageCommands },
   {
     names: ["statement"],

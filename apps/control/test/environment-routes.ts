@@ -1,4 +1,4 @@
-import { asEpochMicros, formatInstant, systemClock } from "@portolan/kernel";
+import { systemClock } from "@portolan/kernel";
 import {
   asked,
   type EnvironmentRoute,
@@ -10,12 +10,10 @@ import {
   sha256,
   stated,
 } from "./environment-route.ts";
+import { meteringEnvironmentRoutes } from "./environment-routes-metering.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
-import { usageOf, usageStart } from "./mutating-routes-monitoring.ts";
-
-const usageMonth = formatInstant(asEpochMicros(usageStart)).slice(0, 7);
 
 function flagRoute(method: "PUT" | "DELETE", body?: object): EnvironmentRoute {
   const query = body === undefined ? "?environment=production&reason=mine" : "";
@@ -130,6 +128,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     (id) => `/v1/training-runs/${id}/metrics?key=loss`,
   ),
   ...mlflowEnvironmentRoutes,
+  ...meteringEnvironmentRoutes,
   named("POST /v1/models/:model/versions", (world) => ({
     useCaseId: world.known.get("useCase"),
     environment: production,
@@ -349,14 +348,6 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/api/v1/lineage/events",
     of: "lineage",
   },
-  { kind: "listed", route: "GET /v1/usage", url: `/v1/usage?level=model&period=${usageMonth}`, of: "usage" },
-  {
-    kind: "listed",
-    route: "GET /v1/usage/records",
-    url: `/v1/usage/records?period=${usageMonth}`,
-    of: "usage",
-  },
-  named("POST /v1/usage/records", (world) => usageOf(world.known.get("useCase") ?? "")),
   named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/reviews", url: "/v1/reviews", of: "review" },
   found("GET /v1/reviews/:id", "review", missingId("rev")),

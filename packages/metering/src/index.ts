@@ -1,13 +1,25 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import { type BudgetRouteDeps, budgetRoutes } from "./routes/budgets.ts";
 import { type UsageRouteDeps, usageRoutes } from "./routes/usage.ts";
 
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
+export {
+  type BudgetCharters,
+  type BudgetDeps,
+  type BudgetTerms,
+  judgeBudgets,
+  judgeWeeks,
+  requireBudget,
+} from "./budget/read-budgets.ts";
+export { type SpendingFinding, spendingFindings } from "./budget/spending-findings.ts";
+export type { UsagePrices } from "./budget/usage-cost.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
 export { quantityText } from "./quantity.ts";
 export { readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
 export { parsePeriod } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
@@ -16,7 +28,7 @@ export { amountText as countedText } from "./usage/resources.ts";
 export { statementLines } from "./usage/statement-lines.ts";
 export type { UsageRecord } from "./usage/usage-record.ts";
 
-export type MeteringDeps = UsageRouteDeps;
+export type MeteringDeps = UsageRouteDeps & BudgetRouteDeps;
 
 export const meteringMigrations: MigrationSet = {
   package: "metering",
@@ -26,4 +38,5 @@ export const meteringMigrations: MigrationSet = {
 
 export async function registerMeteringRoutes(app: FastifyInstance, deps: MeteringDeps): Promise<void> {
   await app.register((scope) => usageRoutes(scope, deps));
+  await app.register((scope) => budgetRoutes(scope, deps));
 }

@@ -5,6 +5,7 @@ import type { ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { requireBudget } from "@portolan/metering";
 import { cpuPrice, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
@@ -31,6 +32,7 @@ import type { ModelRuntime } from "@portolan/serving/policy";
 import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { budgetDeps } from "./metering.ts";
 import { scoredElsewhere } from "./scoring-elsewhere.ts";
 import { deployable } from "./serving.ts";
 
@@ -53,6 +55,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
   const { work, clock, objects, config } = base;
   const workFolder = join(config.PORTOLAN_HOME, "work");
   const prices = readShippedPrices();
+  const budgets = budgetDeps(base, parts.charter);
   const scoring: ScoringDeps = {
     work,
     authorizer: identity.authorizer,
@@ -65,6 +68,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
       stillServes: (call, pinned) => stillServes(parts, call, pinned),
     },
     residency: parts.residency,
+    budget: { require: (call, useCaseId) => requireBudget(budgets, call, useCaseId) },
     scorer: createChunkScorer({ objects, workFolder, upstreams: parts.upstreams }),
     engine: createDuckDbEngine({ threads: 1 }),
     prices: {
