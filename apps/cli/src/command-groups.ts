@@ -107,6 +107,7 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["advise"], load: async () => (await import("./commands/advise.ts")).registerAdviseCommands },
   { names: ["bill"], load: async () => (await import("./commands/bill.ts")).registerBillCommands },
+  { names: ["budget"], load: async () => (await import("./commands/budget.ts")).registerBudgetCommands },
   { names: ["usage"], load: async () => (await import("./commands/usage.ts")).registerUsageCommands },
   {
     names: ["statement"],

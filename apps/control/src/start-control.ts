@@ -163,6 +163,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const serving = wireServing(base, identity, governance.charter, governance.registry, monitoring.profiles);
   const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
+  const metering = wireMetering(base, identity, governance.charter);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(
@@ -191,6 +192,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     alerting: wireAlerts(base, identity, performance, {
       publisher: serving.publisher,
       objectives: watchedObjectives(governance.charter, serving),
+      spending: metering.spending,
     }),
     objectives: wireObjectives(base, identity, governance.charter, serving),
     timeline: wireTimeline(base, identity, serving),
@@ -205,7 +207,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
     erasure: wireErasure(base, data.features, data.data, serving.predictions),
     lineage: wireLineage(base, identity),
-    metering: wireMetering(base, identity),
+    metering,
     tracking,
     trainers,
   };

@@ -10,8 +10,8 @@ import {
   sha256,
   stated,
 } from "./environment-route.ts";
+import { meteringEnvironmentRoutes } from "./environment-routes-metering.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
-import { moneyEnvironmentRoutes } from "./environment-routes-money.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
@@ -133,6 +133,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     (id) => `/v1/training-runs/${id}/metrics?key=loss`,
   ),
   ...mlflowEnvironmentRoutes,
+  ...meteringEnvironmentRoutes,
   named("POST /v1/models/:model/versions", (world) => ({
     useCaseId: world.known.get("useCase"),
     environment: production,
@@ -352,7 +353,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     url: "/api/v1/lineage/events",
     of: "lineage",
   },
-  ...moneyEnvironmentRoutes,
+  named("POST /v1/prediction-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/reviews", url: "/v1/reviews", of: "review" },
   found("GET /v1/reviews/:id", "review", missingId("rev")),
   { kind: "listed", route: "GET /v1/review-stats", url: "/v1/review-stats", of: "answeredEndpoint" },

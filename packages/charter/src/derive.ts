@@ -290,11 +290,14 @@ function nonNegotiables(document: CharterDocument, terms: CharterTerms): Fact[] 
     fact(
       "budget",
       "budget",
-      "/nonNegotiables/costCeiling",
-      `Costs at most ${formatMoney(ceiling)} a month; alerts at 50, 80 and 100 %.`,
+      document.nonNegotiables.beyondCostCeiling === undefined
+        ? "/nonNegotiables/costCeiling"
+        : ["/nonNegotiables/costCeiling", "/nonNegotiables/beyondCostCeiling"],
+      `Costs at most ${formatMoney(ceiling)} a month; alerts at 50, 80 and 100 %${terms.beyondCostCeiling === "hold_new_work" ? ", and no new training or scoring beyond" : ""}.`,
       {
         perMonth: formatMoney(ceiling),
         alertAtPercent: [50, 80, 100],
+        ...(terms.beyondCostCeiling === "alert" ? {} : { beyond: terms.beyondCostCeiling }),
       },
     ),
   ];

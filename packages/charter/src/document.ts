@@ -183,6 +183,12 @@ const NonNegotiables = Type.Object(
       "real_time: p95 of at most 100 ms; interactive: at most 2 s; batch: no bound.",
     ),
     costCeiling: MonthlyMoneyText("Approved budget for the infrastructure of this use case."),
+    beyondCostCeiling: Type.Optional(
+      OneOf(
+        ["alert", "hold_new_work"],
+        "Once a month's money is spent: people are told (absent), or no training run and no scoring begins until the next month. What serves is never stopped for money.",
+      ),
+    ),
   },
   { ...closed, description: "What would end the project if it were violated." },
 );

@@ -153,5 +153,8 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
   },
   retention: { by: "control", how: "payloads go when their time is over, unless a legal hold covers them" },
   training_data_retention: { how: "training data is kept, and erased by nothing when its time is over" },
-  budget: { how: "costs are planned, not metered" },
+  budget: {
+    by: "control",
+    how: "recorded usage at the price book's prices is held against the ceiling and forecast to the month's end; thresholds, and forecasts beyond it, alert; new training and scoring are held where the charter says so",
+  },
 };

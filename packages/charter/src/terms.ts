@@ -35,6 +35,8 @@ export interface CharterTerms extends ReleaseTerms {
   readonly residency: { readonly regions: readonly string[]; readonly owners?: readonly string[] };
   readonly latencyClass: LatencyClass;
   readonly costCeilingPerMonth: Money;
+  /** What it means that a month's money is spent. */
+  readonly beyondCostCeiling: "alert" | "hold_new_work";
   readonly retentionMs: number;
   readonly trainingDataRetentionMs?: number;
   readonly logDurability: "buffered" | "durable";
@@ -128,6 +130,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     residency: nonNegotiables.residency,
     latencyClass: nonNegotiables.latencyClass,
     costCeilingPerMonth: parseMonthlyMoney(nonNegotiables.costCeiling),
+    beyondCostCeiling: nonNegotiables.beyondCostCeiling ?? "alert",
     retentionMs: parseDurationMs(retention.predictions),
     ...(trainingData === undefined ? {} : { trainingDataRetentionMs: parseDurationMs(trainingData) }),
     logDurability: logDurability(document),

@@ -8,6 +8,8 @@ export const meteringErrors = {
   "metering.usage_not_valid": { status: 422, title: "Usage records are not valid" },
   "metering.usage_differs": { status: 409, title: "Usage was recorded otherwise before" },
   "metering.usage_overlaps": { status: 409, title: "Usage is counted already" },
+  "metering.collection_failed": { status: 502, title: "Usage could not be collected" },
+  "metering.budget_exhausted": { status: 409, title: "Budget of the use case is spent" },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type MeteringErrorCode = keyof typeof meteringErrors;

@@ -1,5 +1,6 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import { type BudgetRouteDeps, budgetRoutes } from "./routes/budgets.ts";
 import { type UsageRouteDeps, usageRoutes } from "./routes/usage.ts";
 
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
@@ -14,6 +15,16 @@ export {
 export { attosText } from "./bills/exact-decimal.ts";
 export { providerBillColumns, readProviderBill } from "./bills/read-provider-bill.ts";
 export { type Reconciliation, reconcileBill, reconcileParts } from "./bills/reconcile.ts";
+export {
+  type BudgetCharters,
+  type BudgetDeps,
+  type BudgetTerms,
+  judgeBudgets,
+  judgeWeeks,
+  requireBudget,
+} from "./budget/read-budgets.ts";
+export { type SpendingFinding, spendingFindings } from "./budget/spending-findings.ts";
+export type { UsagePrices } from "./budget/usage-cost.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
 export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rules.ts";
 export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
@@ -23,6 +34,7 @@ export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine 
 export { quantityText } from "./quantity.ts";
 export { billCsv, readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
 export { parsePeriod } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
@@ -31,7 +43,7 @@ export { amountText as countedText } from "./usage/resources.ts";
 export { statementLines } from "./usage/statement-lines.ts";
 export type { UsageRecord } from "./usage/usage-record.ts";
 
-export type MeteringDeps = UsageRouteDeps;
+export type MeteringDeps = UsageRouteDeps & BudgetRouteDeps;
 
 export const meteringMigrations: MigrationSet = {
   package: "metering",
@@ -41,4 +53,5 @@ export const meteringMigrations: MigrationSet = {
 
 export async function registerMeteringRoutes(app: FastifyInstance, deps: MeteringDeps): Promise<void> {
   await app.register((scope) => usageRoutes(scope, deps));
+  await app.register((scope) => budgetRoutes(scope, deps));
 }

@@ -16,6 +16,7 @@ export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
 export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
 export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/watch-reviews.ts";
+export { type Spending, type SpendingFact, watchSpending } from "./alerts/watch-spending.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
 export { keepMachineMinutes } from "./machine/keep-machine-minutes.ts";

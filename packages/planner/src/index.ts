@@ -10,6 +10,7 @@ export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.
 export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
+export { type UsagePriceList, usagePrices } from "./usage-prices.ts";
 
 export const plannerMigrations: MigrationSet = {
   package: "planner",

@@ -39,6 +39,8 @@ export interface ScoringDeps extends ScoringAccess {
   readonly places: PlaceDirectory;
   readonly targets: ScoringTargets;
   readonly residency: Residency;
+  /** Asked before a scoring is taken on: the charter may hold new work once a month's money is spent. */
+  readonly budget?: { require(call: CallContext, useCaseId: string): Promise<void> };
   readonly scorer: ChunkScorer;
   readonly engine: AnalysisEngine;
   readonly prices: CpuPrices;
@@ -202,6 +204,7 @@ export async function startScoring(
   request: ScoringRequest,
 ): Promise<Scoring> {
   const { plan } = await planScoring(deps, call, questionOf(request));
+  await deps.budget?.require(call, plan.useCaseId);
   const { organisationId } = call.actor;
   const { environment } = request;
   return deps.work.write(call, async (tx) => {

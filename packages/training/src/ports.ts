@@ -16,6 +16,11 @@ export interface CharterGate {
       readonly at?: Place;
     },
   ): Promise<{ readonly regulated: boolean }>;
+  /**
+   * Asked before a run is taken on, and never again: what is under way goes on.
+   * @throws PortolanError `metering.budget_exhausted` where the charter holds new work, for its month's money is spent
+   */
+  requireBudget?(call: CallContext, useCaseId: string): Promise<void>;
 }
 
 /** What the registry knows of a version that a run may start from. */

@@ -86,6 +86,7 @@ export async function startTrainingRun(
   const scope = { environment, ...ownerOf(place) };
   const backend = backendOf(deps, request);
   const { regulated } = await deps.charters.requireInForce(call, { ...scope, ...placeOf(backend) });
+  if (scope.useCaseId !== undefined) await deps.charters.requireBudget?.(call, scope.useCaseId);
   const level = await backend.isolationLevel();
   if (!mayTrain({ regulated, level })) throw notIsolated(request.backend);
   // The trainer and its locks must be this work's own: a digest alone gives nobody the bytes of others.

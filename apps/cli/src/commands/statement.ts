@@ -4,20 +4,25 @@ import {
   type Allocation,
   type AllocationOrder,
   allocateBill,
+  type Bill,
   quantityText,
   readBill,
   readUsageLines,
   rollUp,
   type StatementLine,
   type TenantLevel,
+  type UsageLine,
 } from "@portolan/metering";
 import { type Command, Option } from "commander";
+import type { CliContext } from "../context.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
+import { recordedUsage } from "../usage/recorded-usage.ts";
 import { writeNew } from "../write-new.ts";
 
 interface StatementOptions {
-  readonly usage: string;
+  readonly usage?: string;
+  readonly recorded?: string;
   readonly bill: string;
   readonly by: string;
   readonly idle: "separate" | "split";
@@ -41,10 +46,8 @@ export function registerStatementCommand(program: Command, contextOf: ContextOf)
     .description(
       "Split a bill by usage, to the last billionth: who owes what, what nobody used; needs no server",
     )
-    .requiredOption(
-      "--usage <file.csv>",
-      "columns business_unit, team, use_case, environment, resource, quantity",
-    )
+    .option("--usage <file.csv>", "columns business_unit, team, use_case, environment, resource, quantity")
+    .option("--recorded <month>", "in its place what was recorded in a month, e.g. 2026-11; asks the server")
     .requiredOption("--bill <file.csv>", "columns line, kind (metered or shared), amount, currency, capacity")
     .addOption(new Option("--by <level>", "down to which level").choices(Object.keys(levels)).default("team"))
     .addOption(
@@ -67,7 +70,7 @@ export function registerStatementCommand(program: Command, contextOf: ContextOf)
     .action(async (options: StatementOptions, command: Command) => {
       const context = contextOf(command);
       const bill = readBill(await readInput(context, options.bill), options.bill);
-      const usage = readUsageLines(await readInput(context, options.usage), options.usage);
+      const usage = await usageOf(context, bill, options);
       const order = { idle: options.idle, shared: sharedOf(options.shared) };
       const allocation = allocateBill(bill, usage, order);
       const statement = statementOf(allocation, levels[options.by] ?? "team", options.only);
@@ -75,6 +78,22 @@ export function registerStatementCommand(program: Command, contextOf: ContextOf)
         await writeNew(resolve(context.cwd, options.csv), csvOf(statement), options.force === true);
       context.output.result(jsonOf(statement), textOf(statement));
     });
+}
+
+/** @throws PortolanError `cli.bad_usage` where neither or both are named */
+async function usageOf(
+  context: CliContext,
+  bill: Bill,
+  { usage, recorded }: StatementOptions,
+): Promise<readonly UsageLine[]> {
+  if ((usage === undefined) === (recorded === undefined))
+    throw badUsage(
+      "one of --usage and --recorded is needed",
+      "Name a file, or a month whose usage was recorded.",
+    );
+  if (usage !== undefined) return readUsageLines(await readInput(context, usage), usage);
+  const metered = bill.lines.filter(({ kind }) => kind === "metered");
+  return recordedUsage(context, recorded ?? "", new Set(metered.map(({ name }) => name)));
 }
 
 interface Statement {

@@ -1,6 +1,14 @@
 import { basename, resolve } from "node:path";
-import { asEpochMicros, formatInstant } from "@portolan/kernel";
-import { parsePeriod, readUsageJson, readUsageRecords } from "@portolan/metering";
+import { asEpochMicros, formatInstant, parseInstant, readAddressRules } from "@portolan/kernel";
+import {
+  collectFromOpenCost,
+  collectFromPrometheus,
+  countedText,
+  parsePeriod,
+  readUsageJson,
+  readUsageRecords,
+  type UsageRecord,
+} from "@portolan/metering";
 import {
   mostRecords,
   type UsagePage,
@@ -25,6 +33,7 @@ export function registerUsageCommands(program: Command, contextOf: ContextOf): v
   registerShow(usage, contextOf);
   registerExport(usage, contextOf);
   registerImport(usage, contextOf);
+  registerCollect(usage, contextOf);
 }
 
 const periodHelp = "month in UTC, e.g. 2026-11";
@@ -150,4 +159,93 @@ export function receiptText({ recorded, known, changedPeriods }: UsageReceipt): 
   const changed =
     changedPeriods.length === 0 ? "" : `; changed after they had ended: ${changedPeriods.join(", ")}`;
   return `${recorded} recorded, ${known} known already${changed}`;
+}
+
+interface CollectOptions {
+  readonly prometheus?: string;
+  readonly opencost?: string;
+  readonly from: string;
+  readonly to: string;
+  readonly source: string;
+  readonly allow?: string;
+  readonly replace?: boolean;
+  readonly dryRun?: boolean;
+}
+
+function registerCollect(usage: Command, contextOf: ContextOf): void {
+  usage
+    .command("collect")
+    .description(
+      "Record what a cluster's containers requested and used, by whole hours, from Prometheus or OpenCost",
+    )
+    .option("--prometheus <url>", "with kube-state-metrics, cAdvisor and, for cards, the DCGM exporter")
+    .option("--opencost <url>", "OpenCost's API")
+    .requiredOption("--from <instant>", "RFC 3339, e.g. 2026-11-01T00:00:00Z")
+    .requiredOption("--to <instant>", "exclusive; what is left of an hour is not read")
+    .option("--source <name>", "of the records; one for each cluster", "cluster")
+    .option(
+      "--allow <hosts>",
+      "hosts and networks inside that may be asked, as prometheus.corp, 10.0.0.0/8, http://prometheus.monitoring.svc",
+    )
+    .option("--replace", "records of the same ids that say otherwise give way to these")
+    .option("--dry-run", "say what would be recorded")
+    .addHelpText(
+      "after",
+      "\nPods are their labels' (business_unit, team, use_case, model, environment), or their namespace's team.\n\nExample:\n  portolan usage collect --prometheus http://127.0.0.1:9090 --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z --source cluster-1",
+    )
+    .action(async (options: CollectOptions, command: Command) => {
+      const context = contextOf(command);
+      const records = await collected(options);
+      if (records.length === 0)
+        throw badUsage(
+          "nothing was counted there in that time",
+          "See that the metrics that docs/metering.md names are scraped.",
+        );
+      const sums = Map.groupBy(records, ({ resource }) => resource);
+      if (options.dryRun === true) {
+        const rows = [...sums].map(([resource, of]) => [
+          resource,
+          String(of.length),
+          countedText(
+            of.reduce((sum, { quantity }) => sum + quantity, 0n),
+            resource,
+          ),
+        ]);
+        const counts = Object.fromEntries(
+          rows.map(([resource = "", count, amount]) => [resource, { records: Number(count), amount }]),
+        );
+        return context.output.result({ resources: counts }, table(["resource", "records", "quantity"], rows));
+      }
+      const receipt = await sendUsage(
+        await connect(context),
+        { source: options.source, records, replace: options.replace === true },
+        mostRecords,
+      );
+      context.output.result(receipt, receiptText(receipt));
+    });
+}
+
+function collected({
+  prometheus,
+  opencost,
+  from,
+  to,
+  source,
+  allow,
+}: CollectOptions): Promise<UsageRecord[]> {
+  const url = prometheus ?? opencost;
+  if (url === undefined || (prometheus !== undefined && opencost !== undefined))
+    throw badUsage(
+      "one of --prometheus and --opencost is needed",
+      "Name where to read, e.g. --prometheus http://127.0.0.1:9090.",
+    );
+  // Whoever sits at this machine may ask it.
+  const order = {
+    url,
+    rules: readAddressRules(allow, true),
+    start: parseInstant(from),
+    end: parseInstant(to),
+    source,
+  };
+  return prometheus === undefined ? collectFromOpenCost(order) : collectFromPrometheus(order);
 }

@@ -7,11 +7,13 @@ import {
   type PerformanceDeps,
   PerformanceWatch,
   repeatDeliveries,
+  type Spending,
   stopJob,
   type WatchedObjectives,
   watchDrift,
   watchObjectives,
   watchReviews,
+  watchSpending,
 } from "@portolan/monitoring";
 import { overdueReviews } from "@portolan/oversight";
 import {
@@ -35,6 +37,7 @@ export interface AlertWiring {
 interface Judged {
   readonly publisher: AlertHaltDeps["publisher"];
   readonly objectives: WatchedObjectives;
+  readonly spending: Spending;
 }
 
 /** Burn rates look at minutes: there is little new before. */
@@ -44,6 +47,8 @@ const allMicros = 300_000_000;
 const forgetMicros = 3_600_000_000;
 /** Reviews are due by the hour. */
 const reviewsMicros = 60_000_000;
+/** Money is spent by the hour. */
+const spendingMicros = 300_000_000;
 /** Windows of drift counts are five minutes: there is nothing new before. */
 const driftMicros = 300_000_000;
 
@@ -51,7 +56,7 @@ export function wireAlerts(
   base: Foundation,
   { authorizer, directory }: IdentityWiring,
   performance: PerformanceDeps,
-  { publisher, objectives }: Judged,
+  { publisher, objectives, spending }: Judged,
 ): AlertWiring {
   const { work, clock, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
@@ -63,6 +68,7 @@ export function wireAlerts(
   let driftAt = 0;
   const budgets = budgetWatch(base, objectives, callFor);
   const reviews = reviewWatch(base, callFor);
+  const money = spendingWatch(base, spending, callFor);
   return {
     alerts: { work, authorizer, clock },
     jobs: [alertJob({ work, clock, sender }), stopJob({ work, stopper: stopperOf({ work, publisher }) })],
@@ -79,6 +85,7 @@ export function wireAlerts(
       }
       await budgets(organisations);
       await reviews(organisations);
+      await money(organisations);
       if (clock.now() - driftAt < driftMicros) return;
       await watchDrift(performance, callFor(""), organisations, callFor);
       driftAt = clock.now();
@@ -101,6 +108,25 @@ function reviewWatch(
     if (clock.now() - lookedAt < reviewsMicros) return;
     for (const organisationId of organisations)
       await watchReviews({ work, clock, reviews }, callFor(organisationId)).then(
+        (round) => logRound(base, organisationId, round),
+        (error: unknown) => logFault(base, organisationId, error),
+      );
+    lookedAt = clock.now();
+  };
+}
+
+/** Holds what was used against budgets and usual weeks when it is time to. */
+function spendingWatch(
+  base: Foundation,
+  spending: Spending,
+  callFor: (organisationId: string) => CallContext,
+): (organisations: readonly string[]) => Promise<void> {
+  const { work, clock } = base;
+  let lookedAt = 0;
+  return async (organisations) => {
+    if (clock.now() - lookedAt < spendingMicros) return;
+    for (const organisationId of organisations)
+      await watchSpending({ work, clock, spending }, callFor(organisationId)).then(
         (round) => logRound(base, organisationId, round),
         (error: unknown) => logFault(base, organisationId, error),
       );

@@ -37,6 +37,7 @@ import {
   PortolanError,
   readAddressRules,
 } from "@portolan/kernel";
+import { requireBudget } from "@portolan/metering";
 import { createRelationReader } from "@portolan/postgresql";
 import {
   type BaseModels,
@@ -50,6 +51,7 @@ import { wireDataAccess } from "./data-access.ts";
 import { wireByteRemoval } from "./erasure.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { budgetDeps } from "./metering.ts";
 import { openConfiguredStore } from "./online-store.ts";
 import { stopTrainerHandler, wireRay } from "./ray.ts";
 
@@ -209,12 +211,14 @@ function trainingCharters(
   charter: CharterDeps,
   residency: ResidencyCheck,
 ): TrainingDeps["charters"] {
+  const budgets = budgetDeps(base, charter);
   return {
     requireInForce: async (call, { at, ...what }) => {
       await residency.require(call, { ...what, name: "trainer" });
       if (at) await requireSentThere(base, charter, call, what, at);
       return regulationOf(charter, call, what);
     },
+    requireBudget: (call, useCaseId) => requireBudget(budgets, call, useCaseId),
   };
 }
 

@@ -1,16 +1,73 @@
+import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter";
+import type { CharterDocument } from "@portolan/charter/contract";
+import { termsOf } from "@portolan/charter/policy";
 import type { DirectoryLookups } from "@portolan/identity";
-import type { MeteringDeps, Tenants } from "@portolan/metering";
+import {
+  type BudgetDeps,
+  type BudgetTerms,
+  judgeBudgets,
+  judgeWeeks,
+  type MeteringDeps,
+  spendingFindings,
+  type Tenants,
+} from "@portolan/metering";
+import type { Spending } from "@portolan/monitoring";
+import { readShippedPrices, usagePrices } from "@portolan/planner";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
 export interface MeteringWiring {
   readonly metering: MeteringDeps;
+  /** What people are told of money and usage. */
+  readonly spending: Spending;
 }
 
-/** What was used, by whom. */
-export function wireMetering(base: Foundation, { authorizer, directory }: IdentityWiring): MeteringWiring {
-  const { work, clock } = base;
-  return { metering: { work, clock, authorizer, tenants: tenantsOf(directory) } };
+/** What was used, by whom, and whether budgets last. */
+export function wireMetering(
+  base: Foundation,
+  { authorizer, directory }: IdentityWiring,
+  charter: CharterDeps,
+): MeteringWiring {
+  const budgets = budgetDeps(base, charter);
+  return {
+    metering: { ...budgets, authorizer, tenants: tenantsOf(directory) },
+    spending: {
+      facts: async (call) => {
+        const [money, weeks] = [await judgeBudgets(budgets, call), await judgeWeeks(budgets, call)];
+        return spendingFindings(money, weeks);
+      },
+    },
+  };
+}
+
+/** Ceilings of charters in force, at the prices that plans rest on. */
+export function budgetDeps({ work, clock }: Foundation, charter: CharterDeps): BudgetDeps {
+  const prices = readShippedPrices();
+  const termsIn = (useCaseId: string, document: CharterDocument): BudgetTerms => {
+    const { costCeilingPerMonth: ceiling, beyondCostCeiling } = termsOf(document);
+    return {
+      useCaseId,
+      useCase: document.useCase.name,
+      ceiling,
+      beyond: beyondCostCeiling === "hold_new_work" ? "hold" : "alert",
+      prices: usagePrices(document, prices, clock.now()),
+    };
+  };
+  return {
+    work,
+    clock,
+    charters: {
+      all: async (call) => {
+        const { organisationId } = call.actor;
+        const found = await work.read(call, (sql) => listInForce(sql, organisationId));
+        return found.map(({ summary, document }) => termsIn(summary.useCaseId, document));
+      },
+      of: async (call, useCaseId) => {
+        const found = await inForceCharter(charter, call, { useCaseId });
+        return found && termsIn(useCaseId, found.charter);
+      },
+    },
+  };
 }
 
 /** Tenants as the directory knows them. */

@@ -5,6 +5,7 @@ import { createRowsAccess, type ResidencyCheck } from "@portolan/data";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
+import { requireBudget } from "@portolan/metering";
 import { cpuPrice, readShippedPrices } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
@@ -32,6 +33,7 @@ import { createChunkScorer } from "../batch/child-chunk-scorer.ts";
 import { scorableRows, wireDataAccess } from "./data-access.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { budgetDeps } from "./metering.ts";
 import { scoredElsewhere } from "./scoring-elsewhere.ts";
 import { deployable } from "./serving.ts";
 
@@ -54,6 +56,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
   const { work, clock, objects, config } = base;
   const workFolder = join(config.PORTOLAN_HOME, "work");
   const prices = readShippedPrices();
+  const budgets = budgetDeps(base, parts.charter);
   const scoring: ScoringDeps = {
     work,
     authorizer: identity.authorizer,
@@ -68,6 +71,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
     residency: parts.residency,
     access: createRowsAccess(wireDataAccess(base, identity)),
     source: scorableRows,
+    budget: { require: (call, useCaseId) => requireBudget(budgets, call, useCaseId) },
     scorer: createChunkScorer({ objects, workFolder, upstreams: parts.upstreams }),
     engine: createDuckDbEngine({ threads: 1 }),
     prices: {

@@ -155,7 +155,6 @@ describe("scope and environment", () => {
       "charter:sign",
       "data:write_policy",
       "usage:record",
-      "usage:record",
       "identity:manage",
       "identity:create_organisation",
       "identity:register_key",

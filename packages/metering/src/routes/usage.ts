@@ -59,6 +59,10 @@ export async function usageRoutes(app: FastifyInstance, deps: UsageRouteDeps): P
     },
     ({ call, query }) => readRecords(deps, call, query),
   );
+  recordRoute(app, deps);
+}
+
+function recordRoute(app: FastifyInstance, deps: UsageRouteDeps): void {
   app.post<{ Body: UsageImport }>(
     "/v1/usage/records",
     {

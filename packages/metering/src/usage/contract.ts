@@ -100,3 +100,51 @@ export const UsagePage = Type.Object({
   next: Type.Union([Type.String(), Type.Null()], { description: "`after` of the next page" }),
 });
 export type UsagePage = Static<typeof UsagePage>;
+
+const MoneyText = Type.String({ description: "Decimal and currency, e.g. 12.5 USD" });
+
+export const BudgetView = Type.Object({
+  useCaseId: Type.String(),
+  useCase: Type.String(),
+  period: Type.String({ description: "Month in UTC" }),
+  ceiling: MoneyText,
+  spent: Type.String({ description: "Recorded usage at the price book's prices" }),
+  forecast: Type.Union(
+    [
+      Type.Null(),
+      Type.Object({
+        expected: MoneyText,
+        low: MoneyText,
+        high: MoneyText,
+        days: Type.Integer({ description: "Days that it rests on" }),
+      }),
+    ],
+    { description: "What the month comes to, with an interval of 80 %; null with fewer than three days" },
+  ),
+  passed: Type.Array(Type.Integer(), { description: "Percentages of the ceiling that are spent" }),
+  exceeds: Type.Enum(["did", "will", "may", "unlikely"]),
+  beyond: Type.Enum(["alert", "hold"], { description: "The charter: what more than the ceiling means" }),
+  holds: Type.Boolean({ description: "No new training runs and scorings" }),
+  unpriced: Type.Array(Type.String(), { description: "Resources that were used and have no price" }),
+});
+export type BudgetView = Static<typeof BudgetView>;
+
+export const BudgetReport = Type.Object({ budgets: Type.Array(BudgetView) });
+export type BudgetReport = Static<typeof BudgetReport>;
+
+export const AnomalyReport = Type.Object({
+  anomalies: Type.Array(
+    Type.Object({
+      businessUnit: Type.String(),
+      team: Type.String(),
+      resource: Type.String(),
+      current: Type.String({ description: "Of the last seven whole days, in smallest units" }),
+      usual: Type.String({ description: "Of a usual week, in smallest units" }),
+      percent: Type.Union([Type.Null(), Type.String()], {
+        description: "Growth; null where there was nothing",
+      }),
+      summary: Type.String(),
+    }),
+  ),
+});
+export type AnomalyReport = Static<typeof AnomalyReport>;

@@ -16,6 +16,8 @@ const secondsPerHour = 3600n;
  */
 export const countedResources = {
   gpu_hours: { unit: "gpu_microsecond/840", perUnit: microsPerHour * 840n },
+  /** How busy cards were: no line of a bill, but what tells idle ones. */
+  gpu_busy_hours: { unit: "gpu_microsecond/840", perUnit: microsPerHour * 840n },
   cpu_hours: { unit: "cpu_microsecond", perUnit: microsPerHour },
   memory_gib_hours: { unit: "byte_second", perUnit: 2n ** 30n * secondsPerHour },
   storage_gb_months: { unit: "byte_second", perUnit: 10n ** 9n * 730n * secondsPerHour },

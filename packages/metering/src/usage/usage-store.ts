@@ -288,3 +288,36 @@ function recordOf(row: UsageRow): StoredRecord {
     recordedAt: Number(row.recorded_at),
   };
 }
+
+export interface UsageStretch extends UsagePlace {
+  readonly businessUnit: string;
+  readonly team: string;
+  readonly resource: string;
+  readonly quantity: bigint;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What touches a stretch of whole days of UTC: summed by day where records lie in one, else by their own times. */
+export async function usageStretches(
+  session: Sql,
+  organisationId: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<UsageStretch[]> {
+  const day = sql`86400000000::bigint`;
+  const { rows } = await sql<
+    Omit<UsageStretch, "quantity"> & { quantity: string }
+  >`with cut as (select *, started_at / ${day} = greatest(started_at, ended_at - 1) / ${day} as is_in_day
+      from metering.usage where organisation_id = ${organisationId} and started_at < ${end}::bigint and greatest(ended_at, started_at + 1) > ${start}::bigint)
+    select environment, business_unit_id as "businessUnitId", team_id as "teamId", use_case_id as "useCaseId", business_unit as "businessUnit", team, resource,
+      sum(quantity)::text as quantity,
+      case when is_in_day then started_at / ${day} * ${day} else started_at end as start,
+      case when is_in_day then (started_at / ${day} + 1) * ${day} else ended_at end as "end"
+    from cut group by 1, 2, 3, 4, 5, 6, 7, 9, 10`.execute(session);
+  return rows.map((row) => ({
+    ...row,
+    quantity: BigInt(row.quantity),
+    start: Number(row.start),
+    end: Number(row.end),
+  }));
+}

@@ -136,11 +136,13 @@ const alertNames = {
   concept: "PortolanConceptDrift",
   objective: "PortolanObjective",
   review: "PortolanReview",
+  budget: "PortolanBudget",
 } as const satisfies Record<Alert["kind"], string>;
 
 /** What a charter wants more than a word about is critical, and so is a budget that burns fast. */
 function severityOf({ kind, evidence }: Alert): "critical" | "warning" {
   if (kind === "objective") return evidence["severity"] === "page" ? "critical" : "warning";
+  if (kind === "budget") return evidence["percent"] === 100 ? "critical" : "warning";
   return kind === "performance" && evidence["below"] !== "alert" ? "critical" : "warning";
 }
 

@@ -1,0 +1,37 @@
+import { parsePeriod, statementLines, type UsageLine } from "@portolan/metering";
+import type { UsageReport } from "@portolan/metering/contract";
+import { type CliContext, connect } from "../context.ts";
+import { badUsage } from "../read-input.ts";
+
+/**
+ * Recorded usage of a month as a statement reads it, of resources that the bill has: what is counted and not billed, such as requests, is nobody's cost.
+ *
+ * @param billed names of the bill's metered lines
+ */
+export async function recordedUsage(
+  context: CliContext,
+  month: string,
+  billed: ReadonlySet<string>,
+): Promise<readonly UsageLine[]> {
+  const query = new URLSearchParams({ period: parsePeriod(month), level: "environment" });
+  const report = await (await connect(context)).json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
+  const own = report.lines.filter(({ resource }) => billed.has(resource));
+  if (own.length === 0)
+    throw badUsage(
+      `nothing was recorded in ${report.period} of what is on the bill (${[...billed].join(", ")})`,
+      "portolan usage show says what was: name the bill's lines as it does.",
+    );
+  return statementLines(
+    own.map(
+      ({
+        names: [businessUnit = "", team = "", useCase = "", model = "", environment = ""],
+        resource,
+        quantity,
+      }) => ({
+        tenant: { businessUnit, team, useCase, model, environment },
+        resource,
+        quantity: BigInt(quantity),
+      }),
+    ),
+  );
+}
