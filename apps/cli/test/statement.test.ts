@@ -57,11 +57,66 @@ test("one business unit, with all others in one line: the sum is the bill's, in 
   expect(nanos(lines[0].total) + nanos(others)).toBe(nanos(total));
   await statement(...files, "--shared", "finance=1", "--csv", "out.csv");
   expect(readFileSync(join(folder, "out.csv"), "utf8")).toBe(
-    "who,own,idle,shared,total USD\nresearch/lab,33264,0,0,33264\nfinance/risk,22176,0,1000,23176\nmarketing/growth,14784,0,0,14784\nnobody: gpu_hours,,,,68376\n",
+    "who,own,quota,idle,shared,total USD\nresearch/lab,33264,0,0,0,33264\nfinance/risk,22176,0,0,1000,23176\nmarketing/growth,14784,0,0,0,14784\nnobody: gpu_hours,,,,,68376\n",
   );
 });
 
+test("a month: charged to business units, with unit costs, a trend, a page, a table for programs, and FOCUS", async () => {
+  writeFileSync(
+    join(folder, "counts.csv"),
+    "business_unit,team,use_case,environment,what,count\nfinance,risk,fraud,production,inferences,2000000\n",
+  );
+  writeFileSync(
+    join(folder, "quotas.csv"),
+    "business_unit,team,use_case,environment,resource,quantity\nfinance,risk,fraud,production,gpu_hours,6000\n",
+  );
+  const by = ["--by", "use-case", "--chargeback-from", "2026-12", "--engineering", "research"];
+  const october = await statement(
+    ...files,
+    ...by,
+    "--month",
+    "2026-11",
+    "--format",
+    "json",
+    "--out",
+    "november.json",
+  );
+  expect(october.out).toContain("Showback of 2026-11");
+  const { code, out, err } = await statement(
+    ...files,
+    ...by,
+    ...[
+      "--month",
+      "2026-12",
+      "--earlier",
+      "november.json",
+      "--counts",
+      "counts.csv",
+      "--quotas",
+      "quotas.csv",
+    ],
+    ...["--html", "s.html", "--focus", "s.focus.csv", "--format", "parquet", "--out", "s.parquet"],
+  );
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toContain("Chargeback of 2026-12: charged to the business units.");
+  expect(out).not.toContain("research");
+  expect(out).toMatch(/finance\/risk\/fraud: [\d.]+ for 1000 inferences \(of all costs\)/);
+  const page = readFileSync(join(folder, "s.html"), "utf8");
+  expect(page).toContain("<caption>Who owes what, in USD</caption>");
+  expect(page).not.toMatch(/<script|https?:\/\//);
+  for (const svg of page.match(/<svg[^]*?<\/svg>/g) ?? [])
+    expect(svg).toMatch(/role="img".*<title>[^<]+<\/title>/);
+  expect(readFileSync(join(folder, "s.parquet")).subarray(0, 4).toString()).toBe("PAR1");
+  const [header = "", ...rows] = readFileSync(join(folder, "s.focus.csv"), "utf8").trim().split("\r\n");
+  expect(header.split(",").slice(0, 2)).toEqual(["AvailabilityZone", "BilledCost"]);
+  expect(rows.reduce((sum, row) => sum + Number(row.split(",")[1]), 0)).toBeCloseTo(139_600, 6);
+});
+
 test.each([
+  [["--bill", "bill.csv"], "nothing says who used what"],
+  [[...files, "--month", "2026-13"], "is no month"],
+  [[...files, "--focus", "x.csv"], "Add --month 2026-11."],
+  [[...files, "--format", "json"], "go together"],
   [[...files, "--only", "sales"], "It has research, finance, marketing."],
   [[...files, "--shared", "finance"], "Write it as finance=2"],
   [[...files, "--shared", "sales=1"], "nobody of sales"],

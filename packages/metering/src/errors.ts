@@ -10,6 +10,7 @@ export const meteringErrors = {
   "metering.usage_overlaps": { status: 409, title: "Usage is counted already" },
   "metering.collection_failed": { status: 502, title: "Usage could not be collected" },
   "metering.budget_exhausted": { status: 409, title: "Budget of the use case is spent" },
+  "metering.statement_not_comparable": { status: 422, title: "Statement has nothing to be compared with" },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type MeteringErrorCode = keyof typeof meteringErrors;

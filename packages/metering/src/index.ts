@@ -5,6 +5,14 @@ import { type UsageRouteDeps, usageRoutes } from "./routes/usage.ts";
 
 export { type Allocation, type AllocationOrder, allocateBill } from "./allocate-bill.ts";
 export { type BillMapping, joinBills, lineOf, mapBill, readBillMapping } from "./bills/bill-mapping.ts";
+export {
+  type Card,
+  type CardUsage,
+  cardUsage,
+  type Lease,
+  readCards,
+  readLeases,
+} from "./bills/card-usage.ts";
 export { type Charge, chargeCategories, type ProviderBill } from "./bills/charge.ts";
 export {
   assetMonths,
@@ -34,6 +42,16 @@ export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine 
 export { quantityText } from "./quantity.ts";
 export { billCsv, readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { chargeBack, paidBy, readPayers } from "./statement/charge-back.ts";
+export {
+  type PlanFigures,
+  type PlannedCost,
+  readPlan,
+  readStatement,
+  StatementDocument,
+  statementDocument,
+} from "./statement/statement.ts";
+export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
 export { parsePeriod } from "./usage/period.ts";

@@ -1,8 +1,7 @@
 /**
- * Parts of a unit in which usage is counted: millionths, as many of each as sevenths, eighths and ninths are whole, so that slices of a card sum to the card, and so
- * that a second is a whole part of an hour, of a slice and of a hundredth of a card too (docs/adr/0226).
+ * Parts of a unit in which usage is counted: millionths, and as many of each as sevenths and eighths are whole, so that slices of a card sum to the card.
  */
-export const partsPerUnit = 2_520_000_000n;
+export const partsPerUnit = 840_000_000n;
 
 /** A decimal with at most six decimals, or a fraction with a divisor that `partsPerUnit` has; `undefined` for all else. */
 export function parseQuantity(text: string): bigint | undefined {

@@ -1,34 +1,63 @@
 import { resolve } from "node:path";
-import { addMoney, formatDecimal, type Money, zeroMoney } from "@portolan/kernel";
 import {
   type Allocation,
   type AllocationOrder,
   allocateBill,
   type Bill,
+  cardUsage,
+  chargeBack,
+  csvText,
+  focusTable,
+  paidBy,
   quantityText,
   readBill,
+  readCards,
+  readCounts,
+  readLeases,
+  readPayers,
+  readPlan,
+  readStatement,
   readUsageLines,
-  rollUp,
-  type StatementLine,
+  type StatementDocument,
+  statementDocument,
   type TenantLevel,
   type UsageLine,
+  unitCosts,
 } from "@portolan/metering";
 import { type Command, Option } from "commander";
 import type { CliContext } from "../context.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
+import { statementCsv, statementParquet } from "../statement/statement-files.ts";
+import { statementPage } from "../statement/statement-page.ts";
+import { statementText } from "../statement/statement-text.ts";
 import { recordedUsage } from "../usage/recorded-usage.ts";
 import { writeNew } from "../write-new.ts";
 
 interface StatementOptions {
   readonly usage?: string;
   readonly recorded?: string;
+  readonly cards?: string;
+  readonly leases?: string;
+  readonly quotas?: string;
   readonly bill: string;
   readonly by: string;
   readonly idle: "separate" | "split";
   readonly shared: string;
   readonly only?: string;
+  readonly month?: string;
+  readonly chargebackFrom?: string;
+  readonly payers?: string;
+  readonly engineering: readonly string[];
+  readonly counts?: string;
+  readonly earlier: readonly string[];
+  readonly plan: readonly string[];
+  readonly format?: "csv" | "parquet" | "json";
+  readonly out?: string;
   readonly csv?: string;
+  readonly html?: string;
+  readonly focus?: string;
+  readonly issuer: string;
   readonly force?: boolean;
 }
 
@@ -36,19 +65,55 @@ const levels: Readonly<Record<string, TenantLevel>> = {
   "business-unit": "businessUnit",
   team: "team",
   "use-case": "useCase",
+  model: "model",
   environment: "environment",
 };
 
 /** Who owes what of a bill; needs no server. */
 export function registerStatementCommand(program: Command, contextOf: ContextOf): void {
-  program
+  const statement = program
     .command("statement")
     .description(
       "Split a bill by usage, to the last billionth: who owes what, what nobody used; needs no server",
     )
-    .option("--usage <file.csv>", "columns business_unit, team, use_case, environment, resource, quantity")
-    .option("--recorded <month>", "in its place what was recorded in a month, e.g. 2026-11; asks the server")
-    .requiredOption("--bill <file.csv>", "columns line, kind (metered or shared), amount, currency, capacity")
+    .requiredOption(
+      "--bill <file.csv>",
+      "columns line, kind (metered or shared), amount, currency, capacity",
+    );
+  usageOptions(statement);
+  methodOptions(statement);
+  outputOptions(statement);
+  statement
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan statement --usage usage.csv --bill bill.csv\n  portolan statement --usage usage.csv --bill bill.csv --by use-case --idle split --only finance\n  portolan statement --usage usage.csv --bill bill.csv --month 2026-11 --counts counts.csv --earlier october.json --html november.html --focus november.csv",
+    )
+    .action(async (options: StatementOptions, command: Command) =>
+      makeStatement(contextOf(command), options),
+    );
+}
+
+function usageOptions(statement: Command): void {
+  statement
+    .option(
+      "--usage <file.csv>",
+      "columns business_unit, team, use_case, model, environment, resource, quantity, activity",
+    )
+    .option(
+      "--recorded <month>",
+      "in the place of --usage what was recorded in a month, e.g. 2026-11; asks the server",
+    )
+    .option("--cards <file.csv>", "cards that are paid for, for gpu_hours: columns card, model, start, end")
+    .option(
+      "--leases <file.csv>",
+      "who held which part of a card: columns business_unit, team, card, share, start, end",
+    )
+    .option("--quotas <file.csv>", "what is kept for whom: columns as of usage")
+    .option("--counts <file.csv>", "inferences and training_runs: columns business_unit, team, what, count");
+}
+
+function methodOptions(statement: Command): void {
+  statement
     .addOption(new Option("--by <level>", "down to which level").choices(Object.keys(levels)).default("team"))
     .addOption(
       new Option("--idle <how>", "what nobody used: for itself, or split by what was used")
@@ -61,47 +126,143 @@ export function registerStatementCommand(program: Command, contextOf: ContextOf)
       "proportional",
     )
     .option("--only <unit>", "show one business unit; all others are one line")
-    .option("--csv <file>", "write the statement there")
-    .option("--force", "overwrite the file that is there")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  portolan statement --usage usage.csv --bill bill.csv\n  portolan statement --usage usage.csv --bill bill.csv --by use-case --idle split --only finance",
+    .option("--month <month>", "of the statement, such as 2026-11")
+    .option("--chargeback-from <month>", "from then on it is charged; until then it is shown")
+    .option("--payers <file.csv>", "which business unit pays for a use case: columns use_case, business_unit")
+    .option(
+      "--engineering <units...>",
+      "who runs the platform: charged nothing, what they owe is shared by the others",
+      [],
     )
-    .action(async (options: StatementOptions, command: Command) => {
-      const context = contextOf(command);
-      const bill = readBill(await readInput(context, options.bill), options.bill);
-      const usage = await usageOf(context, bill, options);
-      const order = { idle: options.idle, shared: sharedOf(options.shared) };
-      const allocation = allocateBill(bill, usage, order);
-      const statement = statementOf(allocation, levels[options.by] ?? "team", options.only);
-      if (options.csv !== undefined)
-        await writeNew(resolve(context.cwd, options.csv), csvOf(statement), options.force === true);
-      context.output.result(jsonOf(statement), textOf(statement));
-    });
+    .option("--earlier <files.json...>", "statements of earlier months, for the trend", [])
+    .option("--plan <files.json...>", "what portolan plan --json printed, beside what it came to", []);
 }
 
-/** @throws PortolanError `cli.bad_usage` where neither or both are named */
-async function usageOf(
-  context: CliContext,
-  bill: Bill,
-  { usage, recorded }: StatementOptions,
-): Promise<readonly UsageLine[]> {
-  if ((usage === undefined) === (recorded === undefined))
+function outputOptions(statement: Command): void {
+  statement
+    .option("--csv <file>", "write the statement there; the same as --format csv --out")
+    .addOption(
+      new Option("--format <format>", "of the file that --out names").choices(["csv", "parquet", "json"]),
+    )
+    .option("--out <file>", "write the statement there")
+    .option("--html <file>", "write it as a page to read, without anything from elsewhere")
+    .option("--focus <file.csv>", "write it as a cost and usage table of FOCUS 1.2")
+    .option("--issuer <name>", "who charges, in FOCUS", "AI platform")
+    .option("--force", "overwrite files that are there");
+}
+
+async function makeStatement(context: CliContext, options: StatementOptions): Promise<void> {
+  requireCoherent(options);
+  const read = (file: string) => readInput(context, file);
+  const paper = readBill(await read(options.bill), options.bill);
+  const { usage, bill } = await usageAndBill(context, options, paper, read);
+  const quotas =
+    options.quotas === undefined ? undefined : readUsageLines(await read(options.quotas), options.quotas);
+  const order: AllocationOrder = {
+    idle: options.idle,
+    shared: sharedOf(options.shared),
+    ...(quotas === undefined ? {} : { quotas }),
+  };
+  const mode = modeOf(options);
+  const split = allocateBill(bill, usage, order);
+  const allocation = mode === "chargeback" ? chargeBack(split, new Set(options.engineering)) : split;
+  const level = levels[options.by] ?? "team";
+  const counts =
+    options.counts === undefined ? undefined : readCounts(await read(options.counts), options.counts);
+  const document = statementDocument({
+    allocation,
+    level,
+    mode,
+    ...(options.month === undefined ? {} : { month: options.month }),
+    ...(options.only === undefined ? {} : { only: options.only }),
+    ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, level) }),
+    earlier: await Promise.all(options.earlier.map(async (file) => readStatement(await read(file), file))),
+    plans: await Promise.all(options.plan.map(async (file) => readPlan(await read(file), file))),
+  });
+  await writeFiles(context, options, document, allocation);
+  context.output.result(document, statementText(document));
+}
+
+const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/;
+
+function requireCoherent(options: StatementOptions): void {
+  const { usage, recorded, cards, leases, month, chargebackFrom, format, out, focus } = options;
+  if (usage === undefined && recorded === undefined && leases === undefined)
+    throw badUsage("nothing says who used what", "Add --usage, --recorded, or --cards and --leases.");
+  if (usage !== undefined && recorded !== undefined)
     throw badUsage(
       "one of --usage and --recorded is needed",
       "Name a file, or a month whose usage was recorded.",
     );
-  if (usage !== undefined) return readUsageLines(await readInput(context, usage), usage);
-  const metered = bill.lines.filter(({ kind }) => kind === "metered");
-  return recordedUsage(context, recorded ?? "", new Set(metered.map(({ name }) => name)));
+  if ((cards === undefined) !== (leases === undefined))
+    throw badUsage("--cards and --leases go together", "The one says what there is, the other who held it.");
+  for (const [name, value] of [
+    ["--month", month],
+    ["--chargeback-from", chargebackFrom],
+  ] as const)
+    if (value !== undefined && !monthPattern.test(value))
+      throw badUsage(`${name} ${value.slice(0, 20)} is no month`, "Write it as 2026-11.");
+  if (chargebackFrom !== undefined && month === undefined)
+    throw badUsage("--chargeback-from needs the month of the statement", "Add --month 2026-11.");
+  if ((format === undefined) !== (out === undefined))
+    throw badUsage("--format and --out go together", "Write e.g. --format parquet --out november.parquet.");
+  if (focus !== undefined && month === undefined)
+    throw badUsage("FOCUS states the period of each charge", "Add --month 2026-11.");
 }
 
-interface Statement {
-  readonly lines: readonly StatementLine[];
-  readonly unattributed: Allocation["unattributed"];
-  /** Of business units that are not shown. */
-  readonly others: Money | undefined;
-  readonly total: Money;
+function modeOf({ month, chargebackFrom }: StatementOptions): "showback" | "chargeback" {
+  return month !== undefined && chargebackFrom !== undefined && month >= chargebackFrom
+    ? "chargeback"
+    : "showback";
+}
+
+const cardLine = "gpu_hours";
+
+/** Usage of all files, as of those who pay for it; the line of cards has their hours as its capacity. */
+async function usageAndBill(
+  context: CliContext,
+  options: StatementOptions,
+  bill: Bill,
+  read: (file: string) => Promise<string>,
+): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill }> {
+  const named = await namedUsage(context, options, bill, read);
+  const payers =
+    options.payers === undefined
+      ? new Map<string, string>()
+      : readPayers(await read(options.payers), options.payers);
+  if (options.cards === undefined || options.leases === undefined)
+    return { usage: paidBy(named, payers), bill };
+  const cards = readCards(await read(options.cards), options.cards);
+  const found = cardUsage(
+    cards,
+    readLeases(await read(options.leases), options.leases),
+    options.leases,
+    cardLine,
+  );
+  return { usage: paidBy([...named, ...found.usage], payers), bill: withCards(bill, found.capacity) };
+}
+
+/** From a file, or as it was recorded. */
+async function namedUsage(
+  context: CliContext,
+  { usage, recorded }: StatementOptions,
+  bill: Bill,
+  read: (file: string) => Promise<string>,
+): Promise<readonly UsageLine[]> {
+  if (usage !== undefined) return readUsageLines(await read(usage), usage);
+  if (recorded === undefined) return [];
+  const metered = bill.lines.filter(({ kind }) => kind === "metered");
+  return recordedUsage(context, recorded, new Set(metered.map(({ name }) => name)));
+}
+
+function withCards(bill: Bill, capacity: bigint): Bill {
+  const line = bill.lines.find(({ name }) => name === cardLine);
+  if (line?.capacity !== undefined && line.capacity !== capacity)
+    throw badUsage(
+      `the bill has ${quantityText(line.capacity)} ${cardLine}, the cards come to ${quantityText(capacity)}`,
+      "One of both is of another stretch of time; or leave the bill's capacity empty.",
+    );
+  return { ...bill, lines: bill.lines.map((one) => (one === line ? { ...one, capacity } : one)) };
 }
 
 function sharedOf(text: string): AllocationOrder["shared"] {
@@ -119,109 +280,32 @@ function sharedOf(text: string): AllocationOrder["shared"] {
   return weights;
 }
 
-function statementOf(allocation: Allocation, level: TenantLevel, only: string | undefined): Statement {
-  const { unattributed, total } = allocation;
-  const all = rollUp(allocation, level);
-  if (only === undefined) return { lines: all, unattributed, others: undefined, total };
-  const lines = all.filter(({ names: [unit] }) => unit === only);
-  if (lines.length === 0) {
-    const units = [...new Set(all.map(({ names: [unit = ""] }) => unit))].join(", ");
-    throw badUsage(
-      `no business unit ${JSON.stringify(only.slice(0, 60))} is on the statement`,
-      `It has ${units}.`,
-    );
+async function writeFiles(
+  context: CliContext,
+  options: StatementOptions,
+  document: StatementDocument,
+  allocation: Allocation,
+): Promise<void> {
+  const write = async (file: string, content: string | Uint8Array) =>
+    writeNew(resolve(context.cwd, file), content, options.force === true);
+  if (options.csv !== undefined) await write(options.csv, statementCsv(document));
+  if (options.html !== undefined) await write(options.html, statementPage(document));
+  if (options.focus !== undefined && options.month !== undefined) {
+    const issuer = { name: options.issuer, accountId: options.issuer, accountName: options.issuer };
+    await write(options.focus, csvText(focusTable(allocation, issuer, periodOf(options.month))));
   }
-  const rest = all.filter((line) => !lines.includes(line));
-  const others = rest.reduce((sum, line) => addMoney(sum, line.total), zeroMoney(total.currency));
-  return { lines, unattributed, others, total };
+  if (options.out === undefined) return;
+  if (options.format === "parquet") await write(options.out, await statementParquet(document));
+  else
+    await write(
+      options.out,
+      options.format === "json" ? `${JSON.stringify(document, null, 2)}\n` : statementCsv(document),
+    );
 }
 
-const headers = ["who", "used", "own", "idle", "shared", "total", "of the bill"];
-
-function textOf({ lines, unattributed, others, total }: Statement): string {
-  const share = ({ nanos }: Money) =>
-    total.nanos === 0n ? "" : `${(Number((nanos * 100_000n) / total.nanos) / 1000).toFixed(1)} %`;
-  const rows = [
-    ...lines.map((line) => [
-      line.names.filter(Boolean).join("/"),
-      usedText(line.quantities),
-      ...[line.own, line.idle, line.shared, line.total].map(cents),
-      share(line.total),
-    ]),
-    ...(others === undefined ? [] : [["all others", "", "", "", "", cents(others), share(others)]]),
-    ...unattributed.map(({ line, quantity, amount }) => [
-      "nobody",
-      usedText({ [line]: quantity }),
-      "",
-      "",
-      "",
-      cents(amount),
-      share(amount),
-    ]),
-    ["the bill", "", "", "", "", cents(total), share(total)],
-  ];
-  const widths = headers.map((header, column) =>
-    Math.max(header.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const shown = [headers, ...rows].map((row) =>
-    row
-      .map((cell, column) =>
-        column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join("  ")
-      .trimEnd(),
-  );
-  return [
-    `In ${total.currency}, shown to the cent; exact in --json and --csv, where all lines sum to the bill.`,
-    ...shown,
-  ].join("\n");
-}
-
-function usedText(quantities: Readonly<Record<string, bigint>>): string {
-  return Object.entries(quantities)
-    .map(([line, quantity]) => `${quantityText(quantity)} ${line}`)
-    .join(", ");
-}
-
-/** Half away from zero: what is printed, and nothing is reckoned with it. */
-function cents({ nanos }: Money): string {
-  const sign = nanos < 0n ? "-" : "";
-  const rounded = ((nanos < 0n ? -nanos : nanos) + 5_000_000n) / 10_000_000n;
-  const whole = (rounded / 100n).toString().replaceAll(/\B(?=(\d{3})+$)/g, ",");
-  return `${sign}${whole}.${(rounded % 100n).toString().padStart(2, "0")}`;
-}
-
-function jsonOf({ lines, unattributed, others, total }: Statement) {
-  const quantities = (of: Readonly<Record<string, bigint>>) =>
-    Object.fromEntries(Object.entries(of).map(([line, quantity]) => [line, quantityText(quantity)]));
-  return {
-    currency: total.currency,
-    lines: lines.map(({ names, quantities: used, own, idle, shared, total: owed }) => ({
-      names,
-      used: quantities(used),
-      own: formatDecimal(own),
-      idle: formatDecimal(idle),
-      shared: formatDecimal(shared),
-      total: formatDecimal(owed),
-    })),
-    ...(others === undefined ? {} : { others: formatDecimal(others) }),
-    unattributed: unattributed.map(({ line, quantity, amount }) => ({
-      line,
-      quantity: quantityText(quantity),
-      amount: formatDecimal(amount),
-    })),
-    total: formatDecimal(total),
-  };
-}
-
-function csvOf({ lines, unattributed, others, total }: Statement): string {
-  const row = (cells: readonly string[]) => cells.join(",");
-  const owed = lines.map(({ names, own, idle, shared, total: sum }) =>
-    row([names.filter(Boolean).join("/"), ...[own, idle, shared, sum].map(formatDecimal)]),
-  );
-  const rest = others === undefined ? [] : [row(["all others", "", "", "", formatDecimal(others)])];
-  const nobody = unattributed.map(({ line, amount }) =>
-    row([`nobody: ${line}`, "", "", "", formatDecimal(amount)]),
-  );
-  return `${[`who,own,idle,shared,total ${total.currency}`, ...owed, ...rest, ...nobody].join("\n")}\n`;
+/** The calendar month, in UTC. */
+function periodOf(month: string): { readonly start: string; readonly end: string } {
+  const [year = 0, number = 0] = month.split("-").map(Number);
+  const next = number === 12 ? `${year + 1}-01` : `${year}-${String(number + 1).padStart(2, "0")}`;
+  return { start: `${month}-01T00:00:00Z`, end: `${next}-01T00:00:00Z` };
 }

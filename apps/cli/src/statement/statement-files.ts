@@ -1,0 +1,75 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createDuckDbEngine } from "@portolan/duckdb";
+import { csvText, type StatementDocument } from "@portolan/metering";
+import { nameOf } from "./statement-text.ts";
+
+const levelColumns = ["business_unit", "team", "use_case", "model", "environment"];
+const amountColumns = ["own", "quota", "idle", "shared", "total"] as const;
+
+/** All lines as rows, those of nobody and of others too: the column `total` sums to the bill. */
+export function statementCsv({ lines, unattributed, others, currency }: StatementDocument): string {
+  const row = (cells: readonly string[]) => cells;
+  const owed = lines.map((line) => row([nameOf(line), ...amountColumns.map((column) => line[column])]));
+  const rest = others === undefined ? [] : [row(["all others", "", "", "", "", others])];
+  const nobody = unattributed.map(({ line, amount }) => row([`nobody: ${line}`, "", "", "", "", amount]));
+  const blank = (cells: readonly string[]) => cells.map((cell) => (cell === "" ? null : cell));
+  return csvText({
+    columns: ["who", "own", "quota", "idle", "shared", `total ${currency}`],
+    rows: [...owed, ...rest, ...nobody].map(blank),
+  }).replaceAll("\r\n", "\n");
+}
+
+/** The same rows for programs: names in columns of their own, what was used as JSON, amounts as decimals of nine places. */
+export async function statementParquet(document: StatementDocument): Promise<Uint8Array> {
+  const workFolder = await mkdtemp(join(tmpdir(), "portolan-statement-"));
+  try {
+    const [source, out] = [join(workFolder, "rows.csv"), join(workFolder, "rows.parquet")];
+    await writeFile(source, rowsCsv(document));
+    const amounts = amountColumns.map((column) => `${column}::DECIMAL(38, 9) AS ${column}`).join(", ");
+    const sql = `COPY (SELECT * REPLACE (${amounts}) FROM read_csv('${source.replaceAll("'", "''")}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false)) TO '${out.replaceAll("'", "''")}' (FORMAT parquet)`;
+    await createDuckDbEngine({ threads: 1 }).run({
+      statements: [{ sql }],
+      readable: [],
+      workFolder,
+      timeoutMs: 60_000,
+    });
+    return await readFile(out);
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+function rowsCsv(document: StatementDocument): string {
+  const { lines, unattributed, others, month, mode, currency } = document;
+  const common = [month ?? null, mode, currency];
+  const noNames = levelColumns.map(() => null);
+  const rest = (kind: string, used: string | null, amount: string) => [
+    ...common,
+    kind,
+    ...noNames,
+    used,
+    null,
+    null,
+    null,
+    null,
+    amount,
+  ];
+  return csvText({
+    columns: ["month", "mode", "currency", "kind", ...levelColumns, "used", ...amountColumns],
+    rows: [
+      ...lines.map((line) => [
+        ...common,
+        "tenant",
+        ...levelColumns.map((_, at) => line.names[at] || null),
+        JSON.stringify(line.used),
+        ...amountColumns.map((column) => line[column]),
+      ]),
+      ...(others === undefined ? [] : [rest("others", null, others)]),
+      ...unattributed.map(({ line, quantity, amount }) =>
+        rest("nobody", JSON.stringify({ [line]: quantity }), amount),
+      ),
+    ],
+  });
+}

@@ -1,0 +1,297 @@
+import {
+  addMoney,
+  formatDecimal,
+  type Money,
+  money,
+  PortolanError,
+  subtractMoney,
+  zeroMoney,
+} from "@portolan/kernel";
+import { type Static, Type, Value } from "@portolan/typebox";
+import type { Allocation } from "../allocate-bill.ts";
+import type { MeteringErrorCode } from "../errors.ts";
+import { fileNotValid } from "../file-not-valid.ts";
+import { type TenantLevel, tenantLevels } from "../lines.ts";
+import { quantityText } from "../quantity.ts";
+import { rollUp, type StatementLine } from "../roll-up.ts";
+import type { UnitCost } from "./unit-costs.ts";
+
+const Amount = Type.String({ pattern: "^-?\\d+(\\.\\d{1,9})?$" });
+const Month = Type.String({ pattern: "^\\d{4}-(0[1-9]|1[0-2])$" });
+
+const Line = Type.Object({
+  names: Type.Array(Type.String()),
+  /** Of each metered line. */
+  used: Type.Record(Type.String(), Type.String()),
+  own: Amount,
+  quota: Amount,
+  idle: Amount,
+  shared: Amount,
+  total: Amount,
+  /** What a thousand inferences, or a run of training, came to. */
+  unitCosts: Type.Optional(
+    Type.Array(
+      Type.Object({
+        what: Type.String(),
+        count: Type.String(),
+        per: Type.String(),
+        cost: Amount,
+        of: Type.Enum(["activity", "all"]),
+      }),
+    ),
+  ),
+  /** Earlier months, the oldest first; a month in which it was not there is 0. */
+  trend: Type.Optional(Type.Array(Type.Object({ month: Month, total: Amount }))),
+});
+
+const PlanFigures = Type.Object({
+  useCase: Type.String(),
+  low: Amount,
+  expected: Amount,
+  high: Amount,
+  ceiling: Type.Optional(Amount),
+  actual: Amount,
+  /** Actual less expected. */
+  difference: Amount,
+  verdict: Type.Enum(["below", "as_planned", "above", "over_ceiling"]),
+});
+
+/** A statement as a document: what `portolan statement --json` prints, and what later statements read for their trend. Amounts are exact texts. */
+export const StatementDocument = Type.Object({
+  version: Type.Literal("portolan-statement/1"),
+  month: Type.Optional(Month),
+  /** Charged from a month on; until then it is only shown. */
+  mode: Type.Enum(["showback", "chargeback"]),
+  currency: Type.String(),
+  by: Type.Enum([...tenantLevels]),
+  lines: Type.Array(Line),
+  /** Of business units that are not shown. */
+  others: Type.Optional(Amount),
+  unattributed: Type.Array(Type.Object({ line: Type.String(), quantity: Type.String(), amount: Amount })),
+  plans: Type.Optional(Type.Array(PlanFigures)),
+  total: Amount,
+});
+export type StatementDocument = Static<typeof StatementDocument>;
+export type PlanFigures = Static<typeof PlanFigures>;
+
+export interface StatementQuestion {
+  readonly allocation: Allocation;
+  readonly level: TenantLevel;
+  readonly month?: string;
+  readonly mode: "showback" | "chargeback";
+  /** One business unit; all others are one amount. */
+  readonly only?: string;
+  readonly unitCosts?: ReadonlyMap<string, readonly UnitCost[]>;
+  readonly earlier?: readonly StatementDocument[];
+  readonly plans?: readonly PlannedCost[];
+}
+
+/** What a plan of a use case says for a month of production. */
+export interface PlannedCost {
+  readonly useCase: string;
+  readonly low: Money;
+  readonly expected: Money;
+  readonly high: Money;
+  readonly ceiling?: Money;
+}
+
+/**
+ * The statement of a month. Its lines, what others owe and what is unattributed sum to the bill; showing less reckons nothing anew. Pure.
+ *
+ * @throws PortolanError `metering.statement_not_comparable` for a business unit that is not there, or other statements or plans of another currency or level
+ */
+export function statementDocument(question: StatementQuestion): StatementDocument {
+  const { allocation, level, month, mode, only, earlier = [], plans = [] } = question;
+  const { total, unattributed } = allocation;
+  const all = rollUp(allocation, level);
+  const lines = only === undefined ? all : all.filter(({ names: [unit] }) => unit === only);
+  if (only !== undefined && lines.length === 0)
+    throw notComparable(
+      `no business unit ${JSON.stringify(only.slice(0, 60))} is on the statement`,
+      `It has ${[...new Set(all.map(({ names: [unit = ""] }) => unit))].join(", ")}.`,
+    );
+  const rest = all.filter((line) => !lines.includes(line));
+  const months = earlierMonths(earlier, question);
+  return {
+    version: "portolan-statement/1",
+    ...(month === undefined ? {} : { month }),
+    mode,
+    currency: total.currency,
+    by: level,
+    lines: lines.map((line) => lineDocument(line, question, months)),
+    ...(only === undefined ? {} : { others: formatDecimal(sumOf(rest, total.currency)) }),
+    unattributed: unattributed.map(({ line, quantity, amount }) => ({
+      line,
+      quantity: quantityText(quantity),
+      amount: formatDecimal(amount),
+    })),
+    ...(plans.length === 0 ? {} : { plans: plans.map((plan) => planFigures(plan, allocation)) }),
+    total: formatDecimal(total),
+  };
+}
+
+function lineDocument(
+  line: StatementLine,
+  { unitCosts }: StatementQuestion,
+  months: readonly EarlierMonth[],
+): StatementDocument["lines"][number] {
+  const { names, quantities, own, quota, idle, shared, total } = line;
+  const key = JSON.stringify(names);
+  const costs = unitCosts?.get(key) ?? [];
+  return {
+    names: [...names],
+    used: Object.fromEntries(
+      Object.entries(quantities).map(([name, quantity]) => [name, quantityText(quantity)]),
+    ),
+    own: formatDecimal(own),
+    quota: formatDecimal(quota),
+    idle: formatDecimal(idle),
+    shared: formatDecimal(shared),
+    total: formatDecimal(total),
+    ...(costs.length === 0
+      ? {}
+      : {
+          unitCosts: costs.map(({ what, count, per, cost, of }) => ({
+            what,
+            count: String(count),
+            per: String(per),
+            cost: formatDecimal(cost),
+            of,
+          })),
+        }),
+    ...(months.length === 0
+      ? {}
+      : { trend: months.map(({ month, totals }) => ({ month, total: totals.get(key) ?? "0" })) }),
+  };
+}
+
+function sumOf(lines: readonly StatementLine[], currency: string): Money {
+  return lines.reduce((sum, { total }) => addMoney(sum, total), zeroMoney(currency));
+}
+
+interface EarlierMonth {
+  readonly month: string;
+  readonly totals: ReadonlyMap<string, string>;
+}
+
+function earlierMonths(
+  earlier: readonly StatementDocument[],
+  { allocation, level, month }: StatementQuestion,
+): EarlierMonth[] {
+  const months = earlier.map((document): EarlierMonth => {
+    const { month: of, currency, by } = document;
+    if (of === undefined || month === undefined)
+      throw notComparable("a statement without a month has no place in a trend", "Make both with --month.");
+    if (of >= month)
+      throw notComparable(
+        `the statement of ${of} is not earlier than ${month}`,
+        "Name statements of earlier months.",
+      );
+    if (currency !== allocation.total.currency)
+      throw notComparable(
+        `the statement of ${of} is in ${currency}`,
+        `This one is in ${allocation.total.currency}.`,
+      );
+    if (by !== level)
+      throw notComparable(
+        `the statement of ${of} goes down to ${by}`,
+        `This one goes down to ${level}: make both with the same --by.`,
+      );
+    return {
+      month: of,
+      totals: new Map(document.lines.map((line) => [JSON.stringify(line.names), line.total])),
+    };
+  });
+  if (new Set(months.map((one) => one.month)).size < months.length)
+    throw notComparable("two earlier statements are of one month", "Name each month once.");
+  return months.toSorted((a, b) => (a.month < b.month ? -1 : 1));
+}
+
+function planFigures(plan: PlannedCost, { lines, total }: Allocation): PlanFigures {
+  const { useCase, low, expected, high, ceiling } = plan;
+  if (expected.currency !== total.currency)
+    throw notComparable(
+      `the plan of ${useCase} is in ${expected.currency}`,
+      `The bill is in ${total.currency}.`,
+    );
+  const actual = lines
+    .filter(({ tenant }) => tenant.useCase === useCase)
+    .reduce(
+      (sum, { own, quota, idle, shared }) => [own, quota, idle, shared].reduce(addMoney, sum),
+      zeroMoney(total.currency),
+    );
+  const isOver = ceiling !== undefined && ceiling.currency === total.currency && actual.nanos > ceiling.nanos;
+  const verdict = isOver
+    ? "over_ceiling"
+    : actual.nanos > high.nanos
+      ? "above"
+      : actual.nanos < low.nanos
+        ? "below"
+        : "as_planned";
+  return {
+    useCase,
+    low: formatDecimal(low),
+    expected: formatDecimal(expected),
+    high: formatDecimal(high),
+    ...(ceiling === undefined ? {} : { ceiling: formatDecimal(ceiling) }),
+    actual: formatDecimal(actual),
+    difference: formatDecimal(subtractMoney(actual, expected)),
+    verdict,
+  };
+}
+
+/** @throws PortolanError `metering.file_not_valid` for what is no statement of this form */
+export function readStatement(text: string, file: string): StatementDocument {
+  return parsed(
+    StatementDocument,
+    text,
+    file,
+    "Name what portolan statement --json printed.",
+  ) as StatementDocument;
+}
+
+const PlanTotals = Type.Object({
+  useCase: Type.String(),
+  production: Type.Object({
+    total: Type.Object({ low: Type.String(), expected: Type.String(), high: Type.String() }),
+  }),
+  budget: Type.Object({ ceiling: Type.String() }),
+});
+
+/** Reads what `portolan plan --json` printed: its month of production. @throws PortolanError `metering.file_not_valid` */
+export function readPlan(text: string, file: string): PlannedCost {
+  const mend = "Name what portolan plan --json printed of a use case that has figures for production.";
+  const { useCase, production, budget } = parsed(PlanTotals, text, file, mend) as Static<typeof PlanTotals>;
+  const of = (amount: string): Money => {
+    const [decimal = "", currency = ""] = amount.split(" ");
+    return money(decimal, currency);
+  };
+  const { low, expected, high } = production.total;
+  return { useCase, low: of(low), expected: of(expected), high: of(high), ceiling: of(budget.ceiling) };
+}
+
+function parsed(
+  schema: typeof StatementDocument | typeof PlanTotals,
+  text: string,
+  file: string,
+  mend: string,
+): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fileNotValid(file, [{ detail: "it is no JSON", at: { file } }], mend);
+  }
+  const [fault] = [...Value.Errors(schema, value)];
+  if (fault)
+    throw fileNotValid(
+      file,
+      [{ detail: `${fault.instancePath || "the file"} ${fault.message}`, at: { file } }],
+      mend,
+    );
+  return value;
+}
+
+function notComparable(detail: string, mend: string): PortolanError<MeteringErrorCode> {
+  return new PortolanError<MeteringErrorCode>("metering.statement_not_comparable", { detail, mend });
+}
