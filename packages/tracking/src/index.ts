@@ -7,6 +7,7 @@ import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export { findRunFile } from "./artifacts/artifacts.ts";
+export { trackedFileNames } from "./artifacts/file-names.ts";
 export {
   type Attempt,
   type AttemptDeps,
@@ -20,6 +21,7 @@ export { type ModelSource, readModelSource } from "./models/logged-models.ts";
 export { PointWriter } from "./point-writer.ts";
 export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
+export { loggedTexts } from "./search-texts.ts";
 export type { MlflowRouteDeps };
 
 export const trackingMigrations: MigrationSet = {

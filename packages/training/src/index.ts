@@ -22,6 +22,7 @@ export { findIsolation, type Isolation } from "./isolation.ts";
 export { normaliseLock } from "./lock-file.ts";
 export type { BaseModel, BaseModels, CharterGate, RemoteTracking, RunTracking } from "./ports.ts";
 export { type Python, type PythonMinor, pythonMinors } from "./python.ts";
+export { runObjectNames } from "./run-object-names.ts";
 export { findRun, microsTrained, runsUnderWay } from "./store.ts";
 export { lastLines, metricsOf, mostMetricsBytes } from "./trainer-output.ts";
 export { runProgram, runTrainer } from "./trainer-process.ts";
