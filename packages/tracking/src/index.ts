@@ -21,7 +21,7 @@ export { type ModelSource, readModelSource } from "./models/logged-models.ts";
 export { PointWriter } from "./point-writer.ts";
 export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
-export { loggedTexts } from "./search-texts.ts";
+export { loggedTexts } from "./texts-store.ts";
 export type { MlflowRouteDeps };
 
 export const trackingMigrations: MigrationSet = {
