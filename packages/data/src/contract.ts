@@ -17,6 +17,7 @@ export type {
   DirectPlace,
   ErasureScope,
   Finding,
+  ObjectNames,
   RowMatch,
   RowObject,
   RowPlace,

@@ -32,6 +32,7 @@ const placesOf = (all: DataDeps): EraseJobDeps => ({
   directPlaces: [eventPlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [],
+  names: [],
   inFlight: (sql, { organisationId, environments }) =>
     listOpenJobs(sql, { organisationId, environments, queues: ["features.follow_log"] }),
 });

@@ -52,6 +52,7 @@ beforeAll(async () => {
       directPlaces: [onlinePlace(all), refoldPlace(all)],
       models: { trainedOn: () => Promise.resolve([]) },
       searches: [],
+      names: [],
       inFlight: async () => [],
     }),
   ]);

@@ -33,6 +33,7 @@ const placesOf = (all: DataDeps & FeatureDeps): EraseJobDeps => ({
   directPlaces: [eventPlace(all), onlinePlace(all)],
   models: { trainedOn: () => Promise.resolve([]) },
   searches: [onlineSearch(all)],
+  names: [],
   inFlight: () => meanwhile(),
 });
 /** Jobs that are open when the order asks. */

@@ -8,6 +8,7 @@ import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export { findRunFile } from "./artifacts/artifacts.ts";
 export { createAddressSigner } from "./artifacts/signed-address.ts";
+export { trackedFileNames } from "./artifacts/file-names.ts";
 export {
   type Attempt,
   type AttemptDeps,
@@ -21,6 +22,7 @@ export { type ModelSource, readModelSource } from "./models/logged-models.ts";
 export { PointWriter } from "./point-writer.ts";
 export type { RecordRefusal, RunDirectory, RunOrigin, TrackedRun, UseCaseNames } from "./ports.ts";
 export { runOfToken } from "./run-token.ts";
+export { loggedTexts } from "./texts-store.ts";
 export type { MlflowRouteDeps };
 
 export const trackingMigrations: MigrationSet = {

@@ -20,6 +20,7 @@ export { type TrainingErrorCode, trainingErrors } from "./errors.ts";
 export { installEnvironmentOf } from "./install-environment.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
 export { normaliseLock } from "./lock-file.ts";
+export { runObjectNames } from "./names-store.ts";
 export type { BaseModel, BaseModels, CharterGate, RemoteTracking, RunTracking } from "./ports.ts";
 export { type Python, type PythonMinor, pythonMinors } from "./python.ts";
 export { findRun, microsTrained, runsUnderWay } from "./store.ts";

@@ -97,6 +97,12 @@ describe("a served value agrees with the offline path", () => {
     value: number | null,
     source: "online" | "stale" | "default",
     ...answers: readonly DerivedValues[]
+  ) => judgeStated(value, source, undefined, ...answers);
+  const judgeStated = (
+    value: number | null,
+    source: "online" | "stale" | "default",
+    status: "null" | "not_found" | "outside_max_age" | undefined,
+    ...answers: readonly DerivedValues[]
   ) => {
     const [served] = servedValues(record([[value, source]]), plan) as Exclude<
       ReturnType<typeof servedValues>,
@@ -104,7 +110,7 @@ describe("a served value agrees with the offline path", () => {
     >;
     const feature = served?.features[0];
     if (!served || !feature) throw new Error("nothing was served");
-    return judgeServed(served, feature, answers);
+    return judgeServed(served, { ...feature, ...(status === undefined ? {} : { status }) }, answers);
   };
 
   test("when it is the same number of the same event, and by nothing less", () => {
@@ -130,6 +136,24 @@ describe("a served value agrees with the offline path", () => {
     expect(judge(-1, "default", found(null))).toBeUndefined();
     expect(judge(-1, "default", found(7))).toBeDefined();
     expect(judge(-1, "default", expired)).toBeDefined();
+  });
+
+  test("when there was nothing for the very reason that the record states, of windows as of values (F25)", () => {
+    expect(judgeStated(-1, "default", "null", found(null))).toBeUndefined();
+    expect(judgeStated(-1, "default", "not_found", missing)).toBeUndefined();
+    // An entity without events has the windows of nothing: what is known to be null is not what is not known.
+    expect(judgeStated(-1, "default", "null", missing)).toMatchObject({
+      derived: [{ status: "not_found", value: null }],
+      served: { status: "null" },
+    });
+    expect(judgeStated(-1, "default", "not_found", found(null))).toBeDefined();
+    for (const status of ["null", "not_found"] as const) {
+      expect(judgeStated(-1, "default", status, found(7))).toBeDefined();
+      expect(judgeStated(-1, "default", status, expired)).toBeDefined();
+      expect(judgeStated(-1, "default", status, missing, found(null))).toBeUndefined();
+    }
+    expect(judgeStated(-1, "stale", "outside_max_age", expired)).toBeUndefined();
+    expect(judgeStated(-1, "stale", "outside_max_age", missing)).toBeDefined();
   });
 
   test("when it was too old, by the ttl, by the charter, or of a moment that online keeps nothing of", () => {

@@ -14,7 +14,7 @@ export interface Mismatch {
   readonly row: number;
   readonly key: readonly string[];
   readonly at: number;
-  readonly served: Pick<FeatureValue, "value" | "source" | "at">;
+  readonly served: Pick<FeatureValue, "value" | "source" | "at" | "status">;
   /** What could have been served: one answer, or more where values were going online at that very moment. */
   readonly derived: readonly {
     readonly status: string;
@@ -38,13 +38,18 @@ export function judgeServed(
     value: values[served.name] ?? null,
     ...(asOf === undefined ? {} : { asOf }),
   }));
-  const { value, source, at: servedAsOf } = served;
+  const { value, source, status: stated, at: servedAsOf } = served;
   return {
     prediction,
     row,
     key,
     at,
-    served: { value, source, ...(servedAsOf === undefined ? {} : { at: servedAsOf }) },
+    served: {
+      value,
+      source,
+      ...(servedAsOf === undefined ? {} : { at: servedAsOf }),
+      ...(stated === undefined ? {} : { status: stated }),
+    },
     derived,
   };
 }
@@ -57,7 +62,7 @@ function agrees(served: FeatureValue, answer: DerivedValues, at: number): boolea
     // A stand-in of the deployment: there was nothing to serve.
     case "default":
     case "missing":
-      return value === null && answer.status !== "outside_max_age";
+      return value === null && agreesOnNothing(served.status, answer);
     // Beyond the ttl; or within it and older than the charter allows, which its as-of shows to be the same value; or of a moment that
     // online keeps nothing of.
     case "stale":
@@ -69,4 +74,12 @@ function agrees(served: FeatureValue, answer: DerivedValues, at: number): boolea
     default:
       return true;
   }
+}
+
+/** Whether there was nothing for the reason that the record states: a known null of an entity that is known, or an entity that is not. */
+function agreesOnNothing(status: FeatureValue["status"], answer: DerivedValues): boolean {
+  if (status === "null") return answer.status === "found";
+  if (status === "not_found") return answer.status === "not_found";
+  // Nothing is stated where a stand-in takes the place of a value that is there, such as NaN.
+  return answer.status !== "outside_max_age";
 }

@@ -41,6 +41,8 @@ import {
 } from "@portolan/predictions";
 import { createByteRemoval, versionsTrainedOn } from "@portolan/registry";
 import { listScored, type ScoredObject, scoringQueue, withdrawScored } from "@portolan/scoring";
+import { loggedTexts, trackedFileNames } from "@portolan/tracking";
+import { runObjectNames } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 
 /** Jobs that make something of stored rows, which would bring a subject back once its rows are gone. */
@@ -92,7 +94,8 @@ export function wireErasure(
     },
     inFlight: (sql, { organisationId, environments }) =>
       listOpenJobs(sql, { organisationId, environments, queues: derivingQueues }),
-    searches: [payloadSearch(predictions), onlineSearch({ uow, online }), tableSearch(base)],
+    searches: [payloadSearch(predictions), onlineSearch({ uow, online }), tableSearch(base), runSearch(base)],
+    names: [{ named: trackedFileNames }, { named: runObjectNames }],
   };
   return {
     jobs: [eraseJob(deps)],
@@ -203,6 +206,20 @@ function payloadSearch(predictions: PredictionsDeps): TextSearch {
       const what = `${predictionIds.join(", ")}${hits > predictionIds.length ? ", …" : ""}`;
       return { looked, found: hits === 0 ? [] : [{ what, hits }] };
     },
+  };
+}
+
+/** What was logged to runs beside files: their tables belong to a run, and by it to an organisation. */
+function runSearch({ work }: Foundation): TextSearch {
+  return {
+    name: "records of runs",
+    search: (call, { organisationId, environments, subject }) =>
+      work.read(call, async (sql) => {
+        const { runs, found } = await loggedTexts(sql, { organisationId, environments, part: subject });
+        const hits = found.filter(({ text }) => hasWord(text, subject));
+        const byWhat = [...Map.groupBy(hits, ({ what }) => what)];
+        return { looked: runs, found: byWhat.map(([what, same]) => ({ what, hits: same.length })) };
+      }),
   };
 }
 

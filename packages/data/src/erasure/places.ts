@@ -122,6 +122,16 @@ export interface TrainedModels {
   trainedOn(sql: Sql, organisationId: string, trainingSetIds: readonly string[]): Promise<TrainedModel[]>;
 }
 
+/** What people call stored bytes, such as a file of a run. Implemented by who stores them under names. */
+export interface ObjectNames {
+  /** Names of those of the bytes that have some, within the organisation. */
+  named(
+    sql: Sql,
+    organisationId: string,
+    digests: readonly Digest[],
+  ): Promise<readonly { readonly digest: string; readonly name: string }[]>;
+}
+
 /** Looks for a text in whatever is kept, however it came there. */
 export interface TextSearch {
   /** As the report names it. */

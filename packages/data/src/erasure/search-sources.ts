@@ -31,7 +31,7 @@ export async function findSources<T extends RowObject>(
     if (await reader.objects.has(digest)) there.add(digest);
   const named = isTooShort(subject)
     ? new Map<Digest, number>()
-    : await searchObjects(reader, [...there], subject, { columns: "texts" });
+    : (await searchObjects(reader, [...there], subject, { columns: "texts" })).hits;
   const left = sources.filter(({ digest }) => there.has(digest) && !named.has(digest));
   const told = await tellByColumns(reader, subject, left);
   return {

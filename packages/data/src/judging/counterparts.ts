@@ -27,9 +27,9 @@ export function counterpartStatements(
   });
 }
 
-/** The type does not matter where there is no value. */
+/** Of a type that no value has to be read as: it is the side without values that is converted. */
 function noKeys(columns: readonly string[]): string {
-  return `select ${columns.map((_, position) => `null::integer as _k${position}`).join(", ")} where false`;
+  return `select ${columns.map((_, position) => `null::varchar as _k${position}`).join(", ")} where false`;
 }
 
 function distinctKeys(columns: readonly string[], path: string): string {
