@@ -1,5 +1,7 @@
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
+export { type Architecture, planArchitecture } from "./placement/architecture.ts";
+export { choosePipeline, pipelineThresholds } from "./placement/pipeline.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";
