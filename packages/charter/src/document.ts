@@ -16,6 +16,7 @@ import {
   PercentText,
   RateText,
   TokenRateText,
+  YearlyMoneyText,
 } from "./unit-texts.ts";
 
 /** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
@@ -189,6 +190,26 @@ const NonNegotiables = Type.Object(
         "Once a month's money is spent: people are told (absent), or no training run and no scoring begins until the next month. What serves is never stopped for money.",
       ),
     ),
+    exposure: Type.Optional(
+      Type.Object(
+        {
+          records: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 10_000_000_000,
+              description: "Records of people that are held.",
+            }),
+          ),
+          yearlyRevenue: Type.Optional(
+            YearlyMoneyText("Revenue worldwide, of which some regulations fine a share."),
+          ),
+        },
+        {
+          ...closed,
+          description: "What fines are reckoned from; the plan shows them beside the cost of the controls.",
+        },
+      ),
+    ),
   },
   { ...closed, description: "What would end the project if it were violated." },
 );
@@ -264,8 +285,25 @@ const Retraining = Type.Object(
   { ...closed, description: "When the model is trained again. Absent: never by itself." },
 );
 
+/** What a use case runs; each is placed for itself. */
+export const workloadKinds = [
+  "training",
+  "fine_tuning",
+  "low_latency_inference",
+  "batch_inference",
+  "retrieval",
+] as const;
+
 const Workload = Type.Object(
   {
+    kinds: Type.Optional(
+      Type.Array(Type.Enum([...workloadKinds]), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          "What the use case runs. Absent: training where there is a trainer, inference by the latency class, retrieval where there are feature views.",
+      }),
+    ),
     averageThroughput: Type.Optional(
       RateText("Load on an average day; the plan prices this, not the ceiling."),
     ),

@@ -28,4 +28,4 @@ export {
   type SigningStatement,
   verifyCharterSignature,
 } from "./signing-statement.ts";
-export { type CharterTerms, type RateLimit, termsOf, workloadOf } from "./terms.ts";
+export { type CharterTerms, exposureOf, type RateLimit, termsOf, workloadOf } from "./terms.ts";

@@ -176,6 +176,17 @@ export function workloadOf(document: CharterDocument) {
   };
 }
 
+/** What fines are reckoned from; absent where the charter is silent. */
+export function exposureOf(document: CharterDocument): {
+  readonly records?: number;
+  readonly yearlyRevenue?: Money;
+} {
+  const { records, yearlyRevenue } = document.nonNegotiables.exposure ?? {};
+  if (yearlyRevenue === undefined) return records === undefined ? {} : { records };
+  const [amount = "", currency = ""] = yearlyRevenue.replace(/\/year$/, "").split(/\s+/);
+  return { ...(records === undefined ? {} : { records }), yearlyRevenue: money(amount, currency) };
+}
+
 const agesByRisk: Readonly<Record<CharterDocument["riskTolerance"]["level"], SnapshotAgeBound>> = {
   low: { maximumMs: parseDurationMs("24h"), beyond: "refuse" },
   medium: { maximumMs: parseDurationMs("72h"), beyond: "refuse" },

@@ -9,6 +9,7 @@ const ratePattern = "^\\d+(\\.\\d+)?\\s*(rps|rpm|rph)$";
 const tokenRatePattern = "^\\d+(\\.\\d+)?\\s*(tps|tpm|tph)$";
 const bytesPattern = "^\\d+(\\.\\d+)?\\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$";
 const monthlyMoneyPattern = "^\\d+(\\.\\d{1,9})?\\s+[A-Z]{3}/month$";
+const yearlyMoneyPattern = "^\\d+(\\.\\d{1,9})?\\s+[A-Z]{3}/year$";
 const percentPattern = "^\\d{1,3}(\\.\\d+)?%$";
 
 export function DurationText(description: string): TString {
@@ -26,6 +27,9 @@ export function ByteSizeText(description: string): TString {
 export function MonthlyMoneyText(description: string): TString {
   return Type.String({ pattern: monthlyMoneyPattern, description, examples: ["2000 USD/month"] });
 }
+export function YearlyMoneyText(description: string): TString {
+  return Type.String({ pattern: yearlyMoneyPattern, description, examples: ["500000000 EUR/year"] });
+}
 export function PercentText(description: string): TString {
   return Type.String({ pattern: percentPattern, description, examples: ["99.9%"] });
 }
@@ -37,6 +41,7 @@ export const unitMends: Readonly<Record<string, string>> = {
   [tokenRatePattern]: "Write a number and tps, tpm or tph (tokens a second, minute or hour), e.g. 60000 tpm.",
   [bytesPattern]: "Write a number and a unit, e.g. 12 MB or 2 GiB.",
   [monthlyMoneyPattern]: "Write an amount, an ISO 4217 currency and /month, e.g. 2000 USD/month.",
+  [yearlyMoneyPattern]: "Write an amount, an ISO 4217 currency and /year, e.g. 500000000 EUR/year.",
   [percentPattern]: "Write a percentage, e.g. 99.9%.",
 };
 

@@ -53,6 +53,8 @@ export interface CostQuestion {
   readonly inference: Placement;
   readonly tier: Tier;
   readonly book: PriceBook;
+  /** Prices of sellers that training may use too; absent: those of `book`. */
+  readonly trainingBook?: PriceBook;
   readonly currency: Currency;
   readonly now: EpochMicros;
 }
@@ -123,7 +125,8 @@ function line(
   },
 ): CostLine {
   const { products, ...shown } = part;
-  const { currency, now, book } = question;
+  const { currency, now } = question;
+  const book = part.category === "training" ? (question.trainingBook ?? question.book) : question.book;
   const price = choosePrice(book, { resource, placement, currency, now, ...(products ? { products } : {}) });
   return { ...shown, price, cost: costOf(price.price, part.quantity) };
 }

@@ -1,8 +1,10 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf, workloadOf } from "@portolan/charter/policy";
-import { type Placement, placements } from "./price-book.ts";
+import { providerElimination } from "./placement/provider-elimination.ts";
+import { type Placement, type PriceBook, type PricedResource, placements } from "./price-book.ts";
 
-export type PlannedWorkload = "training" | "inference";
+/** `inference` is what answers while somebody waits. */
+export type PlannedWorkload = "training" | "inference" | "fine_tuning" | "batch_inference" | "retrieval";
 
 export interface PlacementCandidate {
   readonly placement: Placement;
@@ -19,13 +21,35 @@ export interface PlacementChoice {
 }
 
 /** Defaults of the articles: round trips to a cloud take 20 to 30 ms, sensors of a line give terabytes a day. */
-export const placementThresholds = { cloudFromP99Ms: 51, edgeFromDailyBytes: 1e12 } as const;
+export const placementThresholds = {
+  cloudFromP99Ms: 51,
+  edgeFromDailyBytes: 1e12,
+  /** From here own machines pay for themselves in 12 to 18 months, say the articles. */
+  ownFromDailyRequests: 1e6,
+} as const;
 
-/** Where each workload may run: what every line of the charter eliminates, and what is taken of the rest. Pure. */
-export function choosePlacement(document: CharterDocument, workload: PlannedWorkload): PlacementChoice {
+/** Prices that cloud machines must have, with what the workload runs on. */
+export interface PlacementPrices {
+  readonly book: PriceBook;
+  readonly resource: PricedResource;
+}
+
+/**
+ * Where each workload may run: what every line of the charter eliminates, and what is taken of the rest. Pure.
+ *
+ * @param prices absent: sellers of cloud machines are not looked at
+ */
+export function choosePlacement(
+  document: CharterDocument,
+  workload: PlannedWorkload,
+  prices?: PlacementPrices,
+): PlacementChoice {
   const candidates = placements.map((placement) => ({
     placement,
-    eliminatedBy: eliminations(document, workload, placement),
+    eliminatedBy: [
+      ...eliminations(document, workload, placement),
+      ...(placement === "cloud" && prices ? providerElimination(document, workload, prices) : []),
+    ],
   }));
   const left = candidates
     .filter((candidate) => candidate.eliminatedBy.length === 0)
@@ -34,7 +58,15 @@ export function choosePlacement(document: CharterDocument, workload: PlannedWork
   const chosen = order.find((placement) => left.includes(placement));
   return chosen === undefined
     ? { workload, candidates, because: "the charter excludes every place" }
-    : { workload, candidates, chosen, because };
+    : { workload, candidates, chosen, because: because + exclusionText(order, chosen) };
+}
+
+/** A preference that the charter excludes is said to be one: what is left was not preferred. */
+function exclusionText(order: readonly Placement[], chosen: Placement): string {
+  const before = order.slice(0, order.indexOf(chosen));
+  return before.length === 0
+    ? ""
+    : `; ${before.join(" and ")} would come first, and the charter excludes ${before.length === 1 ? "it" : "them"}`;
 }
 
 type Elimination = PlacementCandidate["eliminatedBy"][number];
@@ -62,10 +94,25 @@ function eliminations(
   if (placement === "cloud" && !owners && document.riskTolerance.dataSovereignty === "strict") {
     add("/riskTolerance/dataSovereignty", "sovereignty is strict");
   }
-  if (workload === "inference") found.push(...inferenceEliminations(document, placement));
-  if (workload === "training" && placement === "edge")
+  if (workload === "inference" || workload === "retrieval")
+    found.push(...inferenceEliminations(document, placement));
+  if (isTraining(workload) && placement === "edge")
     add("/model/trainer", "training does not run beside the machine");
+  if (workload === "batch_inference") found.push(...batchEliminations(document, placement));
   return found;
+}
+
+function isTraining(workload: PlannedWorkload): boolean {
+  return workload === "training" || workload === "fine_tuning";
+}
+
+function batchEliminations(document: CharterDocument, placement: Placement): Elimination[] {
+  if (placement === "edge")
+    return [{ pointer: "/workload", reason: "it reads what many machines send, in one place" }];
+  const isTooMuch = (workloadOf(document).dailyDataBytes ?? 0) >= placementThresholds.edgeFromDailyBytes;
+  return placement === "cloud" && isTooMuch
+    ? [{ pointer: "/workload/dailyDataVolume", reason: "so much data cannot be sent away" }]
+    : [];
 }
 
 function inferenceEliminations(document: CharterDocument, placement: Placement): Elimination[] {
@@ -96,13 +143,18 @@ function inferenceEliminations(document: CharterDocument, placement: Placement):
 
 function preference(document: CharterDocument, workload: PlannedWorkload): [Placement[], string] {
   const { buildOrBuy } = document.riskTolerance;
-  if (workload === "inference" && workloadOf(document).disconnected)
+  const { disconnected, averageRequestsPerSecond } = workloadOf(document);
+  if ((workload === "inference" || workload === "retrieval") && disconnected)
     return [["edge"], "it answers without a network"];
-  if (workload === "training" && buildOrBuy !== "build") {
+  if (isTraining(workload) && buildOrBuy !== "build") {
     return [["cloud", "on_prem", "local"], "training comes in bursts, which are rented"];
   }
   if (buildOrBuy === "buy")
     return [["cloud", "on_prem", "local", "edge"], "the team buys rather than builds"];
+  const daily = (averageRequestsPerSecond ?? 0) * 86_400;
+  if (buildOrBuy === "either" && daily >= placementThresholds.ownFromDailyRequests) {
+    return [["on_prem", "local", "cloud", "edge"], "a million requests a day and more pay for own machines"];
+  }
   if (buildOrBuy === "either")
     return [["cloud", "on_prem", "local", "edge"], "nothing speaks against renting"];
   return [["local", "on_prem", "cloud", "edge"], "the team builds on its own machines"];

@@ -5,9 +5,12 @@ import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
-import { choosePlacement, type PlacementChoice } from "./placement-choice.ts";
+import { type Architecture, planArchitecture } from "./placement/architecture.ts";
+import type { PlacementChoice } from "./placement-choice.ts";
 import type { PriceBook } from "./price-book.ts";
 import { planCurrency } from "./price-choice.ts";
+import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
+import { regionWarnings } from "./prices/region-warnings.ts";
 import type { Cost } from "./range.ts";
 import { chooseTier, type TierChoice } from "./tier.ts";
 
@@ -16,6 +19,7 @@ export interface CharterPlan {
   readonly useCase: string;
   readonly pricedAt: EpochMicros;
   readonly placement: { readonly training: PlacementChoice; readonly inference: PlacementChoice };
+  readonly architecture: Architecture;
   /** Absent, as the costs are, when the charter excludes every place. */
   readonly tier?: TierChoice;
   readonly production?: CostBreakdown;
@@ -46,13 +50,14 @@ export interface PlanOptions {
 export function planCharter(document: CharterDocument, book: PriceBook, options: PlanOptions): CharterPlan {
   const measured = options.measurements ?? {};
   const assumptions = assumptionsOf(document, measured);
-  const training = choosePlacement(document, "training");
-  const inference = choosePlacement(document, "inference");
+  const architecture = planArchitecture(document, book, measured);
+  const { training, inference } = architecture.choices;
   const ceiling = termsOf(document).costCeilingPerMonth;
   const common = {
     useCase: document.useCase.name,
     pricedAt: options.now,
     placement: { training, inference },
+    architecture,
     assumptions: Object.values(assumptions) as Assumption[],
   };
   const gaps = findGaps(document, assumptions, options.facts ?? {}, options.lines);
@@ -72,7 +77,8 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     training: training.chosen,
     inference: inference.chosen,
     tier: tier.tier,
-    book,
+    book: eligibleBook(book, needsOf(document, "inference")),
+    trainingBook: eligibleBook(book, needsOf(document, "training")),
     currency: planCurrency(book, ceiling.currency),
     now: options.now,
   };
@@ -87,7 +93,12 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     budget,
     gaps: [...budgetGap(budget), ...gaps],
-    warnings: [...new Set([...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []))],
+    warnings: [
+      ...new Set([
+        ...[...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []),
+        ...regionWarnings(document, book, production.lines),
+      ]),
+    ],
   };
 }
 

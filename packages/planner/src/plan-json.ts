@@ -1,6 +1,7 @@
 import { formatMoney } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { CostBreakdown, CostLine } from "./costs.ts";
+import { ArchitectureDocument, architectureJson } from "./placement/architecture-json.ts";
 import { type CharterPlan, pricedOn } from "./plan-charter.ts";
 import { type Cost, mapRange } from "./range.ts";
 
@@ -36,6 +37,7 @@ export const PlanDocument = Type.Object({
   useCase: Type.String(),
   pricedOn: Type.String({ description: "Day for which prices were taken" }),
   placement: Type.Object({ training: Choice, inference: Choice }),
+  architecture: Type.Optional(ArchitectureDocument),
   tier: Type.Optional(
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
@@ -74,6 +76,7 @@ export function planJson(plan: CharterPlan): PlanDocument {
     useCase: plan.useCase,
     pricedOn: pricedOn(plan),
     placement: JSON.parse(JSON.stringify(plan.placement)) as PlanDocument["placement"],
+    architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
     ...(production ? { production: breakdown(production) } : {}),
     ...(poc ? { poc: breakdown(poc) } : {}),

@@ -2,6 +2,10 @@ export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./com
 export { cpuCostPerThousand } from "./cpu-price.ts";
 export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";
 export { ownOrRent } from "./ownership/own-or-rent.ts";
+
+export { type Architecture, planArchitecture } from "./placement/architecture.ts";
+export { choosePipeline, pipelineThresholds } from "./placement/pipeline.ts";
+
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";

@@ -1,3 +1,4 @@
+import { regulations } from "@portolan/charter/contract";
 import {
   addMicros,
   type Currency,
@@ -133,11 +134,33 @@ export const ProviderService = Type.Object(
 );
 export type ProviderService = Static<typeof ProviderService>;
 
+/**
+ * What a regulation may fine: so much for each record, or a share of the yearly revenue worldwide or an amount, whichever is more. `atMost`
+ * bounds it for a year.
+ */
+export const FineRule = Type.Object(
+  {
+    id: Type.String({ pattern: "^[a-z0-9-]{3,80}$" }),
+    regulation: Type.Enum([...regulations]),
+    perRecord: Type.Optional(Amount),
+    shareOfRevenue: Type.Optional(Amount),
+    amount: Type.Optional(Amount),
+    atMost: Type.Optional(Amount),
+    currency: CurrencyCode,
+    asOf: Day,
+    source: Type.String({ minLength: 3, maxLength: 300 }),
+    confidence: Type.Enum(["own", "law", "claim"]),
+  },
+  closed,
+);
+export type FineRule = Static<typeof FineRule>;
+
 export const PriceFile = Type.Object(
   {
     records: Type.Array(PriceRecord, { maxItems: 10_000 }),
     exchange: Type.Optional(Type.Array(ExchangeRate, { maxItems: 200 })),
     services: Type.Optional(Type.Array(ProviderService, { maxItems: 500 })),
+    fines: Type.Optional(Type.Array(FineRule, { maxItems: 200 })),
   },
   closed,
 );
@@ -147,6 +170,7 @@ export interface PriceBook {
   readonly records: readonly PriceRecord[];
   readonly exchange: readonly ExchangeRate[];
   readonly services?: readonly ProviderService[];
+  readonly fines?: readonly FineRule[];
 }
 
 /** Ten thousand records fit; the core schema keeps 2026-05-01 a text. */
@@ -167,18 +191,25 @@ export function parsePriceFile(text: string, file: string): PriceBook {
       file,
       faults.map((fault) => located(fault, lines, file)),
     );
-  const { records, exchange, services } = value as PriceFile;
-  return { records, exchange: exchange ?? [], ...(services ? { services } : {}) };
+  const { records, exchange, services, fines } = value as PriceFile;
+  return {
+    records,
+    exchange: exchange ?? [],
+    ...(services ? { services } : {}),
+    ...(fines ? { fines } : {}),
+  };
 }
 
 /** One book of several files; a later file's record or service wins over one of the same id. */
 export function mergePriceBooks(books: readonly PriceBook[]): PriceBook {
   const records = new Map(books.flatMap((book) => book.records).map((record) => [record.id, record]));
   const services = new Map(books.flatMap((book) => book.services ?? []).map((one) => [one.id, one]));
+  const fines = new Map(books.flatMap((book) => book.fines ?? []).map((one) => [one.id, one]));
   return {
     records: [...records.values()],
     exchange: books.flatMap((book) => book.exchange),
     services: [...services.values()],
+    fines: [...fines.values()],
   };
 }
 

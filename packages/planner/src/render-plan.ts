@@ -1,4 +1,5 @@
 import { type Money, money } from "@portolan/kernel";
+import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
 
 /** A plan as text for a terminal, 100 columns wide at most where its words allow. Cents are rounded half to even here only. */
@@ -7,6 +8,7 @@ export function renderPlan(plan: PlanDocument): string {
     `Plan for ${plan.useCase}, prices of ${plan.pricedOn}`,
     "",
     ...placementLines(plan),
+    ...architectureLines(plan.architecture, controlCost(plan)),
     "",
     ...costLines(plan),
     "",
@@ -38,6 +40,11 @@ function placementLines(plan: PlanDocument): string[] {
   return plan.tier
     ? [...lines, `${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`]
     : lines;
+}
+
+function controlCost({ production }: PlanDocument): string | undefined {
+  const line = production?.lines.find(({ category }) => category === "compliance");
+  return line && toCents(line.cost.expected);
 }
 
 function costLines(plan: PlanDocument): string[] {

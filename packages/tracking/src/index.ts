@@ -7,8 +7,8 @@ import { serverRoutes } from "./routes/mlflow-server.ts";
 import { trackedDataRoutes } from "./routes/tracked-data.ts";
 
 export { findRunFile } from "./artifacts/artifacts.ts";
-export { createAddressSigner } from "./artifacts/signed-address.ts";
 export { trackedFileNames } from "./artifacts/file-names.ts";
+export { createAddressSigner } from "./artifacts/signed-address.ts";
 export {
   type Attempt,
   type AttemptDeps,

@@ -25,6 +25,7 @@ import { connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 import { readProject, readText } from "../project-files.ts";
+import { badUsage } from "../read-input.ts";
 import { existingFile, writeNew } from "../write-new.ts";
 
 export function registerProjectCommands(program: Command, contextOf: ContextOf): void {
@@ -40,6 +41,7 @@ function registerInit(program: Command, contextOf: ContextOf): void {
       "Start a use case from a template: a charter.yaml with the comments that explain its choices",
     )
     .option("--template <name>", `one of: ${templateNames.join(", ")}`, "churn")
+    .option("--preset <name>", `a charter of an industry's constraints instead: ${presetNames.join(", ")}`)
     .option("--trainer <name>", `also a training folder, one of: ${trainerNames.join(", ")}`)
     .option("--force", "overwrite files that exist")
     .addHelpText(
@@ -49,10 +51,29 @@ function registerInit(program: Command, contextOf: ContextOf): void {
     .action(
       async (
         folder: string | undefined,
-        options: { template: string; trainer?: string; force?: boolean },
+        options: { template: string; preset?: string; trainer?: string; force?: boolean },
         command: Command,
       ) => {
         const context = contextOf(command);
+        if (options.preset !== undefined) {
+          if (options.trainer !== undefined || command.getOptionValueSource("template") === "cli")
+            throw badUsage(
+              "--preset is a charter alone",
+              "Leave --template and --trainer out, or leave --preset out.",
+            );
+          const preset = requirePreset(options.preset);
+          const target = resolve(context.cwd, folder ?? ".");
+          await mkdir(target, { recursive: true });
+          const { text } = await readText(
+            join(context.root, "examples/architectures", preset, "charter.yaml"),
+          );
+          const path = await writeNew(join(target, "charter.yaml"), text, options.force === true);
+          context.output.result(
+            { preset, written: [path] },
+            `wrote ${relative(context.cwd, path)}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
+          );
+          return;
+        }
         const template = parseTemplateName(options.template);
         if (!template) {
           throw new PortolanError<CliErrorCode>("cli.bad_usage", {
@@ -78,6 +99,15 @@ function registerInit(program: Command, contextOf: ContextOf): void {
         );
       },
     );
+}
+
+/** Charters in `examples/architectures`: constraints of an industry, from which the plan derives its architecture. */
+const presetNames = ["financial-services", "healthcare", "manufacturing"] as const;
+
+function requirePreset(name: string): (typeof presetNames)[number] {
+  const found = presetNames.find((known) => known === name);
+  if (found) return found;
+  throw badUsage(`there is no preset "${name.slice(0, 60)}"`, `Use one of: ${presetNames.join(", ")}.`);
 }
 
 /** Folders of `examples/` whose files belong to a template: those of one table share a trainer. */

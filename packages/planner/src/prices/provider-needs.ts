@@ -1,6 +1,6 @@
 import type { CharterDocument, Regulation } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
-import type { Certification, PriceBook, PriceRecord } from "../price-book.ts";
+import type { Certification, PriceBook, PricedResource, PriceRecord } from "../price-book.ts";
 
 /** What somebody else's machines must bring before a use case may run on them. */
 export interface ProviderNeeds {
@@ -71,6 +71,20 @@ export function lackingOf(book: PriceBook, record: PriceRecord, needs: ProviderN
     : missing;
 }
 
+/** What is bought from whoever holds the data; people, power and room are not. */
+const holdsData: readonly PricedResource[] = [
+  "cpu_core_hour",
+  "memory_gib_hour",
+  "gpu_hour",
+  "storage_gb_month",
+  "nvme_gb_month",
+  "hdd_gb_month",
+  "object_gb_month",
+  "egress_gb",
+  "zone_egress_gb",
+  "region_egress_gb",
+];
+
 /**
  * The book without the cloud prices that lack what is needed. Their other placements stay: there the machines are one's own. Pure.
  */
@@ -79,6 +93,7 @@ export function eligibleBook(book: PriceBook, needs: ProviderNeeds): PriceBook {
     // Who states what he pays himself has chosen his seller.
     if (record.confidence === "own" && record.service === undefined && record.certifications === undefined)
       return [record];
+    if (!holdsData.includes(record.resource)) return [record];
     if (!record.placements.includes("cloud") || lackingOf(book, record, needs).length === 0) return [record];
     const placements = record.placements.filter((placement) => placement !== "cloud");
     return placements.length === 0 ? [] : [{ ...record, placements }];
