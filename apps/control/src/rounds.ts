@@ -8,6 +8,7 @@ import type { ErasureWiring } from "./wiring/erasure.ts";
 import type { Foundation } from "./wiring/foundation.ts";
 import type { IdentityWiring } from "./wiring/identity.ts";
 import type { LineageWiring } from "./wiring/lineage.ts";
+import type { MeteringWiring } from "./wiring/metering.ts";
 import type { PipelineWiring } from "./wiring/pipelines.ts";
 import type { RetrainingWiring } from "./wiring/retraining.ts";
 import type { ServingWiring } from "./wiring/serving.ts";
@@ -23,6 +24,7 @@ export interface RoundWiring {
   readonly retraining: RetrainingWiring;
   readonly pipelines: PipelineWiring;
   readonly erasure: ErasureWiring;
+  readonly metering: MeteringWiring;
 }
 
 const refreshEveryMs = 2000;
@@ -40,6 +42,8 @@ const retrainEveryMs = 60_000;
 const retainEveryMs = 3_600_000;
 /** Processors and networks are looked at by the second; a row is kept by the minute. */
 const sampleEveryMs = 1000;
+/** Usage of control's own is read by people, and by budgets every five minutes. */
+const meterEveryMs = 60_000;
 /** How often removals of bytes that were cut off are finished. */
 const finishEveryMs = 60_000;
 
@@ -62,6 +66,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     repeating(steerEveryMs, pipelines.steer, log, "pipelines.look_failed"),
     repeating(steerEveryMs, pipelines.startDue, log, "pipelines.schedule_failed"),
     repeating(retrainEveryMs, retraining.watch, log, "retraining.watch_failed"),
+    repeating(meterEveryMs, () => wiring.metering.meter(), log, "metering.round_failed"),
     repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
     repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
   ];

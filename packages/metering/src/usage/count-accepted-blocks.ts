@@ -83,6 +83,6 @@ function recordOf(one: BlockUsage, place: TenantPlace): PlacedRecord {
 }
 
 /** Nothing is lost because somebody is not in the directory: it stands under the id alone. */
-function goneUseCase(useCaseId: string): TenantPlace {
+export function goneUseCase(useCaseId: string): TenantPlace {
   return { businessUnitId: "", businessUnit: "", teamId: "", team: "", useCaseId, useCase: useCaseId };
 }
