@@ -378,18 +378,6 @@ describe.skipIf(python === undefined)("training runs", () => {
     expect(await start("namespaces")).toMatchObject({ state: "waiting" });
   });
 
-  test("where the month's money is spent no run is taken on, whatever else it lacks", async () => {
-    const start = (requireBudget: (call: unknown, useCaseId: string) => Promise<void>) => {
-      const charters = { requireInForce: () => Promise.resolve({ regulated: false }), requireBudget };
-      return startTrainingRun({ ...deps, charters }, f.call, { ...request, useCaseId: "uc_1" });
-    };
-    // The set is another use case's.
-    await expect(start(async () => {})).rejects.toMatchObject({ code: "training.training_set_missing" });
-    const spent = (_call: unknown, useCaseId: string) =>
-      Promise.reject(new PortolanError("metering.budget_exhausted", { detail: useCaseId }));
-    await expect(start(spent)).rejects.toMatchObject({ code: "metering.budget_exhausted", detail: "uc_1" });
-  });
-
   test("a run whose charter has come to keep the data elsewhere since it was asked for does not begin to train", async () => {
     asksUntilMoved = 1;
     try {
