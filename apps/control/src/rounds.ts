@@ -9,6 +9,7 @@ import type { ErasureWiring } from "./wiring/erasure.ts";
 import type { Foundation } from "./wiring/foundation.ts";
 import type { IdentityWiring } from "./wiring/identity.ts";
 import type { LineageWiring } from "./wiring/lineage.ts";
+import type { MeteringWiring } from "./wiring/metering.ts";
 import type { PipelineWiring } from "./wiring/pipelines.ts";
 import type { RetrainingWiring } from "./wiring/retraining.ts";
 import type { ServingWiring } from "./wiring/serving.ts";
@@ -25,6 +26,7 @@ export interface RoundWiring {
   readonly pipelines: PipelineWiring;
   readonly erasure: ErasureWiring;
   readonly advice: AdviceDeps;
+  readonly metering: MeteringWiring;
 }
 
 const refreshEveryMs = 2000;
@@ -44,6 +46,8 @@ const retainEveryMs = 3_600_000;
 const sampleEveryMs = 1000;
 /** Advice rests on days of counts. */
 const adviseEveryMs = 3_600_000;
+/** Usage of control's own is read by people, and by budgets every five minutes. */
+const meterEveryMs = 60_000;
 /** How often removals of bytes that were cut off are finished. */
 const finishEveryMs = 60_000;
 
@@ -66,6 +70,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     repeating(steerEveryMs, pipelines.steer, log, "pipelines.look_failed"),
     repeating(steerEveryMs, pipelines.startDue, log, "pipelines.schedule_failed"),
     repeating(retrainEveryMs, retraining.watch, log, "retraining.watch_failed"),
+    repeating(meterEveryMs, () => wiring.metering.meter(), log, "metering.round_failed"),
     repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
     repeating(adviseEveryMs, () => followAdvice(wiring), log, "advice.following.failed"),
     repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),

@@ -54,6 +54,7 @@ export {
 export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
+export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
 export { parsePeriod } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
 export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
@@ -66,6 +67,7 @@ export type MeteringDeps = UsageRouteDeps & BudgetRouteDeps;
 export const meteringMigrations: MigrationSet = {
   package: "metering",
   directory: new URL("../migrations/", import.meta.url),
+  // Views of others are read, and nothing here is made of them.
   after: [],
 };
 

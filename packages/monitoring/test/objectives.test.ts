@@ -6,6 +6,7 @@ import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@p
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listAlerts } from "../src/alerts/alert-store.ts";
 import { forgetCounts, type WatchedObjectives, watchObjectives } from "../src/alerts/watch-objectives.ts";
+import { type SpendingFact, watchSpending } from "../src/alerts/watch-spending.ts";
 import { monitoringMigrations } from "../src/index.ts";
 import { countBlockRequests } from "../src/objectives/count-blocks.ts";
 import { objectivesOf } from "../src/objectives/objective.ts";
@@ -125,4 +126,27 @@ test("what has no charter any more, or was forgotten, burns nothing; a fault of 
   await forgetCounts(deps(), control());
   expect((await status()).requests).toBe(0);
   expect(await round()).toEqual({ opened: 0, resolved: 0 });
+});
+
+test("what is spent opens one alert in the ledger's words, told as production's, and ends when it holds no more", async () => {
+  let facts: readonly SpendingFact[] = [50, 80].map((percent) => ({
+    useCaseId: "uc_1",
+    who: "fraud",
+    what: `2026-11/${percent}`,
+    summary: `fraud: ${percent} % are spent`,
+    evidence: { percent },
+  }));
+  const spending = { facts: async () => facts };
+  const watch = () => watchSpending({ work: db.uow, clock, spending }, control());
+  expect(await watch()).toEqual({ opened: 2, resolved: 0 });
+  expect(await watch()).toEqual({ opened: 0, resolved: 0 });
+  const told = await db.uow.read(control(), (sql) =>
+    listAlerts(sql, { organisationId: testOrganisation, state: "open", kind: "budget" }, 100),
+  );
+  expect(told.map(({ environment, endpoint, useCaseId }) => [environment, endpoint, useCaseId])).toEqual([
+    ["production", "fraud", "uc_1"],
+    ["production", "fraud", "uc_1"],
+  ]);
+  facts = facts.slice(1);
+  expect(await watch()).toEqual({ opened: 0, resolved: 1 });
 });

@@ -2,12 +2,14 @@ import { type CharterDeps, inForceCharter, listInForce } from "@portolan/charter
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
 import type { DirectoryLookups } from "@portolan/identity";
+import { messageOf, newId, systemActor } from "@portolan/kernel";
 import {
   type BudgetDeps,
   type BudgetTerms,
   judgeBudgets,
   judgeWeeks,
   type MeteringDeps,
+  meterOwn,
   spendingFindings,
   type Tenants,
 } from "@portolan/metering";
@@ -20,6 +22,8 @@ export interface MeteringWiring {
   readonly metering: MeteringDeps;
   /** What people are told of money and usage. */
   readonly spending: Spending;
+  /** One round over every organisation: what control itself did since the last one. */
+  meter(): Promise<void>;
 }
 
 /** What was used, by whom, and whether budgets last. */
@@ -36,6 +40,19 @@ export function wireMetering(
         const [money, weeks] = [await judgeBudgets(budgets, call), await judgeWeeks(budgets, call)];
         return spendingFindings(money, weeks);
       },
+    },
+    meter: async () => {
+      const deps = { work: base.work, clock: base.clock, tenants: tenantsOf(directory) };
+      for (const organisationId of await directory.organisations()) {
+        const call = {
+          actor: systemActor("control", organisationId),
+          requestId: newId("request", base.clock.now()),
+        };
+        // One organisation's trouble is not the others'.
+        await meterOwn(deps, call).catch((error: unknown) => {
+          base.log.error({ organisationId, error: messageOf(error) }, "metering.round_failed");
+        });
+      }
     },
   };
 }

@@ -44,16 +44,12 @@ export async function countAcceptedBlocks(
     }
     if (counted.length === 0) continue;
     await deps.work.write(call, async (tx) => {
-      for (const { block, records } of counted) {
-        if (!(await markBlock(tx.sql, organisationId, block))) continue;
-        await addUsage(tx.sql, organisationId, records, tx.now);
-        await noteLate(
-          tx.sql,
-          organisationId,
-          records.map(({ period }) => period),
-          tx.now,
-        );
-      }
+      const fresh: PlacedRecord[] = [];
+      for (const { block, records } of counted)
+        if (await markBlock(tx.sql, organisationId, block)) fresh.push(...records);
+      const periods = fresh.map(({ period }) => period);
+      await addUsage(tx.sql, organisationId, summed(fresh), tx.now);
+      await noteLate(tx.sql, organisationId, periods, tx.now);
     });
   }
 }
@@ -61,6 +57,16 @@ export async function countAcceptedBlocks(
 /** Forgets what blocks added, so that all of the log can be counted anew by `countAcceptedBlocks`. */
 export async function dropBlockUsage({ work }: CountDeps, call: CallContext): Promise<void> {
   await work.write(call, (tx) => forgetBlocks(tx.sql, call.actor.organisationId, predictionsSource));
+}
+
+/** One record of each meter and hour, in one order: whoever adds others at the same time locks rows in the same one. */
+function summed(records: readonly PlacedRecord[]): PlacedRecord[] {
+  const sums = new Map<string, PlacedRecord>();
+  for (const record of records) {
+    const before = sums.get(record.id);
+    sums.set(record.id, before ? { ...before, quantity: before.quantity + record.quantity } : record);
+  }
+  return [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
 }
 
 function recordOf(one: BlockUsage, place: TenantPlace): PlacedRecord {
@@ -83,6 +89,6 @@ function recordOf(one: BlockUsage, place: TenantPlace): PlacedRecord {
 }
 
 /** Nothing is lost because somebody is not in the directory: it stands under the id alone. */
-function goneUseCase(useCaseId: string): TenantPlace {
+export function goneUseCase(useCaseId: string): TenantPlace {
   return { businessUnitId: "", businessUnit: "", teamId: "", team: "", useCaseId, useCase: useCaseId };
 }

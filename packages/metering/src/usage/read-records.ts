@@ -11,7 +11,7 @@ import {
 import type { MeteringErrorCode } from "../errors.ts";
 import { boundsOf, type Period } from "./period.ts";
 import { countedAs, parseCounted } from "./resources.ts";
-import { type UsageRecord, type UsageTenant, usageTenantKey } from "./usage-record.ts";
+import { type UsageRecord, type UsageTenant, usageLevels } from "./usage-record.ts";
 
 /**
  * Records of a CSV file with a header. Columns `business_unit,team,resource,quantity`, and where they are there `use_case,model,environment,id,meter,start,end`.
@@ -52,7 +52,7 @@ function recordOf(row: CsvRow, source: string, period: Period | undefined): Usag
     );
   const stretch = stretchOf(row, period);
   if (!stretch || quantity === undefined) return undefined;
-  const meter = row.text("meter") || usageTenantKey(tenant);
+  const meter = row.text("meter") || usageLevels.map((level) => encodeURIComponent(tenant[level])).join("/");
   const id = row.text("id") || idOf([tenant, resource, meter, stretch.start, stretch.end]);
   return { source, id, meter, tenant, resource, quantity, ...stretch };
 }

@@ -43,8 +43,8 @@ export function countedAs(resource: string): Counted {
  * A decimal or a fraction of the unit that bills are in, as a whole number of smallest units; `undefined` where it is not one, or no whole number. Pure.
  */
 export function parseCounted(text: string, { perUnit }: Counted): bigint | undefined {
-  const [, whole, fraction = ""] = /^(\d{1,18})(?:\.(\d{1,9}))?$/.exec(text) ?? [];
-  const [, over, under = "0"] = /^(\d{1,18})\/(\d{1,9})$/.exec(text) ?? [];
+  const [, whole, fraction = ""] = /^(\d{1,36})(?:\.(\d{1,9}))?$/.exec(text) ?? [];
+  const [, over, under = "0"] = /^(\d{1,36})\/(\d{1,18})$/.exec(text) ?? [];
   const numerator = whole === undefined ? over : whole + fraction;
   const denominator = whole === undefined ? BigInt(under) : 10n ** BigInt(fraction.length);
   if (numerator === undefined || denominator === 0n) return undefined;

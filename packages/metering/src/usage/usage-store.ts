@@ -208,10 +208,15 @@ export async function listUsagePlaces(
   const { rows } =
     await sql<UsagePlace>`select distinct environment, business_unit_id as "businessUnitId", team_id as "teamId",
     use_case_id as "useCaseId" from metering.usage
-    where organisation_id = ${organisationId} and started_at >= ${start} and started_at < ${end}`.execute(
+    where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint`.execute(
       session,
     );
   return rows;
+}
+
+/** Each record lies in one month: whatever touches a stretch is of its months. */
+function inPeriods(start: number, end: number) {
+  return sql`period between ${periodOf(start)} and ${periodOf(end - 1)}`;
 }
 
 export interface UsageSum extends UsagePlace {
@@ -239,7 +244,7 @@ export async function sumUsage(
   >`select environment, business_unit_id as "businessUnitId",
     team_id as "teamId", use_case_id as "useCaseId", business_unit as "businessUnit", team, use_case as "useCase", model, resource,
     sum(quantity)::text as quantity, ${step}::int as step from metering.usage
-    where organisation_id = ${organisationId} and started_at >= ${start}::bigint and started_at < ${end}::bigint
+    where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 11`.execute(session);
   return rows
     .map((row) => ({ ...row, quantity: BigInt(row.quantity), step: Number(row.step) }))
@@ -308,7 +313,7 @@ export async function usageStretches(
   const { rows } = await sql<
     Omit<UsageStretch, "quantity"> & { quantity: string }
   >`with cut as (select *, started_at / ${day} = greatest(started_at, ended_at - 1) / ${day} as is_in_day
-      from metering.usage where organisation_id = ${organisationId} and started_at < ${end}::bigint and greatest(ended_at, started_at + 1) > ${start}::bigint)
+      from metering.usage where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at < ${end}::bigint and greatest(ended_at, started_at + 1) > ${start}::bigint)
     select environment, business_unit_id as "businessUnitId", team_id as "teamId", use_case_id as "useCaseId", business_unit as "businessUnit", team, resource,
       sum(quantity)::text as quantity,
       case when is_in_day then started_at / ${day} * ${day} else started_at end as start,

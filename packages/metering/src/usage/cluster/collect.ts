@@ -47,7 +47,12 @@ export async function collectFromOpenCost(order: CollectOrder): Promise<UsageRec
   const { start, end } = wholeHours(order);
   const url = below(order.url, "allocation/compute");
   const window = `${start / 1e6},${end / 1e6}`;
-  url.search = new URLSearchParams({ window, step: "1h", aggregate: "namespace,pod,container" }).toString();
+  url.search = new URLSearchParams({
+    window,
+    step: "1h",
+    aggregate: "namespace,pod,container",
+    includeAggregatedMetadata: "true",
+  }).toString();
   return openCostUsage(await askJson(url, order.rules), order.source);
 }
 
