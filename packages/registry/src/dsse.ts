@@ -1,5 +1,6 @@
-import { createHash, createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { type EpochMicros, keyCounts, type SigningKey } from "@portolan/kernel";
+import { verifyChain } from "./certificate-chain.ts";
 
 /**
  * In-toto statements in DSSE envelopes, in the Sigstore bundles that OpenSSF Model Signing v1.0 prescribes. The signature of a
@@ -35,9 +36,23 @@ export function statementOf(payload: Uint8Array): Statement {
 
 /** The bundle file from a statement and its DER-encoded ECDSA signature. */
 export function signedBundle(statement: Statement, signature: Uint8Array, key: SigningKey): Uint8Array {
+  return bundleOf(statement, signature, { publicKey: { hint: keyHint(key.publicKeyPem) } });
+}
+
+/** The same by a key that certificates vouch for. @param chain DER, that of the signer first */
+export function certifiedBundle(
+  statement: Statement,
+  signature: Uint8Array,
+  chain: readonly Uint8Array[],
+): Uint8Array {
+  const certificates = chain.map((der) => ({ rawBytes: Buffer.from(der).toString("base64") }));
+  return bundleOf(statement, signature, { x509CertificateChain: { certificates } });
+}
+
+function bundleOf(statement: Statement, signature: Uint8Array, material: object): Uint8Array {
   const bundle = {
     mediaType: bundleMediaType,
-    verificationMaterial: { publicKey: { hint: keyHint(key.publicKeyPem) }, tlogEntries: [] },
+    verificationMaterial: { ...material, tlogEntries: [] },
     dsseEnvelope: {
       payload: Buffer.from(statement.payload).toString("base64"),
       payloadType,
@@ -56,12 +71,15 @@ export interface ReadStatement {
 }
 
 export type OpenedBundle =
+  /** `keyId`: of a key that is trusted, or who signed by what certificate. */
   | { readonly kind: "valid"; readonly keyId: string; readonly statement: ReadStatement }
   | { readonly kind: "invalid"; readonly reason: string };
 
 export interface Trust {
   /** Keys that this verifier trusts; those of purpose `model` count. */
   readonly keys: readonly SigningKey[];
+  /** PEM of authorities whose certificates count; absent: none do. */
+  readonly authorities?: readonly string[];
   /** When the signature was made, as the registry says; else the lives of the keys are not judged, e.g. of one in a file. */
   readonly signedAt: EpochMicros | "not judged";
 }
@@ -73,13 +91,9 @@ export interface Trust {
 export function openBundle(bundle: Uint8Array, trust: Trust): OpenedBundle {
   const envelope = readEnvelope(bundle);
   if (typeof envelope === "string") return invalid(envelope);
-  const key = trust.keys.find(
-    (candidate) => candidate.purpose === "model" && keyHint(candidate.publicKeyPem) === envelope.hint,
-  );
-  if (!key) return invalid("it is signed by a key that is not trusted here");
-  if (trust.signedAt !== "not judged" && !keyCounts(key, trust.signedAt))
-    return invalid("its key was retired or revoked when it signed");
-  const publicKey = createPublicKey(key.publicKeyPem);
+  const signer = signerOf(envelope.material, trust);
+  if (signer.kind === "invalid") return signer;
+  const { publicKey } = signer;
   const hash = hashOfCurve[publicKey.asymmetricKeyDetails?.namedCurve ?? ""];
   if (publicKey.asymmetricKeyType !== "ec" || hash === undefined)
     return invalid("its key is not an ECDSA key on P-256, P-384 or P-521");
@@ -88,12 +102,30 @@ export function openBundle(bundle: Uint8Array, trust: Trust): OpenedBundle {
   }
   const statement = readStatement(envelope.payload);
   return statement
-    ? { kind: "valid", keyId: key.id, statement }
+    ? { kind: "valid", keyId: signer.signer, statement }
     : invalid("the statement is of another kind");
 }
 
+type Signer =
+  | { readonly kind: "valid"; readonly publicKey: KeyObject; readonly signer: string }
+  | { readonly kind: "invalid"; readonly reason: string };
+
+function signerOf(material: Envelope["material"], trust: Trust): Signer {
+  if ("chain" in material)
+    return trust.authorities
+      ? verifyChain(material.chain, trust.authorities, trust.signedAt)
+      : { kind: "invalid", reason: "it is signed by a certificate, and no authority is trusted here" };
+  const key = trust.keys.find(
+    (candidate) => candidate.purpose === "model" && keyHint(candidate.publicKeyPem) === material.hint,
+  );
+  if (!key) return { kind: "invalid", reason: "it is signed by a key that is not trusted here" };
+  if (trust.signedAt !== "not judged" && !keyCounts(key, trust.signedAt))
+    return { kind: "invalid", reason: "its key was retired or revoked when it signed" };
+  return { kind: "valid", publicKey: createPublicKey(key.publicKeyPem), signer: key.id };
+}
+
 interface Envelope {
-  readonly hint: string;
+  readonly material: { readonly hint: string } | { readonly chain: readonly Uint8Array[] };
   readonly payload: Buffer;
   readonly signature: Buffer;
 }
@@ -103,21 +135,33 @@ function readEnvelope(bundle: Uint8Array): Envelope | string {
   const root = asRecord(parseJson(bundle));
   const dsse = asRecord(root?.["dsseEnvelope"]);
   const verification = asRecord(root?.["verificationMaterial"]);
-  const material = asRecord(verification?.["publicKey"]);
+  const material = readMaterial(verification);
   const signatures = dsse?.["signatures"];
   const signature =
     Array.isArray(signatures) && signatures.length === 1 ? asRecord(signatures[0])?.["sig"] : undefined;
   if (root?.["mediaType"] !== bundleMediaType || dsse?.["payloadType"] !== payloadType)
     return "it is not a model signing bundle";
-  if (typeof material?.["hint"] !== "string") return "the bundle names no public key";
+  if (material === undefined) return "the bundle names no public key";
   if (!Array.isArray(verification?.["tlogEntries"])) return "the bundle has no list of log entries";
   if (typeof dsse["payload"] !== "string" || typeof signature !== "string")
     return "the bundle carries no single signature";
   return {
-    hint: material["hint"],
+    material,
     payload: Buffer.from(dsse["payload"], "base64"),
     signature: Buffer.from(signature, "base64"),
   };
+}
+
+/** One public key, or one chain of certificates; both would leave open who signed. */
+function readMaterial(verification: Record<string, unknown> | undefined): Envelope["material"] | undefined {
+  const hint = asRecord(verification?.["publicKey"])?.["hint"];
+  const listed = asRecord(verification?.["x509CertificateChain"])?.["certificates"];
+  if (typeof hint === "string") return listed === undefined ? { hint } : undefined;
+  if (!Array.isArray(listed)) return undefined;
+  const chain = listed.map((one) => asRecord(one)?.["rawBytes"]);
+  return chain.every((one) => typeof one === "string")
+    ? { chain: chain.map((one) => Buffer.from(one, "base64")) }
+    : undefined;
 }
 
 /** @returns `undefined` for JSON that is no in-toto statement of version 1 */

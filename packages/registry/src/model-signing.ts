@@ -59,6 +59,8 @@ export interface BundleExpectation {
   readonly signedAt: EpochMicros | "not judged";
   /** Keys of purpose `model` that this verifier trusts. */
   readonly keys: readonly SigningKey[];
+  /** PEM of authorities whose certificates count beside the keys; absent: none do. */
+  readonly authorities?: readonly string[];
 }
 
 /**

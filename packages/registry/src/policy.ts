@@ -1,4 +1,12 @@
-export { type OpenedBundle, openBundle, type Statement, signedBundle, type Trust } from "./dsse.ts";
+export { pemBlocks } from "./certificate-chain.ts";
+export {
+  certifiedBundle,
+  type OpenedBundle,
+  openBundle,
+  type Statement,
+  signedBundle,
+  type Trust,
+} from "./dsse.ts";
 export {
   type BundleExpectation,
   type BundleVerdict,

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { asEpochMicros, type SigningKey } from "@portolan/kernel";
 import { modelStatement, type SignedFile, signedBundle, verifyModelBundle } from "@portolan/registry/policy";
+import { type MadeCertificate, makeCertificate } from "@portolan/testkit/certificate";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { runPortolan } from "../../../apps/cli/test/product.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
 import { runCommand } from "../../../tools/run-command.ts";
 
@@ -101,6 +103,83 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
     const bundle = await readFile(join(model, "model.sig"));
     const keys = [{ ...key, publicKeyPem }];
     expect(verifyModelBundle(bundle, { files, signedAt, keys })).toMatchObject({ kind: "valid" });
+  });
+
+  const root = makeCertificate({ subject: "root", authority: {}, keyUsage: 0x04 });
+  const between = makeCertificate({ subject: "between", issuer: root, authority: {}, keyUsage: 0x04 });
+
+  /** The file, key, chain and authority on disk. */
+  async function certified(leaf: MadeCertificate): Promise<(name: string) => string> {
+    await write("model.onnx", "the bytes of a model");
+    const path = (name: string) => join(folder, name);
+    await writeFile(path("leaf.key"), leaf.privateKey.export({ type: "pkcs8", format: "pem" }));
+    await writeFile(path("leaf.pem"), leaf.pem);
+    await writeFile(path("between.pem"), between.pem);
+    await writeFile(path("chain.pem"), leaf.pem + between.pem);
+    await writeFile(path("root.pem"), root.pem);
+    await writeFile(path("foreign.pem"), makeCertificate({ subject: "root", authority: {} }).pem);
+    return path;
+  }
+  const byCertificate = (authority: string) => {
+    const signature = ["--signature", join(model, "model.sig")];
+    return program("verify", "certificate", model, ...signature, "--certificate_chain", authority);
+  };
+  const portolan = (...args: string[]) => runPortolan(["model", ...args], { PATH: process.env["PATH"] });
+  const weVerify = (authority: string) =>
+    portolan(
+      ...["verify", "arrivals", "1", "--attestations", model, "--authorities", authority],
+      ...["--file", join(model, "model.onnx")],
+    );
+
+  test.each(["P-256", "P-384", "P-521"] as const)(
+    "accepts what we sign by certificate on %s, from its authority alone and for the bytes that were signed",
+    async (namedCurve) => {
+      const leaf = makeCertificate({ subject: "models@acme", issuer: between, keyUsage: 0x80, namedCurve });
+      const path = await certified(leaf);
+      const given = ["--key", path("leaf.key"), "--chain", path("chain.pem")];
+      const file = join(model, "model.onnx");
+      const signed = await portolan("certify", "arrivals", file, ...given, "--out", join(model, "model.sig"));
+      expect([signed.code, signed.err]).toEqual([0, ""]);
+      expect(await byCertificate(path("root.pem"))).toMatchObject({ exitCode: 0 });
+      expect((await byCertificate(path("foreign.pem"))).exitCode).not.toBe(0);
+      const verified = await weVerify(path("root.pem"));
+      expect([verified.code, verified.out]).toEqual([0, expect.stringContaining("CN=models@acme")]);
+      await write("model.onnx", "the bytes of a modeL");
+      expect((await byCertificate(path("root.pem"))).exitCode).not.toBe(0);
+    },
+  );
+
+  test("signs by certificate what verifies here, from its authority alone", async () => {
+    const path = await certified(makeCertificate({ subject: "them", issuer: between, codeSigning: true }));
+    const signed = await program(
+      ...["sign", "certificate", model, "--signature", join(model, "model.sig")],
+      ...["--private_key", path("leaf.key"), "--signing_certificate", path("leaf.pem")],
+      ...["--certificate_chain", path("between.pem")],
+    );
+    expect([signed.exitCode, signed.exitCode === 0 ? "" : signed.output]).toEqual([0, ""]);
+    expect(await byCertificate(path("root.pem"))).toMatchObject({ exitCode: 0 });
+    expect(await weVerify(path("root.pem"))).toMatchObject({ code: 0 });
+    const foreign = await weVerify(path("foreign.pem"));
+    expect([foreign.code, foreign.out]).toEqual([1, expect.stringContaining("leads back to no authority")]);
+  });
+
+  test("and we refuse keys that are not the certificate's, and certificates that may not sign", async () => {
+    const path = await certified(makeCertificate({ subject: "no use", issuer: between, keyUsage: 0x20 }));
+    const file = join(model, "model.onnx");
+    const certify = (key: string) =>
+      portolan(
+        "certify",
+        "arrivals",
+        file,
+        "--key",
+        key,
+        "--chain",
+        path("chain.pem"),
+        "--out",
+        path("no.sig"),
+      );
+    expect((await certify(path("leaf.key"))).err).toContain("its certificate is not for signing");
+    expect((await certify(path("key.pem"))).err).toContain("is not the key of the first certificate");
   });
 
   test("signs a folder whose bundle verifies here, and no longer once a byte is another", async () => {

@@ -11,7 +11,7 @@ import {
   type SigningKey,
 } from "@portolan/kernel";
 import type { AttestationView, ModelVersion } from "@portolan/registry/contract";
-import { missingEvidence, type Release } from "@portolan/registry/policy";
+import { missingEvidence, pemBlocks, type Release } from "@portolan/registry/policy";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -27,6 +27,7 @@ interface VerifyOptions {
   readonly file?: string;
   readonly attestations?: string;
   readonly publicKey?: readonly string[];
+  readonly authorities?: readonly string[];
   readonly for?: string;
   readonly organisation?: string;
 }
@@ -43,6 +44,10 @@ export function registerVerify(model: Command, contextOf: ContextOf): void {
       "evidence as `model attestations --out` wrote it; with --file and --public-key no server is asked",
     )
     .option("--public-key <files...>", "PEM files of the keys to trust, with --attestations")
+    .option(
+      "--authorities <files...>",
+      "PEM files of authorities whose certificates are to be trusted, with --attestations",
+    )
     .option("--for <environment>", "demand what shows that it may be there: provenance, promotion, gates")
     .option(
       "--organisation <id>",
@@ -63,7 +68,9 @@ Examples:
       const within = (path: string) => resolve(context.cwd, path);
       const file = options.file === undefined ? undefined : within(options.file);
       const evidence =
-        options.attestations === undefined && options.publicKey === undefined
+        options.attestations === undefined &&
+        options.publicKey === undefined &&
+        options.authorities === undefined
           ? await fetchEvidence(await connect(context), name, version, file)
           : await readEvidence(name, number, file, options, within);
       const { organisationId } = evidence;
@@ -137,13 +144,13 @@ async function readEvidence(
   name: string,
   version: number,
   file: string | undefined,
-  { attestations, publicKey, organisation, for: environment }: VerifyOptions,
+  { attestations, publicKey = [], authorities = [], organisation, for: environment }: VerifyOptions,
   within: (path: string) => string,
 ): Promise<Evidence> {
-  if (file === undefined || attestations === undefined || publicKey === undefined)
+  if (file === undefined || attestations === undefined || publicKey.length + authorities.length === 0)
     throw badUsage(
       "without a server the file, its evidence and the keys to trust are needed",
-      "Give --file, --attestations and --public-key together.",
+      "Give --file, --attestations, and --public-key or --authorities, together.",
     );
   if (environment !== undefined && organisation === undefined)
     throw badUsage(
@@ -164,9 +171,19 @@ async function readEvidence(
     version,
     files: [signedFileOf(await readFile(file))],
     keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
+    authorities: await Promise.all(authorities.map((path) => readAuthorities(within(path)))),
     signature: { bundle: await readFile(join(folder, signatureFileName)), signedAt: "not judged" },
     attestations: read,
   };
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  const text = await readFile(path, "utf8");
+  if (pemBlocks(text).length > 0) return text;
+  throw new PortolanError<CliErrorCode>("cli.bad_file", {
+    detail: `${path} holds no certificate`,
+    mend: "Give the PEM file of an authority.",
+  });
 }
 
 async function readKey(path: string): Promise<SigningKey> {

@@ -14,6 +14,7 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerExplainable } from "./explain.ts";
 import { registerAttestations } from "./model-attestations.ts";
+import { registerCertify } from "./model-certify.ts";
 import { registerCompare } from "./model-compare.ts";
 import { registerDiff } from "./model-diff.ts";
 import { registerDocuments } from "./model-documents.ts";
@@ -30,7 +31,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   const model = program
     .command("model")
     .description(
-      "Model versions and the runs that made them: import, register-upstream, list, train, run, evaluate, compare, profile, explainable, quantize, promote, diff, reproduce, bom, card, attestations, verify",
+      "Model versions and the runs that made them: import, register-upstream, list, train, run, evaluate, compare, profile, explainable, quantize, promote, diff, reproduce, bom, card, attestations, certify, verify",
     )
     .addHelpText("after", "\nExample:\n  portolan model list churn");
   registerList(model, contextOf);
@@ -49,6 +50,7 @@ export function registerModelCommands(program: Command, contextOf: ContextOf): v
   registerReproduce(model, contextOf);
   registerDocuments(model, contextOf);
   registerAttestations(model, contextOf);
+  registerCertify(model, contextOf);
   registerVerify(model, contextOf);
 }
 

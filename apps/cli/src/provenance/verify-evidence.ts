@@ -26,6 +26,8 @@ export interface Evidence {
   /** The files as they are now. */
   readonly files: readonly SignedFile[];
   readonly keys: readonly SigningKey[];
+  /** PEM of authorities whose certificates count, too; absent: none do. */
+  readonly authorities?: readonly string[];
   readonly signature: SignedBundle;
   readonly attestations: readonly (SignedBundle & { readonly about: string })[];
 }
@@ -47,11 +49,12 @@ export type VersionVerdict =
 
 /** Whether the signature and every statement hold for the files. Pure: nobody is asked. */
 export function verifyEvidence(evidence: Evidence): VersionVerdict {
-  const { name, files, keys, signature, attestations } = evidence;
+  const { name, files, keys, authorities, signature, attestations } = evidence;
+  const trust = { keys, ...(authorities ? { authorities } : {}) };
   const lines: AttestationLine[] = [];
   const statements: VerifiedStatement[] = [];
   for (const { about, bundle, signedAt } of attestations) {
-    const verdict = verifyAttestation(bundle, { name, files }, { keys, signedAt });
+    const verdict = verifyAttestation(bundle, { name, files }, { ...trust, signedAt });
     if (verdict.kind === "invalid") lines.push({ about, ...verdict });
     else if (isOfOther(verdict, evidence))
       lines.push({ about, kind: "invalid", reason: "it is about another version of the same bytes" });
@@ -62,7 +65,7 @@ export function verifyEvidence(evidence: Evidence): VersionVerdict {
     }
   }
   const { bundle, signedAt } = signature;
-  const model = verifyModelBundle(bundle, { files, keys, signedAt });
+  const model = verifyModelBundle(bundle, { files, ...trust, signedAt });
   const checked = { files, attestations: lines, statements };
   if (model.kind === "invalid") return { ...checked, ...model };
   const broken = lines.find((line) => line.kind === "invalid");
