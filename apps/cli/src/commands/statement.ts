@@ -149,7 +149,7 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
   requireCoherent(options);
   const read = (file: string) => readInput(context, file);
   const paper = readBill(await read(options.bill), options.bill);
-  const { usage, bill } = await usageAndBill(options, paper, read);
+  const { usage, bill, stranded } = await usageAndBill(options, paper, read);
   const quotas =
     options.quotas === undefined ? undefined : readUsageLines(await read(options.quotas), options.quotas);
   const order: AllocationOrder = {
@@ -170,6 +170,7 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
     ...(options.month === undefined ? {} : { month: options.month }),
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, level) }),
+    ...(stranded === undefined ? {} : { stranded }),
     earlier: await Promise.all(options.earlier.map(async (file) => readStatement(await read(file), file))),
     plans: await Promise.all(options.plan.map(async (file) => readPlan(await read(file), file))),
   });
@@ -212,7 +213,7 @@ async function usageAndBill(
   options: StatementOptions,
   bill: Bill,
   read: (file: string) => Promise<string>,
-): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill }> {
+): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill; readonly stranded?: bigint }> {
   const named = options.usage === undefined ? [] : readUsageLines(await read(options.usage), options.usage);
   const payers =
     options.payers === undefined
@@ -227,7 +228,11 @@ async function usageAndBill(
     options.leases,
     cardLine,
   );
-  return { usage: paidBy([...named, ...found.usage], payers), bill: withCards(bill, found.capacity) };
+  return {
+    usage: paidBy([...named, ...found.usage], payers),
+    bill: withCards(bill, found.capacity),
+    stranded: found.stranded,
+  };
 }
 
 function withCards(bill: Bill, capacity: bigint): Bill {
