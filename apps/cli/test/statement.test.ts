@@ -85,17 +85,22 @@ test("a month: charged to business units, with unit costs, a trend, a page, a ta
   const { code, out, err } = await statement(
     ...files,
     ...by,
-    ...[
-      "--month",
-      "2026-12",
-      "--earlier",
-      "november.json",
-      "--counts",
-      "counts.csv",
-      "--quotas",
-      "quotas.csv",
-    ],
-    ...["--html", "s.html", "--focus", "s.focus.csv", "--format", "parquet", "--out", "s.parquet"],
+    "--month",
+    "2026-12",
+    "--earlier",
+    "november.json",
+    "--counts",
+    "counts.csv",
+    "--quotas",
+    "quotas.csv",
+    "--html",
+    "s.html",
+    "--focus",
+    "s.focus.csv",
+    "--format",
+    "parquet",
+    "--out",
+    "s.parquet",
   );
   expect([code, err]).toEqual([0, ""]);
   expect(out).toContain("Chargeback of 2026-12: charged to the business units.");
@@ -110,6 +115,26 @@ test("a month: charged to business units, with unit costs, a trend, a page, a ta
   const [header = "", ...rows] = readFileSync(join(folder, "s.focus.csv"), "utf8").trim().split("\r\n");
   expect(header.split(",").slice(0, 2)).toEqual(["AvailabilityZone", "BilledCost"]);
   expect(rows.reduce((sum, row) => sum + Number(row.split(",")[1]), 0)).toBeCloseTo(139_600, 6);
+});
+
+test("cards and leases are usage: what is stranded on a cut card is said", async () => {
+  const hour = "2026-11-01T00:00:00Z,2026-11-01T01:00:00Z";
+  writeFileSync(join(folder, "cards.csv"), `card,model,start,end\nc1,H100-80GB,${hour}\n`);
+  writeFileSync(
+    join(folder, "leases.csv"),
+    `business_unit,team,card,share,start,end\na,x,c1,3g.40gb,${hour}\nb,y,c1,3g.40gb,${hour}\n`,
+  );
+  writeFileSync(
+    join(folder, "card-bill.csv"),
+    "line,kind,amount,currency,capacity\ngpu_hours,metered,7,USD,\n",
+  );
+  const args = ["--cards", "cards.csv", "--leases", "leases.csv", "--bill", "card-bill.csv"];
+  const { out } = await statement(...args);
+  expect(out).toMatch(/nobody +1\/7 gpu_hours +1\.00/);
+  expect(out).toContain("Of what nobody used, 1/7 hours are slices of cards that no instance could use.");
+  expect(JSON.parse((await statement(...args, "--json")).out).stranded).toBe("1/7");
+  const { err } = await statement(...args.slice(0, 4), "--bill", "bill.csv");
+  expect(err).toContain("the bill has 36000 gpu_hours, the cards come to 1");
 });
 
 test.each([

@@ -42,11 +42,11 @@ export interface Allocation {
 
 /**
  * Splits a bill by usage. Parts are exact: what is left of a division goes to the largest remainders, and equal ones in the order of the tenants' names, so that the
- * order of the input plays no part. Pure.
+ * order of the input plays no part. Usage is read once, and only sums are kept. Pure.
  *
  * @throws PortolanError `metering.not_allocatable` where a resource is not billed, more was used than paid for, or a weight names nobody
  */
-export function allocateBill(bill: Bill, usage: readonly UsageLine[], order: AllocationOrder): Allocation {
+export function allocateBill(bill: Bill, usage: Iterable<UsageLine>, order: AllocationOrder): Allocation {
   const byResource = usedBy(usage);
   const kept = usedBy(order.quotas ?? []);
   const metered = bill.lines.filter(({ kind }) => kind === "metered");
@@ -84,7 +84,7 @@ interface Used {
 }
 
 /** Sums of each tenant by resource, in the order of the tenants' keys. */
-function usedBy(usage: readonly UsageLine[]): Map<string, Used[]> {
+function usedBy(usage: Iterable<UsageLine>): Map<string, Used[]> {
   const sums = new Map<string, Map<string, Used>>();
   for (const { tenant, resource, quantity } of usage) {
     const tenants = sums.get(resource) ?? new Map<string, Used>();

@@ -155,7 +155,7 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
   requireCoherent(options);
   const read = (file: string) => readInput(context, file);
   const paper = readBill(await read(options.bill), options.bill);
-  const { usage, bill } = await usageAndBill(context, options, paper, read);
+  const { usage, bill, stranded } = await usageAndBill(context, options, paper, read);
   const quotas =
     options.quotas === undefined ? undefined : readUsageLines(await read(options.quotas), options.quotas);
   const order: AllocationOrder = {
@@ -176,6 +176,7 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
     ...(options.month === undefined ? {} : { month: options.month }),
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, level) }),
+    ...(stranded === undefined ? {} : { stranded }),
     earlier: await Promise.all(options.earlier.map(async (file) => readStatement(await read(file), file))),
     plans: await Promise.all(options.plan.map(async (file) => readPlan(await read(file), file))),
   });
@@ -224,7 +225,7 @@ async function usageAndBill(
   options: StatementOptions,
   bill: Bill,
   read: (file: string) => Promise<string>,
-): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill }> {
+): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill; readonly stranded?: bigint }> {
   const named = await namedUsage(context, options, bill, read);
   const payers =
     options.payers === undefined
@@ -239,7 +240,11 @@ async function usageAndBill(
     options.leases,
     cardLine,
   );
-  return { usage: paidBy([...named, ...found.usage], payers), bill: withCards(bill, found.capacity) };
+  return {
+    usage: paidBy([...named, ...found.usage], payers),
+    bill: withCards(bill, found.capacity),
+    stranded: found.stranded,
+  };
 }
 
 /** From a file, or as it was recorded. */

@@ -81,7 +81,7 @@ export function modeText({ mode, month }: StatementDocument): string {
 }
 
 export function statementText(document: StatementDocument): string {
-  const { lines, unattributed, others, total, currency, plans = [] } = document;
+  const { lines, unattributed, others, total, currency, plans = [], stranded } = document;
   const hasQuota = lines.some(({ quota }) => quota !== "0");
   const amounts = (line: Line) =>
     [line.own, ...(hasQuota ? [line.quota] : []), line.idle, line.shared, line.total].map(cents);
@@ -123,6 +123,9 @@ export function statementText(document: StatementDocument): string {
     ...aligned(headers, rows),
     ...units.map((line) => `${nameOf(line)}: ${unitCostText(line)}`),
     ...plans.map(planText),
+    ...(stranded === undefined || stranded === "0"
+      ? []
+      : [`Of what nobody used, ${stranded} hours are slices of cards that no instance could use.`]),
   ].join("\n");
 }
 

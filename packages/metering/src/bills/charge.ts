@@ -48,4 +48,3 @@ export const chargeFields = [
   "region",
   "commitment",
 ] as const;
-export type ChargeField = (typeof chargeFields)[number];

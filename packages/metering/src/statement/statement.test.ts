@@ -59,7 +59,7 @@ describe("unit costs", () => {
   });
 
   test("where no usage says what it was for, everything is divided, and it says so", () => {
-    const plain = usage.map(({ activity: _, ...line }) => line);
+    const plain = usage.map(({ tenant, resource, quantity }) => ({ tenant, resource, quantity }));
     const [first] =
       unitCosts(allocateBill(bill, plain, order), plain, counts, "useCase").get(
         '["finance","risk","fraud"]',

@@ -69,6 +69,8 @@ export const StatementDocument = Type.Object({
   others: Type.Optional(Amount),
   unattributed: Type.Array(Type.Object({ line: Type.String(), quantity: Type.String(), amount: Amount })),
   plans: Type.Optional(Type.Array(PlanFigures)),
+  /** Hours of slices, among what nobody used, that no instance could have used. */
+  stranded: Type.Optional(Type.String()),
   total: Amount,
 });
 export type StatementDocument = Static<typeof StatementDocument>;
@@ -84,6 +86,8 @@ export interface StatementQuestion {
   readonly unitCosts?: ReadonlyMap<string, readonly UnitCost[]>;
   readonly earlier?: readonly StatementDocument[];
   readonly plans?: readonly PlannedCost[];
+  /** Of cards that were cut, in `partsPerUnit`. */
+  readonly stranded?: bigint;
 }
 
 /** What a plan of a use case says for a month of production. */
@@ -101,7 +105,7 @@ export interface PlannedCost {
  * @throws PortolanError `metering.statement_not_comparable` for a business unit that is not there, or other statements or plans of another currency or level
  */
 export function statementDocument(question: StatementQuestion): StatementDocument {
-  const { allocation, level, month, mode, only, earlier = [], plans = [] } = question;
+  const { allocation, level, month, mode, only, earlier = [], plans = [], stranded } = question;
   const { total, unattributed } = allocation;
   const all = rollUp(allocation, level);
   const lines = only === undefined ? all : all.filter(({ names: [unit] }) => unit === only);
@@ -126,6 +130,7 @@ export function statementDocument(question: StatementQuestion): StatementDocumen
       amount: formatDecimal(amount),
     })),
     ...(plans.length === 0 ? {} : { plans: plans.map((plan) => planFigures(plan, allocation)) }),
+    ...(stranded === undefined ? {} : { stranded: quantityText(stranded) }),
     total: formatDecimal(total),
   };
 }
