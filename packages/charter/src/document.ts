@@ -10,7 +10,6 @@ import { NonFinite } from "./non-finite.ts";
 import { Fairness, releaseMembers } from "./release-gates.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
-  ByteSizeText,
   DurationText,
   MonthlyMoneyText,
   PercentText,
@@ -18,6 +17,7 @@ import {
   TokenRateText,
   YearlyMoneyText,
 } from "./unit-texts.ts";
+import { Workload } from "./workload.ts";
 
 /** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
 export const charterApiVersion = "portolan/v1";
@@ -283,48 +283,6 @@ const Retraining = Type.Object(
     approval: OneOf(["none", "team_lead"], "Who agrees before a retrained model is released."),
   },
   { ...closed, description: "When the model is trained again. Absent: never by itself." },
-);
-
-/** What a use case runs; each is placed for itself. */
-export const workloadKinds = [
-  "training",
-  "fine_tuning",
-  "low_latency_inference",
-  "batch_inference",
-  "retrieval",
-] as const;
-
-const Workload = Type.Object(
-  {
-    kinds: Type.Optional(
-      Type.Array(Type.Enum([...workloadKinds]), {
-        minItems: 1,
-        uniqueItems: true,
-        description:
-          "What the use case runs. Absent: training where there is a trainer, inference by the latency class, retrieval where there are feature views.",
-      }),
-    ),
-    averageThroughput: Type.Optional(
-      RateText("Load on an average day; the plan prices this, not the ceiling."),
-    ),
-    recordSize: Type.Optional(ByteSizeText("Size of one prediction record in the log.")),
-    modelSize: Type.Optional(ByteSizeText("Size of the model file.")),
-    trainingDataSize: Type.Optional(ByteSizeText("Size of one training set.")),
-    trainingRunTime: Type.Optional(
-      DurationText("Time that one training run takes on the hardware asked for."),
-    ),
-    trainingGpus: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 4096, description: "GPUs of a training run." }),
-    ),
-    dailyDataVolume: Type.Optional(ByteSizeText("Data that arises where the prediction is made, each day.")),
-    disconnected: Type.Optional(
-      Type.Boolean({ description: "Predictions are needed while the network is down." }),
-    ),
-  },
-  {
-    ...closed,
-    description: "What is known of the load; the plan assumes and says so where a figure is absent.",
-  },
 );
 
 /**

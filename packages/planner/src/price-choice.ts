@@ -17,7 +17,7 @@ import {
   priceOf,
   staleFrom,
 } from "./price-book.ts";
-import { type Cost, mapRange } from "./range.ts";
+import type { Cost } from "./range.ts";
 
 /** The price that a plan used, with the records it rests on. */
 export interface ChosenPrice {
@@ -82,7 +82,9 @@ export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPri
       ? used.map((record) => `${record.id} is of ${record.asOf} and stale (valid for ${record.validFor})`)
       : []),
     ...used.flatMap((record) =>
-      (record.conflictsWith ?? []).map((other) => `${record.id} contradicts ${other}`),
+      (record.conflictsWith ?? [])
+        .filter((other) => record.id < other || !names(used, other, record.id))
+        .map((other) => `${record.id} contradicts ${other}`),
     ),
     ...used
       .filter((record) => record.confidence === "assumed")
@@ -92,7 +94,7 @@ export function choosePrice(book: PriceBook, question: PriceQuestion): ChosenPri
       ? [`${resource} for ${placement} is a rented machine's price; state your own in a price file`]
       : []),
   ];
-  const price = mapRange(spread(used), (amount) => convert(book, amount, question.currency));
+  const price = spread(used, (amount) => convert(book, amount, question.currency));
   return { resource, placement, price, records: used.map((record) => record.id), warnings };
 }
 
@@ -106,9 +108,15 @@ export function planCurrency(book: PriceBook, wanted: Currency): Currency {
     : (book.records[0]?.currency ?? wanted);
 }
 
-function spread(records: readonly PriceRecord[]): Cost {
+/** A conflict that both sides name is told once. */
+function names(records: readonly PriceRecord[], from: string, to: string): boolean {
+  return records.some(({ id, conflictsWith }) => id === from && conflictsWith?.includes(to));
+}
+
+/** In one currency first: amounts of two cannot be put in order. */
+function spread(records: readonly PriceRecord[], toOne: (amount: Money) => Money): Cost {
   const sorted = (pick: (record: PriceRecord) => string) =>
-    records.map((record) => priceOf(record, pick(record))).toSorted(compareMoney);
+    records.map((record) => toOne(priceOf(record, pick(record)))).toSorted(compareMoney);
   const expected = sorted((record) => record.price);
   const low = sorted((record) => record.low ?? record.price)[0];
   const high = sorted((record) => record.high ?? record.price).at(-1);

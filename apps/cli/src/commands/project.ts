@@ -21,7 +21,7 @@ import {
 import { readShippedPrices } from "@portolan/planner/prices";
 import type { Command } from "commander";
 import { applyProject, type Change } from "../client/apply.ts";
-import { connect } from "../context.ts";
+import { type CliContext, connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 import { readProject, readText } from "../project-files.ts";
@@ -48,57 +48,72 @@ function registerInit(program: Command, contextOf: ContextOf): void {
       "after",
       "\nExamples:\n  portolan init readmissions --template healthcare-readmission\n  portolan init churn --trainer lightgbm",
     )
-    .action(
-      async (
-        folder: string | undefined,
-        options: { template: string; preset?: string; trainer?: string; force?: boolean },
-        command: Command,
-      ) => {
-        const context = contextOf(command);
-        if (options.preset !== undefined) {
-          if (options.trainer !== undefined || command.getOptionValueSource("template") === "cli")
-            throw badUsage(
-              "--preset is a charter alone",
-              "Leave --template and --trainer out, or leave --preset out.",
-            );
-          const preset = requirePreset(options.preset);
-          const target = resolve(context.cwd, folder ?? ".");
-          await mkdir(target, { recursive: true });
-          const { text } = await readText(
-            join(context.root, "examples/architectures", preset, "charter.yaml"),
-          );
-          const path = await writeNew(join(target, "charter.yaml"), text, options.force === true);
-          context.output.result(
-            { preset, written: [path] },
-            `wrote ${relative(context.cwd, path)}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
-          );
-          return;
-        }
-        const template = parseTemplateName(options.template);
-        if (!template) {
-          throw new PortolanError<CliErrorCode>("cli.bad_usage", {
-            detail: `there is no template "${options.template.slice(0, 60)}"`,
-            mend: `Use one of: ${templateNames.join(", ")}.`,
-          });
-        }
-        const trainer = options.trainer === undefined ? undefined : requireTrainer(options.trainer);
-        const target = resolve(context.cwd, folder ?? ".");
-        await mkdir(target, { recursive: true });
-        const written = [
-          await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
-        ];
-        const files = await exampleFiles(context.root, template, trainer);
-        for (const [path, file] of files) {
-          const destination = join(target, path);
-          await mkdir(resolve(destination, ".."), { recursive: true });
-          written.push(await copyNew(file, destination, options.force === true));
-        }
-        context.output.result(
-          { template, written },
-          `${written.map((path) => `wrote ${relative(context.cwd, path)}`).join("\n")}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
-        );
-      },
+    .action((folder: string | undefined, options: InitOptions, command: Command) =>
+      initFolder(contextOf(command), folder, options, command.getOptionValueSource("template") === "cli"),
     );
+}
+
+interface InitOptions {
+  readonly template: string;
+  readonly preset?: string;
+  readonly trainer?: string;
+  readonly force?: boolean;
+}
+
+async function initFolder(
+  context: CliContext,
+  folder: string | undefined,
+  options: InitOptions,
+  isTemplateNamed: boolean,
+): Promise<void> {
+  if (options.preset !== undefined) {
+    if (options.trainer !== undefined || isTemplateNamed)
+      throw badUsage(
+        "--preset is a charter alone",
+        "Leave --template and --trainer out, or leave --preset out.",
+      );
+    return writePreset(context, options.preset, folder, options.force === true);
+  }
+  const template = parseTemplateName(options.template);
+  if (!template) {
+    throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+      detail: `there is no template "${options.template.slice(0, 60)}"`,
+      mend: `Use one of: ${templateNames.join(", ")}.`,
+    });
+  }
+  const trainer = options.trainer === undefined ? undefined : requireTrainer(options.trainer);
+  const target = resolve(context.cwd, folder ?? ".");
+  await mkdir(target, { recursive: true });
+  const written = [
+    await writeNew(join(target, "charter.yaml"), readTemplate(template), options.force === true),
+  ];
+  const files = await exampleFiles(context.root, template, trainer);
+  for (const [path, file] of files) {
+    const destination = join(target, path);
+    await mkdir(resolve(destination, ".."), { recursive: true });
+    written.push(await copyNew(file, destination, options.force === true));
+  }
+  context.output.result(
+    { template, written },
+    `${written.map((path) => `wrote ${relative(context.cwd, path)}`).join("\n")}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
+  );
+}
+
+async function writePreset(
+  context: CliContext,
+  name: string,
+  folder: string | undefined,
+  force: boolean,
+): Promise<void> {
+  const preset = requirePreset(name);
+  const target = resolve(context.cwd, folder ?? ".");
+  await mkdir(target, { recursive: true });
+  const { text } = await readText(join(context.root, "examples/architectures", preset, "charter.yaml"));
+  const path = await writeNew(join(target, "charter.yaml"), text, force);
+  context.output.result(
+    { preset, written: [path] },
+    `wrote ${relative(context.cwd, path)}\nNext: portolan plan ${folder ?? ""}`.trimEnd(),
+  );
 }
 
 /** Charters in `examples/architectures`: constraints of an industry, from which the plan derives its architecture. */

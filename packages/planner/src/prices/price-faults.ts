@@ -62,6 +62,13 @@ function recordFaults(record: PriceRecord, pointer: string): PriceFault[] {
       mend: "low is at most price, and high at least price.",
     });
   }
+  if (record.resource === "gpu_hour" && record.product === undefined) {
+    faults.push({
+      pointer: `${pointer}/resource`,
+      detail: `${record.id} does not say of which GPU it is`,
+      mend: "Add product: a model such as H100, or any.",
+    });
+  }
   if (record.confidence === "assumed" && record.why === undefined) {
     faults.push({
       pointer: `${pointer}/confidence`,

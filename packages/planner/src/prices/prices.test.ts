@@ -165,6 +165,7 @@ describe("one's own file", () => {
     ["an assumed price without why", base.replace("confidence: own", "confidence: assumed"), "why"],
     ["a way to pay that is none", `${base}, pricing: lease`, "price list"],
     ["a word that is none", `${base}, vendor: x`, "price list"],
+    ["a GPU of no model", base.replace("product: H100, ", ""), "product"],
     ["itself as its conflict", `${base}, conflictsWith: [our-h100]`, "other record"],
   ])("with %s is refused at its line, with a mend", (_, line, mend) => {
     const [first] = faultsOf(`# ours\nrecords:\n  - { ${line} }\n`);
@@ -180,6 +181,28 @@ describe("one's own file", () => {
         "exchange: [{ from: USD, to: EUR, rate: '0', asOf: 2026-05-29, source: own bank }]\nrecords: []\n",
       ).length,
     ).toBe(1);
+  });
+});
+
+describe("prices of one thing in two currencies", () => {
+  const euros = base.replace("USD", "EUR").replace("confidence: own", "confidence: catalog");
+  const rate = "exchange: [{ from: EUR, to: USD, rate: '1.5', asOf: 2026-05-29, source: own bank }]\n";
+  const dollars = own(
+    base.replace("our-h100", "other-h100").replace("confidence: own", "confidence: catalog"),
+  );
+  const ask = (book: PriceBook) =>
+    choosePrice(book, { resource: "gpu_hour", placement: "cloud", products: ["H100"], currency: "USD", now });
+
+  test("are put in order once they are converted", () => {
+    const { price } = ask(mergePriceBooks([dollars, own(euros, rate)]));
+    expect([price.low, price.high].map(({ nanos, currency }) => `${nanos} ${currency}`)).toEqual([
+      "2000000000 USD",
+      "3000000000 USD",
+    ]);
+  });
+
+  test("are an error that names the rate where none is stated", () => {
+    expect(() => ask(mergePriceBooks([dollars, own(euros)]))).toThrow("planner.price_missing");
   });
 });
 

@@ -1,0 +1,46 @@
+import { Type } from "@portolan/typebox";
+import { closed } from "./schema-parts.ts";
+import { ByteSizeText, DurationText, RateText } from "./unit-texts.ts";
+
+/** What a use case runs; each is placed for itself. */
+const workloadKinds = [
+  "training",
+  "fine_tuning",
+  "low_latency_inference",
+  "batch_inference",
+  "retrieval",
+] as const;
+
+/** What the plan knows of the load; every figure of it may be absent. */
+export const Workload = Type.Object(
+  {
+    kinds: Type.Optional(
+      Type.Array(Type.Enum([...workloadKinds]), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          "What the use case runs. Absent: training where there is a trainer, inference by the latency class, retrieval where there are feature views.",
+      }),
+    ),
+    averageThroughput: Type.Optional(
+      RateText("Load on an average day; the plan prices this, not the ceiling."),
+    ),
+    recordSize: Type.Optional(ByteSizeText("Size of one prediction record in the log.")),
+    modelSize: Type.Optional(ByteSizeText("Size of the model file.")),
+    trainingDataSize: Type.Optional(ByteSizeText("Size of one training set.")),
+    trainingRunTime: Type.Optional(
+      DurationText("Time that one training run takes on the hardware asked for."),
+    ),
+    trainingGpus: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 4096, description: "GPUs of a training run." }),
+    ),
+    dailyDataVolume: Type.Optional(ByteSizeText("Data that arises where the prediction is made, each day.")),
+    disconnected: Type.Optional(
+      Type.Boolean({ description: "Predictions are needed while the network is down." }),
+    ),
+  },
+  {
+    ...closed,
+    description: "What is known of the load; the plan assumes and says so where a figure is absent.",
+  },
+);
