@@ -55,7 +55,7 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
   });
 }
 
-const asked = (useCaseId: string, perMonth: string, charter: typeof document | undefined = undefined) =>
+const asked = (useCaseId: string, perMonth: string, charter?: typeof document) =>
   permitsOf({ work: db.uow, clock }, { inForce: () => Promise.resolve(charter) }).mayRun(
     call,
     { useCaseId, businessUnitId: "bu_1", environment: "production" },

@@ -127,8 +127,15 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
   const portolan = (...args: string[]) => runPortolan(["model", ...args], { PATH: process.env["PATH"] });
   const weVerify = (authority: string) =>
     portolan(
-      ...["verify", "arrivals", "1", "--attestations", model, "--authorities", authority],
-      ...["--file", join(model, "model.onnx")],
+      "verify",
+      "arrivals",
+      "1",
+      "--attestations",
+      model,
+      "--authorities",
+      authority,
+      "--file",
+      join(model, "model.onnx"),
     );
 
   test.each(["P-256", "P-384", "P-521"] as const)(
@@ -152,9 +159,17 @@ describe.skipIf(python === undefined)("model_signing of Python", () => {
   test("signs by certificate what verifies here, from its authority alone", async () => {
     const path = await certified(makeCertificate({ subject: "them", issuer: between, codeSigning: true }));
     const signed = await program(
-      ...["sign", "certificate", model, "--signature", join(model, "model.sig")],
-      ...["--private_key", path("leaf.key"), "--signing_certificate", path("leaf.pem")],
-      ...["--certificate_chain", path("between.pem")],
+      "sign",
+      "certificate",
+      model,
+      "--signature",
+      join(model, "model.sig"),
+      "--private_key",
+      path("leaf.key"),
+      "--signing_certificate",
+      path("leaf.pem"),
+      "--certificate_chain",
+      path("between.pem"),
     );
     expect([signed.exitCode, signed.exitCode === 0 ? "" : signed.output]).toEqual([0, ""]);
     expect(await byCertificate(path("root.pem"))).toMatchObject({ exitCode: 0 });

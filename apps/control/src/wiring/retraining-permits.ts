@@ -22,35 +22,7 @@ export function permitsOf(
   { work, clock }: Pick<Foundation, "work" | "clock">,
   charters: ControllerDeps["charters"],
 ): Permits {
-  const prices = readShippedPrices();
-
-  async function coreHour(call: CallContext, useCaseId: string, now: EpochMicros, currency: string) {
-    const charter = await charters.inForce(call, useCaseId);
-    // Without a charter nothing says where: control's own machine.
-    const placement = charter ? choosePlacement(charter, "training").chosen : "local";
-    if (placement === undefined) throw unpriced("the charter lets training be done nowhere");
-    return coreHourPrice(prices, { placement, currency, now });
-  }
-
-  async function spending(
-    call: CallContext,
-    useCaseId: string,
-    { perMonth, since }: NonNullable<Budget["money"]>,
-  ) {
-    const now = clock.now();
-    const budget = parseMonthly(perMonth);
-    const price = await coreHour(call, useCaseId, now, budget.currency);
-    const { organisationId } = call.actor;
-    const { micros, lastRunMicros } = await work.read(call, (sql) =>
-      timeWorked(sql, { organisationId, useCaseId }, { since, now }),
-    );
-    const cost = (worked: number): Money => costOfWork(price, trainerLimits.threads, worked);
-    const found = {
-      spent: cost(micros),
-      ...(lastRunMicros === undefined ? {} : { nextRun: cost(lastRunMicros) }),
-    };
-    return { because: beyondBudget(budget, found), evidence: spendingEvidence(budget, found) };
-  }
+  const deps = { work, clock, charters, prices: readShippedPrices() };
 
   return {
     mayRun: async (call, { useCaseId }, budget) => {
@@ -64,7 +36,7 @@ export function permitsOf(
           : 0,
       }));
       const money = budget.money
-        ? await spending(call, useCaseId, budget.money).catch(unpriceable)
+        ? await spending(deps, call, useCaseId, budget.money).catch(unpriceable)
         : undefined;
       const because = [
         ...(found.runs < mostRunsAtATime
@@ -82,6 +54,46 @@ export function permitsOf(
         : { kind: "no", because: because.join("; ") };
     },
   };
+}
+
+interface SpendingDeps extends Pick<Foundation, "work" | "clock"> {
+  readonly charters: ControllerDeps["charters"];
+  readonly prices: ReturnType<typeof readShippedPrices>;
+}
+
+async function coreHour(
+  { charters, prices }: SpendingDeps,
+  call: CallContext,
+  useCaseId: string,
+  now: EpochMicros,
+  currency: string,
+): Promise<Money> {
+  const charter = await charters.inForce(call, useCaseId);
+  // Without a charter nothing says where: control's own machine.
+  const placement = charter ? choosePlacement(charter, "training").chosen : "local";
+  if (placement === undefined) throw unpriced("the charter lets training be done nowhere");
+  return coreHourPrice(prices, { placement, currency, now });
+}
+
+async function spending(
+  deps: SpendingDeps,
+  call: CallContext,
+  useCaseId: string,
+  { perMonth, since }: NonNullable<Budget["money"]>,
+) {
+  const now = deps.clock.now();
+  const budget = parseMonthly(perMonth);
+  const price = await coreHour(deps, call, useCaseId, now, budget.currency);
+  const { organisationId } = call.actor;
+  const { micros, lastRunMicros } = await deps.work.read(call, (sql) =>
+    timeWorked(sql, { organisationId, useCaseId }, { since, now }),
+  );
+  const cost = (worked: number): Money => costOfWork(price, trainerLimits.threads, worked);
+  const found = {
+    spent: cost(micros),
+    ...(lastRunMicros === undefined ? {} : { nextRun: cost(lastRunMicros) }),
+  };
+  return { because: beyondBudget(budget, found), evidence: spendingEvidence(budget, found) };
 }
 
 function unpriced(detail: string): PortolanError {
