@@ -28,11 +28,11 @@ beforeAll(async () => {
   await createDuckDbEngine().run({
     statements: [
       {
-        sql: `COPY (SELECT * REPLACE (BilledCost::DECIMAL(38,12) AS BilledCost, ChargePeriodStart::TIMESTAMP AS ChargePeriodStart, ChargePeriodEnd::TIMESTAMPTZ AS ChargePeriodEnd) FROM read_csv('${folder}/focus.csv', all_varchar = true, header = true)) TO '${folder}/work/focus.parquet' (FORMAT parquet)`,
+        sql: `COPY (SELECT * REPLACE (BilledCost::DECIMAL(38,12) AS BilledCost, ChargePeriodStart::TIMESTAMP AS ChargePeriodStart, ChargePeriodEnd::TIMESTAMPTZ AS ChargePeriodEnd) FROM read_csv('${folder}/focus.csv', all_varchar = true, header = true)) TO '${folder}/made/focus.parquet' (FORMAT parquet)`,
       },
     ],
     readable: [join(folder, "focus.csv")],
-    workFolder: join(folder, "work"),
+    workFolder: join(folder, "made"),
   });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ async function bill(...args: string[]): Promise<{ code: number; out: string; err
   return { code, out, err };
 }
 
-test.each(["focus.csv", "focus.csv.gz", "work/focus.parquet"])(
+test.each(["focus.csv", "focus.csv.gz", "made/focus.parquet"])(
   "%s comes to what Python's decimals say",
   async (file) => {
     const { code, out } = await bill("show", file, "--json");
