@@ -15,13 +15,13 @@ interface Options {
   readonly hours: string;
   readonly peak?: string;
   readonly gpu: string;
-  readonly cardPrice: string;
+  readonly cardPrice?: string;
   readonly cloudHour?: string;
   readonly currency: string;
   readonly server: string;
   readonly life: string;
   readonly watts: string;
-  readonly kwh: string;
+  readonly kwh?: string;
   readonly running: string;
   readonly reserved: string;
   readonly spot: string;
@@ -44,7 +44,7 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
     .requiredOption("--hours <hours>", `hours of a month (730) in which each of them works${range}`)
     .option("--peak <cards:hours>", "further cards, and the hours of a month in which they work, e.g. 4:50")
     .option("--gpu <model>", "model of the card, for the price of renting it", "A100")
-    .requiredOption("--card-price <money>", `what one card costs${range}`)
+    .option("--card-price <money>", `what one card costs, in the place of the price book${range}`)
     .option("--cloud-hour <money>", `a card for an hour on demand, in the place of the price book${range}`)
     .option("--currency <code>", "of every amount here", "USD")
     .option(
@@ -54,7 +54,7 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
     )
     .option("--life <months>", "after which cards are worth nothing", "36")
     .option("--watts <number>", `of a card with its share of server and cooling${range}`, "700..980..1200")
-    .option("--kwh <money>", `a kilowatt hour${range}`, "0.08..0.12..0.3")
+    .option("--kwh <money>", `a kilowatt hour, in the place of the price book${range}`)
     .option("--running <money>", `room, support and people for all of them, a month${range}`, "0")
     .option("--reserved <share>", `off the price on demand, for all hours of a year${range}`, "0.3..0.4..0.5")
     .option(
@@ -72,7 +72,7 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
     .option("--force", "overwrite the file that is there")
     .addHelpText(
       "after",
-      "\nWhat has a default is an assumption: the discounts and interruptions of spot machines are published ranges, power and server shares are common ones. Say your own.\n\nExamples:\n  portolan own-or-rent --cards 8 --hours 400 --card-price 35000 --cloud-hour 4.5 --server 1.4 --kwh 0.12 --running 3000\n  portolan own-or-rent --cards 16 --hours 300..500..650 --peak 4:50 --gpu H100 --card-price 25000..30000..40000 --picture own.svg",
+      "\nWhat has a default is an assumption: discounts and interruptions are published ranges, watts and the share of server and network are common ones. Say your own.\n\nExamples:\n  portolan own-or-rent --cards 8 --hours 400 --card-price 35000 --cloud-hour 4.5 --server 1.4 --kwh 0.12 --running 3000\n  portolan own-or-rent --cards 16 --hours 300..500..650 --peak 4:50 --gpu H100 --card-price 25000..30000..40000 --picture own.svg",
     )
     .action(async (options: Options, command: Command) => {
       const context = contextOf(command);
@@ -101,40 +101,51 @@ async function questionOf(
   const [every = 0, checkpoint = 0, restart = 0] = interrupted.map((text) =>
     numberIn("--interrupted", text, 1e-3, 1e6),
   );
-  const cloud = await cloudHourOf(context, options);
+  const book = await bookOf(context, options);
+  const used: string[] = [];
+  const priced = (option: string, stated: string | undefined, asked: Asked): Cost => {
+    if (stated !== undefined) return costOf(option, stated, currency);
+    const { price, records } = choosePrice(book, { ...asked, currency, now: systemClock.now() });
+    used.push(...records);
+    return price;
+  };
+  const products = [options.gpu];
   const question: OwnershipQuestion = {
     currency,
     cards: wholeIn("--cards", options.cards, 1, 1_000_000),
     usedHours: quantityOf("--hours", options.hours, 0, 730),
     peakCards: wholeIn("--peak", peak[0] ?? "", 0, 1_000_000),
     peakHours: quantityOf("--peak", peak[1] ?? "", 0, 730),
-    cardPrice: costOf("--card-price", options.cardPrice, currency),
+    cardPrice: priced("--card-price", options.cardPrice, {
+      resource: "gpu_purchase",
+      placement: "on_prem",
+      products,
+    }),
     serverFactor: quantityOf("--server", options.server, 1, 100),
     lifeMonths: wholeIn("--life", options.life, 1, 600),
     watts: quantityOf("--watts", options.watts, 0, 1e5),
-    kilowattHour: costOf("--kwh", options.kwh, currency),
+    kilowattHour: priced("--kwh", options.kwh, { resource: "power_kwh", placement: "on_prem" }),
     runningMonthly: costOf("--running", options.running, currency),
-    cloudHour: cloud.price,
+    cloudHour: priced("--cloud-hour", options.cloudHour, {
+      resource: "gpu_hour",
+      placement: "cloud",
+      products,
+    }),
     reservedDiscount: quantityOf("--reserved", options.reserved, 0, 1),
     spotDiscount: quantityOf("--spot", options.spot, 0, 1),
     interruptions: { every, checkpoint: checkpoint / 60, restart: restart / 60 },
   };
-  return { question, records: cloud.records };
+  return { question, records: used };
 }
 
-async function cloudHourOf(
-  context: CliContext,
-  options: Options,
-): Promise<{ readonly price: Cost; readonly records: readonly string[] }> {
-  const { cloudHour, currency, gpu, prices } = options;
-  if (cloudHour !== undefined) return { price: costOf("--cloud-hour", cloudHour, currency), records: [] };
+type Asked = Pick<Parameters<typeof choosePrice>[1], "resource" | "placement" | "products">;
+
+/** The shipped prices, and one's own that win over them. */
+async function bookOf(context: CliContext, { prices }: Options): Promise<Parameters<typeof choosePrice>[0]> {
   const shipped = readShippedPrices();
-  const book =
-    prices === undefined
-      ? shipped
-      : mergePriceBooks([shipped, parsePriceFile(await readInput(context, prices), prices)]);
-  const now = systemClock.now();
-  return choosePrice(book, { resource: "gpu_hour", placement: "cloud", products: [gpu], currency, now });
+  return prices === undefined
+    ? shipped
+    : mergePriceBooks([shipped, parsePriceFile(await readInput(context, prices), prices)]);
 }
 
 function rangeOf(option: string, text: string): readonly [string, string, string] {
@@ -234,7 +245,7 @@ function textOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: r
   const heading = ["low", "expected", "high"].map((word) => word.padStart(18)).join("");
   return [
     `${question.cards} cards, ${question.usedHours.expected} hours a month each${question.peakCards > 0 ? `, and ${question.peakCards} more for ${question.peakHours.expected} hours` : ""}`,
-    ...(records.length > 0 ? [`an hour on demand: by ${records.join(", ")}`] : []),
+    ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
     "",
     `${"a month".padEnd(12)}${heading}`,
     ...ways.map(({ name, monthly }) => `${name.replace("_", " ").padEnd(12)}${money(monthly)}`),
