@@ -12,9 +12,10 @@ interface CommandGroup {
 /** Each is loaded when one of its commands is asked for: all of them together take as long as most commands do. */
 export const commandGroups: readonly CommandGroup[] = [
   {
-    names: ["init", "plan", "apply"],
+    names: ["init", "apply"],
     load: async () => (await import("./commands/project.ts")).registerProjectCommands,
   },
+  { names: ["plan"], load: async () => (await import("./commands/plan.ts")).registerPlanCommand },
   { names: ["price"], load: async () => (await import("./commands/price.ts")).registerPriceCommands },
   { names: ["adopt"], load: async () => (await import("./commands/adopt.ts")).registerAdoptCommand },
   {

@@ -99,3 +99,16 @@ export async function readYaml(path: string, mend: string): Promise<unknown> {
     throw new PortolanError<CliErrorCode>("cli.bad_file", { detail, mend, cause });
   }
 }
+
+/** Every file of a folder, by path; none where there is no such folder. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted();
+  } catch {
+    return [];
+  }
+}

@@ -5,6 +5,7 @@ export type { OwnershipAnswer, OwnershipQuestion, Way } from "./ownership/own-or
 export type { PlacementCandidate, PlacementChoice } from "./placement-choice.ts";
 export type { BudgetVerdict, CharterPlan, PlanOptions } from "./plan-charter.ts";
 export { PlanDocument } from "./plan-json.ts";
+export { PortfolioDocument } from "./portfolio/portfolio.ts";
 export { ExchangeRate, type Placement, type PriceBook, PriceFile, PriceRecord } from "./price-book.ts";
 export type { Cost, Quantity, Range } from "./range.ts";
 export type { Tier, TierChoice } from "./tier.ts";

@@ -9,6 +9,7 @@ export { choosePipeline, pipelineThresholds } from "./placement/pipeline.ts";
 export { choosePlacement, placementThresholds } from "./placement-choice.ts";
 export { judgeBudget, planCharter } from "./plan-charter.ts";
 export { planJson } from "./plan-json.ts";
+export { planPortfolio } from "./portfolio/portfolio.ts";
 export {
   certifications,
   mergePriceBooks,

@@ -1,36 +1,24 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
-import { parseCharter, requireValid } from "@portolan/charter/policy";
 import {
   parseTemplateName,
   readTemplate,
   type TemplateName,
   templateNames,
 } from "@portolan/charter/templates";
-import { PortolanError, systemClock } from "@portolan/kernel";
-import {
-  explainSources,
-  mergePriceBooks,
-  parsePriceFile,
-  planCharter,
-  planJson,
-  renderPlan,
-  sourceFigures,
-} from "@portolan/planner/policy";
-import { readShippedPrices } from "@portolan/planner/prices";
+import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
 import { applyProject, type Change } from "../client/apply.ts";
 import { type CliContext, connect } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
-import { readProject, readText } from "../project-files.ts";
+import { filesBelow, readProject, readText } from "../project-files.ts";
 import { badUsage } from "../read-input.ts";
 import { existingFile, writeNew } from "../write-new.ts";
 
 export function registerProjectCommands(program: Command, contextOf: ContextOf): void {
   registerInit(program, contextOf);
-  registerPlan(program, contextOf);
   registerApply(program, contextOf);
 }
 
@@ -166,19 +154,6 @@ async function exampleFiles(
   return new Map([...chosen, ...own.filter(([path]) => !isReplaced.test(path))]);
 }
 
-/** A template without example files has only its charter. */
-async function filesBelow(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .toSorted();
-  } catch {
-    return [];
-  }
-}
-
 async function copyNew(from: string, to: string, force: boolean): Promise<string> {
   try {
     await copyFile(from, to, force ? 0 : constants.COPYFILE_EXCL);
@@ -188,64 +163,6 @@ async function copyNew(from: string, to: string, force: boolean): Promise<string
   return to;
 }
 
-interface PlanOptions {
-  readonly prices?: string;
-  readonly keep?: boolean;
-  readonly explainSources?: boolean;
-  readonly all?: boolean;
-}
-
-function registerPlan(program: Command, contextOf: ContextOf): void {
-  program
-    .command("plan [folder]")
-    .description("What the charter will cost in production, where it may run, and what is missing")
-    .option("--prices <file>", "your own prices: they win over the shipped ones")
-    .option("--keep", "keep the plan on the server, to compare with what really happens")
-    .option(
-      "--explain-sources",
-      "no plan: the figures of the articles that this product answers, reckoned again; those that do not come out",
-    )
-    .option("--all", "with --explain-sources: those too that come out as stated")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  portolan plan examples/flight-delays --json\n  portolan plan --explain-sources",
-    )
-    .action(async (folder: string | undefined, options: PlanOptions, command: Command) => {
-      const context = contextOf(command);
-      if (options.explainSources) {
-        context.output.result(sourceFigures, explainSources(options.all === true));
-        return;
-      }
-      const root = resolve(context.cwd, folder ?? ".");
-      const file = await readText(join(root, "charter.yaml"));
-      const prices =
-        options.prices === undefined ? undefined : await readText(resolve(context.cwd, options.prices));
-      const presentFiles = (await filesBelow(root)).map((path) => relative(root, path));
-      if (options.keep) {
-        const body = {
-          source: file.text,
-          file: file.path,
-          presentFiles,
-          ...(prices === undefined ? {} : { prices: prices.text }),
-        };
-        const kept = await (await connect(context)).json<{
-          id: string;
-          plan: Parameters<typeof renderPlan>[0];
-        }>({ path: "/v1/plans", body });
-        context.output.result(kept, `${renderPlan(kept.plan)}\nkept as ${kept.id}`);
-        return;
-      }
-      const { document, lines } = requireValid(parseCharter(file.text, file.path));
-      const shipped = readShippedPrices();
-      const book =
-        prices === undefined ? shipped : mergePriceBooks([shipped, parsePriceFile(prices.text, prices.path)]);
-      const plan = planJson(
-        planCharter(document, book, { now: systemClock.now(), facts: { presentFiles }, lines }),
-      );
-      context.output.result(plan, renderPlan(plan));
-    });
-}
-
 function registerApply(program: Command, contextOf: ContextOf): void {
   program
     .command("apply [folder]")
@@ -253,7 +170,7 @@ function registerApply(program: Command, contextOf: ContextOf): void {
       "Reconcile a folder (charter, contracts, feature views) with the server; applying it again changes nothing",
     )
     .option("--dry-run", "only show what would change")
-    .addHelpText("after", "\nExample:\n  portolan apply examples/flight-delays --dry-run")
+    .addHelpText("after", "\nExample:\n  portolan apply churn --dry-run")
     .action(async (folder: string | undefined, options: { dryRun?: boolean }, command: Command) => {
       const context = contextOf(command);
       const project = await readProject(context.cwd, folder ?? ".");

@@ -1,0 +1,31 @@
+import type { PortfolioDocument } from "@portolan/planner/contract";
+import { toCents } from "@portolan/planner/policy";
+import { budgetWords } from "./plan-page.ts";
+
+/** For a terminal; the dearest use case first. */
+export function portfolioText(portfolio: PortfolioDocument): string {
+  const { useCases, notPlanned, apart, together, categories, poc } = portfolio;
+  const row = (name: string, { low, expected, high }: { low: string; expected: string; high: string }) =>
+    name.padEnd(34) + [low, expected, high].map((one) => toCents(one).padStart(18)).join("");
+  const heading = `${"a month of production".padEnd(34)}${["low", "expected", "high"].map((one) => one.padStart(18)).join("")}`;
+  return [
+    heading,
+    ...useCases.map(({ useCase, total }) => row(`  ${useCase}`, total)),
+    "",
+    ...categories.map(({ category, cost }) => row(`  ${category}`, cost)),
+    "",
+    row("each with its own platform", apart.total),
+    row("one platform for all", together.total),
+    row("  infrastructure of that", together.infrastructure),
+    row("  not paid a second time", together.shared),
+    row("their proofs of concept", poc),
+    "",
+    ...useCases
+      .filter(({ budget, blocks }) => budget !== "within" || blocks > 0)
+      .map(
+        ({ useCase, ceiling, budget, blocks }) =>
+          `${useCase}: ceiling ${ceiling} a month, ${budgetWords[budget] ?? budget}${blocks > 0 ? `; ${blocks} gaps block production` : ""}`,
+      ),
+    ...notPlanned.map(({ useCase, why }) => `${useCase}: not planned, ${why}`),
+  ].join("\n");
+}

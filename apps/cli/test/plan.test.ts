@@ -1,0 +1,82 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCli } from "../src/program.ts";
+
+let folder: string;
+
+async function portolan(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  const code = await runCli(args, {
+    environment: { cwd: folder, env: {}, root: resolve(import.meta.dirname, "../../..") },
+    streams: { out: { write: (text) => (out += text) }, err: { write: (text) => (err += text) } },
+  });
+  return { code, out, err };
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "portolan-plan-"));
+  await portolan("init", "churn");
+  for (const preset of ["financial-services", "manufacturing"])
+    await portolan("init", preset, "--preset", preset);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a page holds the plan's figures and nothing from elsewhere, and what a charter says is text in it", async () => {
+  const charter = readFileSync(join(folder, "churn/charter.yaml"), "utf8");
+  await portolan("init", "hostile");
+  writeFileSync(
+    join(folder, "hostile/charter.yaml"),
+    charter.replace(
+      /successInSixMonths: .*/,
+      "successInSixMonths: Half of <script>alert(1)</script> in two hubs, each week.",
+    ),
+  );
+  const { code, out } = await portolan("plan", "hostile", "--html", "plan.html", "--json");
+  expect(code).toBe(0);
+  const plan = JSON.parse(out) as PlanDocument;
+  const page = readFileSync(join(folder, "plan.html"), "utf8");
+  expect(page).toContain(`title="${plan.production?.total.expected}"`);
+  for (const { category, what } of plan.production?.lines ?? [])
+    expect(page).toContain(`${category}: ${what}`);
+  for (const { name } of plan.assumptions) expect(page).toContain(name);
+  expect(page).not.toMatch(/<script|https?:\/\/|@import|url\(/);
+  expect(page.match(/<svg role="img"/g)).toHaveLength(2);
+  expect((await portolan("plan", "churn", "--html", "plan.html")).err).toContain("--force");
+});
+
+test("several folders are a portfolio: the sum of their plans, less the platforms that are not paid twice", async () => {
+  const { code, out } = await portolan(
+    "plan",
+    "churn",
+    "financial-services",
+    "manufacturing",
+    "--html",
+    "all.html",
+    "--json",
+  );
+  expect(code).toBe(0);
+  const all = JSON.parse(out) as PortfolioDocument;
+  expect(all.useCases).toHaveLength(3);
+  const figure = (text: string) => Number(text.split(" ")[0]);
+  expect(figure(all.together.total.expected) + figure(all.together.shared.expected)).toBeCloseTo(
+    figure(all.apart.total.expected),
+    6,
+  );
+  expect(readFileSync(join(folder, "all.html"), "utf8")).toContain("Plan for 3 use cases");
+  const text = await portolan("plan", "churn", "financial-services");
+  expect(text.out).toContain("one platform for all");
+});
+
+test.each([
+  [["plan", "churn", "churn"], "churn is planned twice"],
+  [["plan", "nowhere"], "charter.yaml"],
+  [["plan", "churn", "manufacturing", "--keep"], "--keep keeps one plan"],
+])("%j says what is wrong", async (args, message) => {
+  const { code, err } = await portolan(...args);
+  expect(code).not.toBe(0);
+  expect(err).toContain(message);
+});
