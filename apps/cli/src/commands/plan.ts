@@ -49,7 +49,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
     .option("--all", "with --explain-sources: those too that come out as stated")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan init churn && portolan plan churn --html churn.html\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan --explain-sources",
+      "\nExamples:\n  portolan plan churn --html churn.html\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan --explain-sources",
     )
     .action(async (folders: string[], options: PlanOptions, command: Command) => {
       const context = contextOf(command);

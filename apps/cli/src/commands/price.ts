@@ -31,7 +31,11 @@ interface BookOptions {
 export function registerPriceCommands(program: Command, contextOf: ContextOf): void {
   const price = program
     .command("price")
-    .description("The dated, sourced prices that plans rest on, and a check of your own; needs no server");
+    .description("The dated, sourced prices that plans rest on, and a check of your own; needs no server")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan price list --resource gpu_hour --product H100\n  portolan price check ours.yaml",
+    );
   registerList(price, contextOf);
   registerShow(price, contextOf);
   registerFind(price, contextOf);
