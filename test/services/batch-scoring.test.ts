@@ -16,7 +16,8 @@ const kills = 5;
 
 /** Whole rows are nobody's until a policy says so. */
 async function allowEverything(product: Product): Promise<void> {
-  const document = "kind: AccessPolicy\nname: test\neffect: allow\npurposes: [test, scoring]\n";
+  const document =
+    "kind: AccessPolicy\nname: test\neffect: allow\npurposes: [test, scoring, staff-planning]\n";
   await must(product, "PUT", "/v1/access-policies/test", { document }, await product.token("admin"));
 }
 

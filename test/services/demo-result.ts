@@ -10,13 +10,14 @@ interface DemoResult {
   readonly retrained: { readonly version: number };
   readonly rolledBack: { readonly requests: number };
   readonly parity: { readonly compared: number; readonly mismatches: number };
+  readonly statement: { readonly requests: number; readonly cost: string };
   readonly verified: { readonly rows: number };
 }
 
 /** What `portolan --json demo` printed says that the whole road was walked. */
 export function expectWholeRoad(printed: string): void {
   const result: DemoResult = JSON.parse(printed);
-  expect(result.steps).toHaveLength(15);
+  expect(result.steps).toHaveLength(16);
   expect([result.accepted, result.quarantined]).toEqual([1_627_622, 13]);
   expect(result.auc.low).toBeGreaterThan(0.7);
   expect(result.auc.low).toBeGreaterThan(result.auc.baseline);
@@ -26,5 +27,7 @@ export function expectWholeRoad(printed: string): void {
   expect(result.rolledBack.requests).toBeGreaterThan(0);
   expect(result.parity.compared).toBeGreaterThan(5000);
   expect(result.parity.mismatches).toBe(0);
+  expect(result.statement.requests).toBeGreaterThanOrEqual(result.served);
+  expect(result.statement.cost).toMatch(/^0\.0+[1-9]\d* USD$/);
   expect(result.verified.rows).toBeGreaterThan(50);
 }
