@@ -3,6 +3,7 @@ import {
   type FairStrategy,
   type Member,
   nodeAt,
+  type PreemptionPolicies,
   type Quota,
   type QuotaTree,
   quotaTree,
@@ -57,10 +58,10 @@ export function randomTree(random: Random): QuotaTree {
         preemption: {
           reclaimWithinCohort: oneOf(random, ["never", "lower-priority", "any"]),
           withinClusterQueue: oneOf(random, ["never", "lower-priority", "lower-or-newer-equal-priority"]),
-          borrowWithinCohort: oneOf(random, [
-            { policy: "never" } as const,
-            { policy: "lower-priority" } as const,
-            { policy: "lower-priority", maxPriority: 1 } as const,
+          borrowWithinCohort: oneOf<PreemptionPolicies["borrowWithinCohort"]>(random, [
+            { policy: "never" },
+            { policy: "lower-priority" },
+            { policy: "lower-priority", maxPriority: 1 },
           ]),
         },
       },
