@@ -12,6 +12,7 @@ import { asEpochMicros, formatDurationMs, formatInstant } from "@portolan/kernel
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
 import type { ContextOf } from "../program.ts";
+import { progressBar } from "../progress.ts";
 import { readInput } from "../read-input.ts";
 
 /** Who may have how much of a cluster, before any of it runs; needs no server. */
@@ -71,7 +72,8 @@ function sumLine({ resource, nominal, cluster }: QuotaSum): string {
 async function simulateQuota(context: CliContext, file: string, jobsFile: string): Promise<void> {
   const { tree } = readQuotas(await readInput(context, file), file);
   const jobs = readJobs(await readInput(context, jobsFile), jobsFile, tree);
-  const stories = simulateQuotas(tree, jobs);
+  using bar = progressBar(context.output, "simulating");
+  const stories = simulateQuotas(tree, jobs, (ended) => bar.show(ended / jobs.length, `${ended} jobs`));
   const teamOf = ({ job }: JobStory): string => tree.nodes[job.team]?.name ?? "";
   const teams = [...Map.groupBy(stories, teamOf)].map(([team, its]) => ({ team, ...summary(its) }));
   context.output.result(

@@ -4,6 +4,7 @@ import {
   type FairStrategy,
   type Member,
   type PreemptionPolicies,
+  type QueueingStrategy,
   type Quota,
   type QuotaTree,
   quotaTree,
@@ -19,7 +20,8 @@ export interface DeclaredQuota {
   readonly at: YamlNode;
 }
 
-interface Draft extends Member {
+interface Draft {
+  readonly member: Member;
   readonly at: YamlNode;
 }
 
@@ -51,11 +53,11 @@ export function readQuotas(text: string, file: string): QuotaReading {
   const units = root.get("businessUnits").items();
   if (units.length === 0) root.get("businessUnits").report("is empty", "Name at least one unit with a team.");
   const drafts = [...cohorts, ...units.flatMap((at) => readUnit(at, declared))];
-  checkNames(drafts, new Set(cohorts.map(({ name }) => name)));
+  checkNames(drafts, new Set(cohorts.map(({ member }) => member.name)));
   const fairSharing = readFairSharing(root.get("fairSharing"));
   source.settle("capacity.quotas_not_valid");
   const resources = [...new Set(declared.map(({ resource }) => resource))].toSorted();
-  const members = drafts.map(({ at: _, ...member }) => member);
+  const members = drafts.map(({ member }) => member);
   return { tree: quotaTree(members, resources, fairSharing), declared, source };
 }
 
@@ -67,20 +69,20 @@ function readUnit(at: YamlNode, declared: DeclaredQuota[]): Draft[] {
   const unit = readCohort(at, "cohort", declared);
   const teams = at.get("teams").items();
   if (teams.length === 0) at.get("teams").report("is empty", "Name at least one team.");
-  return [unit, ...teams.map((team) => readTeam(team, unit.name, declared))];
+  return [unit, ...teams.map((team) => readTeam(team, unit.member.name, declared))];
 }
 
 function readCohort(at: YamlNode, parentKey: "parent" | "cohort", declared: DeclaredQuota[]): Draft {
   at.only(["name", parentKey, "weight", "quotas", ...(parentKey === "cohort" ? ["teams"] : [])]);
   const name = readName(at);
   const parent = at.get(parentKey).text();
-  return {
+  const member: Member = {
     name,
     ...(parent === undefined ? {} : { parent }),
     quotas: readQuotasOf(at.get("quotas"), name, parent !== undefined, declared),
     weightMilli: readWeight(at.get("weight")),
-    at,
   };
+  return { member, at };
 }
 
 function readTeam(at: YamlNode, unit: string, declared: DeclaredQuota[]): Draft {
@@ -92,17 +94,12 @@ function readTeam(at: YamlNode, unit: string, declared: DeclaredQuota[]): Draft 
       "is empty",
       "Give the team a quota of at least one resource, if of 0 to borrow all.",
     );
-  return {
-    name,
-    parent: unit,
-    quotas,
-    weightMilli: readWeight(at.get("weight")),
-    queue: {
-      strategy: at.get("strategy").oneOf(["strict-fifo", "best-effort-fifo"]) ?? "best-effort-fifo",
-      preemption: readPreemption(at.get("preemption")),
-    },
-    at,
+  const queue = {
+    strategy:
+      at.get("strategy").oneOf<QueueingStrategy>(["strict-fifo", "best-effort-fifo"]) ?? "best-effort-fifo",
+    preemption: readPreemption(at.get("preemption")),
   };
+  return { member: { name, parent: unit, quotas, weightMilli: readWeight(at.get("weight")), queue }, at };
 }
 
 function readName(at: YamlNode): string {
@@ -214,31 +211,33 @@ export function amountAt(at: YamlNode, resource: string): number | undefined {
 
 /** Names are unique, parents are there, and no cohort is within itself. */
 function checkNames(drafts: readonly Draft[], cohorts: ReadonlySet<string>): void {
-  const first = new Map<string, Draft>();
-  for (const draft of drafts) {
-    if (first.has(draft.name))
-      draft.at.get("name").report(`is ${draft.name} a second time`, "Give each a name of its own.");
-    else first.set(draft.name, draft);
+  const first = new Map<string, Member>();
+  for (const { member, at } of drafts) {
+    if (first.has(member.name))
+      at.get("name").report(`is ${member.name} a second time`, "Give each a name of its own.");
+    else first.set(member.name, member);
   }
-  for (const { parent, queue, at } of drafts) {
-    if (queue !== undefined || parent === undefined || cohorts.has(parent)) continue;
+  for (const { member, at } of drafts) {
+    const { parent } = member;
+    // The parent of a team is the unit that it stands in.
+    if (member.queue !== undefined || parent === undefined) continue;
     const key = at.get("cohort").present ? "cohort" : "parent";
-    at.get(key).report(
-      `is "${parent.slice(0, 60)}", which is no cohort`,
-      `Name one of: ${[...cohorts].join(", ") || "(there are none)"}.`,
-    );
+    const known = [...cohorts].join(", ") || "(there are none)";
+    if (cohorts.has(parent)) checkCircle(member, at, first);
+    else at.get(key).report(`is "${parent.slice(0, 60)}", which is no cohort`, `Name one of: ${known}.`);
   }
-  for (const draft of drafts) {
-    const path: string[] = [];
-    for (let at: Draft | undefined = draft; at?.parent !== undefined; at = first.get(at.parent)) {
-      path.push(at.name);
-      if (at.parent === draft.name) {
-        draft.at
-          .get("parent")
-          .report(`goes in a circle: ${[...path, draft.name].join(" in ")}`, "Leave out one of the parents.");
-        break;
-      }
-      if (path.includes(at.parent)) break;
-    }
+}
+
+function checkCircle({ name, parent }: Member, at: YamlNode, members: ReadonlyMap<string, Member>): void {
+  const path = [name];
+  for (
+    let above = parent;
+    above !== undefined && !path.slice(1).includes(above);
+    above = members.get(above)?.parent
+  ) {
+    path.push(above);
+    if (above !== name) continue;
+    at.get("parent").report(`goes in a circle: ${path.join(" in ")}`, "Leave out one of the parents.");
+    return;
   }
 }

@@ -22,7 +22,7 @@ interface Running {
   readonly endsAt: number;
 }
 
-interface Record {
+interface Tally {
   ranMs: number;
   lostMs: number;
   endedAt?: number;
@@ -36,8 +36,8 @@ export function simulateQuotas(
   onEnd?: (ended: number) => void,
 ): readonly JobStory[] {
   const byId = new Map(jobs.map((job) => [job.id, job]));
-  const records = new Map<string, Record>(jobs.map(({ id }) => [id, { ranMs: 0, lostMs: 0, evictions: [] }]));
-  const recordOf = (id: string): Record => records.get(id) ?? { ranMs: 0, lostMs: 0, evictions: [] };
+  const tallies = new Map<string, Tally>(jobs.map(({ id }) => [id, { ranMs: 0, lostMs: 0, evictions: [] }]));
+  const tallyOf = (id: string): Tally => tallies.get(id) ?? { ranMs: 0, lostMs: 0, evictions: [] };
   const arrivals = jobs.toSorted((a, b) => a.arrivedAt - b.arrivedAt || (a.id < b.id ? -1 : 1));
   const running = new Map<string, Running>();
   let state = quotaState(tree);
@@ -52,7 +52,7 @@ export function simulateQuotas(
     const over = [...running.values()].filter(({ endsAt }) => endsAt <= now);
     for (const { job } of over) {
       running.delete(job.id);
-      Object.assign(recordOf(job.id), { endedAt: now, ranMs: job.durationMs });
+      Object.assign(tallyOf(job.id), { endedAt: now, ranMs: job.durationMs });
       onEnd?.(++ended);
     }
     state = withoutEnded(state, new Set(over.map(({ job }) => job.id)));
@@ -62,9 +62,9 @@ export function simulateQuotas(
     pending = [...pending, ...coming];
     for (let next = turn(state, pending).next; next; next = turn(state, pending).next) {
       for (const { id } of next.decision.kind === "preempt" ? next.decision.victims : []) {
-        const record = recordOf(id);
-        record.lostMs += now - (running.get(id)?.startedAt ?? now);
-        record.evictions.push({ at: now, by: next.job.id });
+        const tally = tallyOf(id);
+        tally.lostMs += now - (running.get(id)?.startedAt ?? now);
+        tally.evictions.push({ at: now, by: next.job.id });
         running.delete(id);
       }
       ({ state, pending } = afterTurn(state, pending, next, admitted++));
@@ -74,7 +74,7 @@ export function simulateQuotas(
   }
   const { waits } = turn(state, pending);
   const reasons = new Map([...waits].map(([{ id }, { reason, resource }]) => [id, { reason, resource }]));
-  return jobs.map((job) => storyOf(job, recordOf(job.id), reasons.get(job.id)));
+  return jobs.map((job) => storyOf(job, tallyOf(job.id), reasons.get(job.id)));
 }
 
 function withoutEnded(state: QuotaState, ended: ReadonlySet<string>): QuotaState {
@@ -86,7 +86,7 @@ function withoutEnded(state: QuotaState, ended: ReadonlySet<string>): QuotaState
 
 function storyOf(
   job: TimedJob,
-  { endedAt, ranMs, lostMs, evictions }: Record,
+  { endedAt, ranMs, lostMs, evictions }: Tally,
   why: { readonly reason: WaitReason; readonly resource: string | undefined } | undefined,
 ): JobStory {
   return {
