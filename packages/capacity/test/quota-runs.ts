@@ -110,14 +110,15 @@ export function faultsOfState({ tree, admitted, usage }: QuotaState): string[] {
   return faults;
 }
 
-/** A job that stays within its team's own and may reclaim from anyone, and is refused all the same. */
-export function refusedOfItsOwn(state: QuotaState, pending: readonly QuotaJob[]): QuotaJob | undefined {
-  return pending.find(
-    (job) =>
-      nodeAt(state.tree, job.team).queue?.preemption.reclaimWithinCohort === "any" &&
-      state.usage.isWithinNominal(job) &&
-      decide(state, job).kind === "wait",
-  );
+/** A team that may reclaim from anyone, and is refused a job that waits or one of all that its own has left, evicted before or not. */
+function refusedOfItsOwn(state: QuotaState, pending: readonly QuotaJob[]): QuotaJob | undefined {
+  const mayReclaim = state.tree.nodes.filter(({ queue }) => queue?.preemption.reclaimWithinCohort === "any");
+  const asked = mayReclaim.flatMap(({ index, subtree }): QuotaJob[] => {
+    const amounts = subtree.map((quota, r) => Math.max(0, quota - state.usage.of(index, r)));
+    const probe = { id: `all that t${index} has left`, team: index, priority: 0, arrivedAt: 9, amounts };
+    return [probe, { ...probe, wasEvicted: true }, ...pending.filter(({ team }) => team === index)];
+  });
+  return asked.find((job) => state.usage.isWithinNominal(job) && decide(state, job).kind === "wait");
 }
 
 export interface SettledRun {
