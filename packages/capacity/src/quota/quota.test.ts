@@ -226,6 +226,30 @@ describe("fair sharing", () => {
       "a1",
     ]);
   });
+  test("what is its unit's own a team reclaims whatever the shares of other resources say", () => {
+    const both = (name: string, cpu: number, gpu: number, parent: string): Member => ({
+      ...team(name, { nominal: cpu }, reclaim, parent),
+      quotas: { cpu: { nominal: cpu }, gpu: { nominal: gpu } },
+    });
+    const members = [
+      cohort("all"),
+      { ...cohort("unit", "all"), weightMilli: 0 },
+      both("a", 0, 2, "unit"),
+      both("idle", 0, 6, "unit"),
+      both("other", 4, 4, "all"),
+    ];
+    const tree = quotaTree(members, ["cpu", "gpu"], ["final-share"]);
+    const held = [job("a1", 2, 0), job("o1", 4, 0)];
+    const amounts = [
+      [2, 0],
+      [0, 12],
+    ];
+    const state = quotaState(
+      tree,
+      running(...held.map((one, at) => ({ ...one, amounts: amounts[at] ?? [] }))),
+    );
+    expect(victimsOf(decide(state, { ...job("a2", 2, 0), amounts: [0, 8] }))).toEqual(["o1"]);
+  });
   test("the smaller share goes first, whatever the age; without fair sharing the older does", () => {
     const held = running(job("a0", 1, 4));
     const waiting = [job("a1", 1, 2, { arrivedAt: 1 }), job("b1", 2, 2, { arrivedAt: 2 })];
