@@ -120,6 +120,7 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
+  { names: ["quota"], load: async () => (await import("./commands/quota.ts")).registerQuotaCommands },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicyCommands },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctorCommand },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemoCommand },

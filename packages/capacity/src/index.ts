@@ -22,6 +22,20 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
+export { amountText } from "./quota/amounts.ts";
+export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
+export {
+  decide,
+  type QuotaDecision,
+  type QuotaState,
+  quotaState,
+  type Turn,
+  turn,
+  type WaitReason,
+} from "./quota/decide.ts";
+export { readJobs, type TimedJob } from "./quota/read-jobs.ts";
+export { type QuotaReading, readQuotas } from "./quota/read-quotas.ts";
+export { type JobStory, simulateQuotas } from "./quota/simulate-quotas.ts";
 export type { ServiceTimes } from "./replicas/queue.ts";
 export {
   type QueueFigures,
