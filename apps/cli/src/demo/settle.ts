@@ -41,11 +41,16 @@ export async function settleStep(world: World): Promise<string[]> {
   ];
 }
 
-/** Of the use case in this month (UTC), over all environments and models. */
-async function usageOf(world: World): Promise<{ requests: number; cpuMicros: bigint }> {
-  const period = formatInstant(systemClock.now()).slice(0, 7);
-  const query = new URLSearchParams({ period, level: "use-case" });
-  const { lines } = await world.cast.as.otto.json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
+/** Of the use case in this month (UTC), and in the one in which the replay began, over all environments and models. */
+async function usageOf({ cast, replayedFrom }: World): Promise<{ requests: number; cpuMicros: bigint }> {
+  const now = systemClock.now();
+  const months = new Set([replayedFrom ?? now, now].map((at) => formatInstant(at).slice(0, 7)));
+  const lines: UsageReport["lines"] = [];
+  for (const period of months) {
+    const query = new URLSearchParams({ period, level: "use-case" });
+    const found = await cast.as.otto.json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
+    lines.push(...found.lines);
+  }
   const sum = (resource: string): bigint =>
     lines
       .filter((line) => line.resource === resource && line.names.at(-1) === "flight-delays")
