@@ -34,7 +34,6 @@ export interface EndpointFacts extends Place {
   readonly workers: { readonly least: number; readonly most: number };
   /** Gateways that may serve it, one process each at least. */
   readonly gateways: number;
-  /** Copies of the model stand by in each gateway. */
   readonly load: {
     /** Days of counts that there are, at most thirty. */
     readonly days: number;

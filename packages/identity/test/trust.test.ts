@@ -129,7 +129,7 @@ describe("keys of outside issuers", () => {
     expect(followed).toBe(false);
     await serving(
       (_request, response) => response.end(keySet.padEnd(300 * 1024)),
-      (address) => expect(fetcher(address)).rejects.toThrow("too large"),
+      (address) => expect(fetcher(address)).rejects.toThrow("more than 262144 bytes"),
     );
     await serving(
       (_request, response) => {

@@ -10,6 +10,7 @@ export * from "./durable-files.ts";
 export * from "./early-messages.ts";
 export * from "./environments-allowing.ts";
 export * from "./errors.ts";
+export * from "./guarded-get.ts";
 export * from "./ids.ts";
 export * from "./jobs.ts";
 export * from "./json.ts";

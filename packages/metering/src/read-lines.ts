@@ -1,15 +1,18 @@
-import { type CsvRow, readCsv } from "@portolan/csv-source";
-import { formatDecimal, type Money, money, PortolanError, type Violation } from "@portolan/kernel";
+import type { CsvRow } from "@portolan/csv-source";
+import { formatDecimal, type Money, money, PortolanError } from "@portolan/kernel";
+import { csvRows } from "./csv-rows.ts";
 import { fileNotValid } from "./file-not-valid.ts";
 import type { Bill, BillLine, UsageLine } from "./lines.ts";
 import { parseQuantity, quantityText } from "./quantity.ts";
+
+const mend = "docs/statements.md shows both files.";
 
 /**
  * @param text CSV with a header: `business_unit,team,use_case,model,environment,resource,quantity,activity`; use case, model, environment and activity may be missing
  * @throws PortolanError `metering.file_not_valid` with the line of each finding
  */
 export function readUsageLines(text: string, file: string): readonly UsageLine[] {
-  return rowsOf(text, file, ["business_unit", "team", "resource", "quantity"], (row) => ({
+  return csvRows({ text, file, columns: ["business_unit", "team", "resource", "quantity"], mend }, (row) => ({
     tenant: {
       businessUnit: row.named("business_unit"),
       team: row.text("team"),
@@ -28,21 +31,28 @@ export function readUsageLines(text: string, file: string): readonly UsageLine[]
  * @throws PortolanError `metering.file_not_valid` with the line of each finding
  */
 export function readBill(text: string, file: string): Bill {
-  const lines = rowsOf(text, file, ["line", "kind", "amount", "currency"], (row): BillLine => {
-    const kind = row.text("kind") === "shared" ? "shared" : "metered";
-    if (!["metered", "shared"].includes(row.text("kind"))) row.fault("kind: it is metered or shared");
-    const hasCapacity = row.text("capacity") !== "";
-    if (kind === "shared" && hasCapacity) row.fault("capacity: a shared line has none");
-    return {
-      name: row.named("line"),
-      kind,
-      amount: amountOf(row),
-      ...(hasCapacity ? { capacity: quantityOf(row, "capacity") } : {}),
-    };
-  });
+  const lines = csvRows(
+    { text, file, columns: ["line", "kind", "amount", "currency"], mend },
+    (row): BillLine => {
+      const kind = row.text("kind") === "shared" ? "shared" : "metered";
+      if (!["metered", "shared"].includes(row.text("kind"))) row.fault("kind: it is metered or shared");
+      const hasCapacity = row.text("capacity") !== "";
+      if (kind === "shared" && hasCapacity) row.fault("capacity: a shared line has none");
+      return {
+        name: row.named("line"),
+        kind,
+        amount: amountOf(row),
+        ...(hasCapacity ? { capacity: quantityOf(row, "capacity") } : {}),
+      };
+    },
+  );
   const currencies = [...new Set(lines.map(({ amount }) => amount.currency))];
   if (currencies.length > 1)
-    throw notValid(file, [{ detail: `it has several currencies: ${currencies.join(", ")}`, at: { file } }]);
+    throw fileNotValid(
+      file,
+      [{ detail: `it has several currencies: ${currencies.join(", ")}`, at: { file } }],
+      mend,
+    );
   return { currency: currencies[0] ?? "USD", lines };
 }
 
@@ -77,19 +87,4 @@ function amountOf(row: CsvRow): Money {
     row.fault(`amount: ${error instanceof PortolanError ? (error.detail ?? "") : String(error)}`);
     return money("0", "XXX");
   }
-}
-
-function rowsOf<T>(
-  text: string,
-  file: string,
-  columns: readonly string[],
-  read: (row: CsvRow) => T,
-): readonly T[] {
-  const { rows, faults } = readCsv({ text, file, columns }, read);
-  if (faults.length > 0) throw notValid(file, faults);
-  return rows;
-}
-
-function notValid(file: string, violations: readonly Violation[]): PortolanError {
-  return fileNotValid(file, violations, "docs/statements.md shows both files.");
 }

@@ -64,8 +64,8 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
     )
     .option(
       "--interrupted <hours:minutes:minutes>",
-      "mean hours between interruptions; minutes of a checkpoint; minutes to go on",
-      "24:3:6",
+      `mean hours between interruptions; minutes of a checkpoint; minutes to go on${range}`,
+      "12..24..48:1..3..6:3..6..12",
     )
     .option("--prices <file>", "your own prices: they win over the shipped ones")
     .option("--picture <file.svg>", "draw the cost of each way over the life")
@@ -94,13 +94,7 @@ async function questionOf(
 ): Promise<{ readonly question: OwnershipQuestion; readonly records: readonly string[] }> {
   const { currency } = options;
   const peak = options.peak?.split(":") ?? ["0", "0"];
-  const interrupted = options.interrupted.split(":");
   if (peak.length !== 2) throw badUsage("--peak names cards and hours", "Say --peak 4:50.");
-  if (interrupted.length !== 3)
-    throw badUsage("--interrupted names hours and two times minutes", "Say --interrupted 24:3:6.");
-  const [every = 0, checkpoint = 0, restart = 0] = interrupted.map((text) =>
-    numberIn("--interrupted", text, 1e-3, 1e6),
-  );
   const book = await bookOf(context, options);
   const used: string[] = [];
   const priced = (option: string, stated: string | undefined, asked: Asked): Cost => {
@@ -133,9 +127,28 @@ async function questionOf(
     }),
     reservedDiscount: quantityOf("--reserved", options.reserved, 0, 1),
     spotDiscount: quantityOf("--spot", options.spot, 0, 1),
-    interruptions: { every, checkpoint: checkpoint / 60, restart: restart / 60 },
+    interruptions: interruptionsOf(options.interrupted),
   };
   return { question, records: used };
+}
+
+/** The low case has the fewest of them, and the shortest. */
+function interruptionsOf(text: string): OwnershipQuestion["interruptions"] {
+  const [every, checkpoint, restart, ...more] = text.split(":");
+  if (every === undefined || checkpoint === undefined || restart === undefined || more.length > 0)
+    throw badUsage("--interrupted names hours and two times minutes", "Say --interrupted 24:3:6.");
+  const hours = quantityOf("--interrupted", every, 1e-3, 1e6);
+  const [saves, begins] = [checkpoint, restart].map((one) => quantityOf("--interrupted", one, 1e-3, 1e6));
+  const of = (between: number, saving = 0, beginning = 0) => ({
+    every: between,
+    checkpoint: saving / 60,
+    restart: beginning / 60,
+  });
+  return {
+    low: of(hours.high, saves?.low, begins?.low),
+    expected: of(hours.expected, saves?.expected, begins?.expected),
+    high: of(hours.low, saves?.high, begins?.high),
+  };
 }
 
 type Asked = Pick<Parameters<typeof choosePrice>[1], "resource" | "placement" | "products">;
@@ -255,9 +268,9 @@ function textOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: r
     "",
     ...ways.map(({ name, what }) => `  ${name.replace("_", " ")}: ${what}`),
     "",
-    `The purchase has paid for itself after ${until(months.low)} / ${until(months.expected)} / ${until(months.high)} months beside renting on demand (best, expected, worst).`,
-    `Owning costs what renting does at a use of ${share(use.low)} / ${share(use.expected)} / ${share(use.high)} of all hours.`,
-    `On spot machines: a checkpoint every ${spot.checkpointHours.toFixed(1)} hours, ${spot.paidPerHour.toFixed(3)} hours paid for one of work.`,
+    `The purchase of ${question.cards + question.peakCards} cards has paid for itself after ${until(months.low)} / ${until(months.expected)} / ${until(months.high)} months beside renting on demand (best, expected, worst); never: not within their ${question.lifeMonths} months.`,
+    `Owning ${question.peakCards > 0 ? `the ${question.cards} cards that work all month` : "them"} costs what renting does at a use of ${share(use.low)} / ${share(use.expected)} / ${share(use.high)} of all hours.`,
+    `On spot machines: a checkpoint every ${spot.checkpointHours.expected.toFixed(1)} hours, ${spot.paidPerHour.low.toFixed(3)} / ${spot.paidPerHour.expected.toFixed(3)} / ${spot.paidPerHour.high.toFixed(3)} hours paid for one of work.`,
     `Least over ${question.lifeMonths} months, for work that may not be interrupted: ${answer.least.replace("_", " ")}.`,
   ].join("\n");
 }

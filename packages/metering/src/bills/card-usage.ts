@@ -1,9 +1,12 @@
 import { migModels, standing } from "@portolan/capacity/policy";
-import { type CsvRow, readCsv } from "@portolan/csv-source";
+import type { CsvRow } from "@portolan/csv-source";
 import { allocateWhole, asEpochMicros, formatInstant, microsPerSecond, parseInstant } from "@portolan/kernel";
+import { csvRows } from "../csv-rows.ts";
 import { fileNotValid } from "../file-not-valid.ts";
 import { type Tenant, tenantKey, type UsageLine } from "../lines.ts";
 import { partsPerUnit } from "../quantity.ts";
+
+const mend = "docs/statements.md shows cards and leases.";
 
 /** Parts of a card in which shares are counted: sevenths, eighths, ninths and hundredths are whole. */
 const partsPerCard = 25_200;
@@ -47,7 +50,7 @@ export interface CardUsage {
 
 /** @param text CSV: `card,model,start,end` @throws PortolanError `metering.file_not_valid` */
 export function readCards(text: string, file: string): readonly Card[] {
-  const cards = rowsOf(text, file, ["card", "start", "end"], (row) => {
+  const cards = csvRows({ text, file, columns: ["card", "start", "end"], mend }, (row) => {
     const model = row.text("model");
     if (model !== "" && !migModels.some(({ name }) => name === model))
       row.fault(
@@ -72,23 +75,26 @@ export function readCards(text: string, file: string): readonly Card[] {
  */
 export function readLeases(text: string, file: string): readonly Lease[] {
   let line = 1;
-  return rowsOf(text, file, ["business_unit", "team", "card", "share", "start", "end"], (row) => {
-    line += 1;
-    return {
-      tenant: {
-        businessUnit: row.named("business_unit"),
-        team: row.text("team"),
-        useCase: row.text("use_case"),
-        model: row.text("model"),
-        environment: row.text("environment"),
-      },
-      activity: row.text("activity"),
-      card: row.named("card"),
-      share: shareOf(row),
-      ...spanOf(row),
-      line,
-    };
-  });
+  return csvRows(
+    { text, file, columns: ["business_unit", "team", "card", "share", "start", "end"], mend },
+    (row) => {
+      line += 1;
+      return {
+        tenant: {
+          businessUnit: row.named("business_unit"),
+          team: row.text("team"),
+          useCase: row.text("use_case"),
+          model: row.text("model"),
+          environment: row.text("environment"),
+        },
+        activity: row.text("activity"),
+        card: row.named("card"),
+        share: shareOf(row),
+        ...spanOf(row),
+        line,
+      };
+    },
+  );
 }
 
 function shareOf(row: CsvRow): Share {
@@ -310,17 +316,6 @@ function strandedOf(card: Card, leases: readonly Lease[]): bigint {
   return BigInt(((free - usable) * partsPerCard) / mig.computeSlices);
 }
 
-function rowsOf<T>(
-  text: string,
-  file: string,
-  columns: readonly string[],
-  read: (row: CsvRow) => T,
-): readonly T[] {
-  const { rows, faults } = readCsv({ text, file, columns }, read);
-  if (faults.length > 0) throw notValid(file, faults);
-  return rows;
-}
-
 function notValid(file: string, violations: Parameters<typeof fileNotValid>[1]) {
-  return fileNotValid(file, violations, "docs/statements.md shows cards and leases.");
+  return fileNotValid(file, violations, mend);
 }

@@ -1,5 +1,5 @@
 import { type Cells, cellsOf, columnOf, named, rowChecks } from "./row-checks.ts";
-import { type ModelRule, type RuleCheck, type RuleModel, rulesNotValid } from "./rule-model.ts";
+import { checkOf, type ModelRule, type RuleCheck, type RuleModel, rulesNotValid } from "./rule-model.ts";
 import type { Table } from "./table.ts";
 
 /** A rule that rows, or the whole table, do not follow. */
@@ -53,6 +53,8 @@ interface Walk {
   readonly notApplicable: Set<string>;
   readonly withoutColumn: Set<string>;
   readonly findings: Map<string, RuleFinding>;
+  /** Rules that are being judged: those below which the next one stands. */
+  readonly above: Set<string>;
 }
 
 /**
@@ -76,6 +78,7 @@ export function checkRules(model: RuleModel, table: Table, { without = [] }: Rul
     notApplicable: new Set(),
     withoutColumn: new Set(),
     findings: new Map(),
+    above: new Set(),
   };
   const all = new Uint8Array(table.rows.length).fill(1);
   for (const { ModelRules: roots } of Object.values(model.ModelDatasets))
@@ -111,8 +114,19 @@ function ruleOf({ model }: Walk, id: string): ModelRule {
   return rule;
 }
 
-/** @param isTold whether a finding is noted; below an OR one that fails is none yet */
+/**
+ * @param isTold whether a finding is noted; below an OR one that fails is none yet
+ * @throws PortolanError `metering.rules_not_valid` for a rule that stands below itself
+ */
 function judgeRule(walk: Walk, id: string, mask: Uint8Array, isTold: boolean): Verdict {
+  if (walk.above.has(id)) throw rulesNotValid(`the rule ${id} stands below itself`);
+  walk.above.add(id);
+  const verdict = judgeOwn(walk, id, mask, isTold);
+  walk.above.delete(id);
+  return verdict;
+}
+
+function judgeOwn(walk: Walk, id: string, mask: Uint8Array, isTold: boolean): Verdict {
   const rule = ruleOf(walk, id);
   const holds: Verdict = { table: true, rows: new Uint8Array(mask.length).fill(1) };
   if (!isStatic(rule)) return holds;
@@ -247,14 +261,6 @@ function distinctCounts({ cells }: Walk, check: RuleCheck, mask: Uint8Array): Ui
 /** A condition is a check, or, in two places of the model, checks below the word that joins them. */
 function conditionOf(value: Readonly<Record<string, unknown>>): RuleCheck {
   for (const how of ["AND", "OR"] as const)
-    if (how in value) {
-      const items = [value[how]].flat() as Readonly<Record<string, unknown>>[];
-      return { CheckFunction: how, Items: items.map(checkOf) };
-    }
+    if (how in value) return { CheckFunction: how, Items: [value[how]].flat().map(checkOf) };
   return checkOf(value);
-}
-
-function checkOf(value: Readonly<Record<string, unknown>>): RuleCheck {
-  if (typeof value["CheckFunction"] !== "string") throw rulesNotValid("a rule has no check");
-  return value as unknown as RuleCheck;
 }

@@ -239,6 +239,12 @@ describe("a model that is not one", () => {
     expect(() =>
       checkRules(readRuleModel(model({ CheckFunction: "CheckModelRule", ModelRuleId: "X" }), "f"), table),
     ).toThrow("names X");
+    expect(() =>
+      checkRules(readRuleModel(model({ CheckFunction: "CheckModelRule", ModelRuleId: "R-1" }), "f"), table),
+    ).toThrow("R-1 stands below itself");
+    expect(() =>
+      checkRules(readRuleModel(model({ CheckFunction: "AND", Items: [{ CheckFunction: 1 }] }), "f"), table),
+    ).toThrow("another form");
     expect(() => readRuleModel("[]", "f")).toThrow();
     expect(() => readRuleModel("no", "f")).toThrow("no JSON");
     expect(() =>

@@ -2,19 +2,31 @@ import { isPortolanError, PortolanError } from "@portolan/kernel";
 import { type Static, Type, Value } from "@portolan/typebox";
 import type { MeteringErrorCode } from "../errors.ts";
 
-/** One check of a rule, as the FOCUS group's rule model writes it. */
-export interface RuleCheck {
-  readonly CheckFunction: string;
-  readonly Items?: readonly RuleCheck[];
-  readonly ModelRuleId?: string;
-  readonly ColumnName?: string;
+const Text = Type.Optional(Type.String());
+/** A check without those below it. */
+const OwnCheck = Type.Object({
+  CheckFunction: Type.String(),
+  ModelRuleId: Text,
+  ColumnName: Text,
   /** So the model calls `ColumnName` in two places. */
-  readonly CheckCondition?: string;
-  readonly ColumnAName?: string;
-  readonly ColumnBName?: string;
-  readonly ResultColumnName?: string;
-  readonly Value?: string | number | null;
-  readonly ExpectedCount?: number;
+  CheckCondition: Text,
+  ColumnAName: Text,
+  ColumnBName: Text,
+  ResultColumnName: Text,
+  Value: Type.Optional(Type.Union([Type.String(), Type.Number(), Type.Null()])),
+  ExpectedCount: Type.Optional(Type.Number()),
+});
+
+/** One check of a rule, as the FOCUS group's rule model writes it. */
+export interface RuleCheck extends Static<typeof OwnCheck> {
+  readonly Items?: readonly RuleCheck[];
+}
+
+/** @throws PortolanError `metering.rules_not_valid` for what is no check */
+export function checkOf(value: unknown): RuleCheck {
+  if (!Value.Check(OwnCheck, value)) throw rulesNotValid("a rule has no check, or one of another form");
+  const below = (value as { readonly Items?: unknown }).Items;
+  return below === undefined ? value : { ...value, Items: [below].flat().map(checkOf) };
 }
 
 const ModelRule = Type.Object({

@@ -11,6 +11,7 @@ const usd = (amount: string): Cost => {
   return { low: one, expected: one, high: one };
 };
 const interruptions = { every: 24, checkpoint: 0.05, restart: 0.1 };
+const always = <T>(value: T) => ({ low: value, expected: value, high: value });
 /** The public calculator's case (reference of the project): 8 cards of 35,000 with 40 % for the rest, 400 hours at 4.50. */
 const example: OwnershipQuestion = {
   currency: "USD",
@@ -27,7 +28,7 @@ const example: OwnershipQuestion = {
   cloudHour: usd("4.5"),
   reservedDiscount: exact(0.4),
   spotDiscount: exact(0.65),
-  interruptions,
+  interruptions: always(interruptions),
 };
 const wayOf = (question: OwnershipQuestion, name: string) =>
   ownOrRent(question).ways.find((way) => way.name === name);
@@ -48,6 +49,11 @@ describe("owning beside renting", () => {
   test("what costs more a month than renting never pays for itself", () => {
     const dear = { ...example, runningMonthly: usd("14100") };
     expect(ownOrRent(dear).breakEvenMonths.expected).toBeUndefined();
+    // 616,000 / 11,023.68 are 55.88 months, and cards are worth nothing after 36.
+    const costly = { ...example, cardPrice: usd("55000") };
+    expect(ownOrRent(costly)).toMatchObject({ least: "on_demand" });
+    expect(ownOrRent(costly).breakEvenMonths.expected).toBeUndefined();
+    expect(ownOrRent({ ...costly, lifeMonths: 60 }).breakEvenMonths.expected).toBe(5588n);
     expect(ownOrRent({ ...example, cloudHour: usd("0.1") }).breakEvenUse.expected).toBe(
       Number.POSITIVE_INFINITY,
     );
@@ -58,6 +64,23 @@ describe("owning beside renting", () => {
     const paid = paidPerHourOfWork(interruptions);
     const spot = wayOf(example, "spot")?.monthly.expected ?? money("0", "USD");
     expect(Number(spot.nanos) / 1e9).toBeCloseTo(3200 * 1.575 * paid, 2);
+  });
+
+  test("interruptions have a range of their own: rare ones with the low price, many with the high one", () => {
+    const many = { every: 3, checkpoint: 0.1, restart: 0.5 };
+    const rare = { every: 48, checkpoint: 0.02, restart: 0.05 };
+    const { spot, ways } = ownOrRent({
+      ...example,
+      interruptions: { low: rare, expected: interruptions, high: many },
+    });
+    expect(spot.paidPerHour).toEqual({
+      low: paidPerHourOfWork(rare),
+      expected: paidPerHourOfWork(interruptions),
+      high: paidPerHourOfWork(many),
+    });
+    const monthly = ways.find(({ name }) => name === "spot")?.monthly;
+    for (const which of ["low", "expected", "high"] as const)
+      expect(Number(monthly?.[which].nanos) / 1e9).toBeCloseTo(3200 * 1.575 * spot.paidPerHour[which], 2);
   });
 
   test("peaks are bought for where all is owned, and rented in the hybrid", () => {

@@ -7,7 +7,17 @@ import {
   subtractMoney,
 } from "@portolan/kernel";
 import { hoursPerMonth } from "../assumptions.ts";
-import { type Cost, combine, costOf, exactly, type Quantity, type Range, sumCosts, times } from "../range.ts";
+import {
+  type Cost,
+  combine,
+  costOf,
+  exactly,
+  mapRange,
+  type Quantity,
+  type Range,
+  sumCosts,
+  times,
+} from "../range.ts";
 import { checkpointEvery, type Interruptions, paidPerHourOfWork } from "./interruptions.ts";
 
 /** Cards that are bought or rented, and what is done on them. Every figure has its own range. */
@@ -36,7 +46,8 @@ export interface OwnershipQuestion {
   readonly reservedDiscount: Quantity;
   /** Share off the price on demand for whoever can be interrupted; `interruptions` in hours. */
   readonly spotDiscount: Quantity;
-  readonly interruptions: Interruptions;
+  /** `low`: the fewest and shortest. */
+  readonly interruptions: Range<Interruptions>;
 }
 
 export const ways = ["on_demand", "reserved", "spot", "own", "hybrid"] as const;
@@ -57,14 +68,14 @@ export interface OwnershipAnswer {
   /** Of the ways that do all of the work whenever it comes (spot does not), the one with the least expected cost over the life of the cards. */
   readonly least: WayName;
   /**
-   * Months until the purchase has paid for itself beside renting on demand, in hundredths, rounded up; `undefined`: it never does. What is written off is
-   * the purchase itself, and no cost of a month besides. `low` is the best case for owning.
+   * Months until the purchase of all cards has paid for itself beside renting on demand, in hundredths, rounded up; `undefined`: not within their life.
+   * What is written off is the purchase itself, and no cost of a month besides. `low` is the best case for owning.
    */
   readonly breakEvenMonths: Range<bigint | undefined>;
-  /** Share of a month that cards have to work for owning to cost what renting does, write-off included; above 1: never. `low` is the best case for owning. */
+  /** Share of a month that the cards that work all month have to work for owning to cost what renting does, write-off included; above 1: never. `low` is the best case for owning. */
   readonly breakEvenUse: Quantity;
   /** Hours between checkpoints on spot machines, and hours that are paid for one of work. */
-  readonly spot: { readonly checkpointHours: number; readonly paidPerHour: number };
+  readonly spot: { readonly checkpointHours: Quantity; readonly paidPerHour: Quantity };
 }
 
 /** Owning beside renting, in all its ways. Pure. */
@@ -74,7 +85,7 @@ export function ownOrRent(question: OwnershipQuestion): OwnershipAnswer {
   const peak = times(peakHours, peakCards);
   const work = combine(base, peak, (a, b) => a + b);
   const nothing = costOf(cloudHour, exactly(0));
-  const paid = paidPerHourOfWork(interruptions);
+  const paid = mapRange(interruptions, (of) => paidPerHourOfWork(of));
   const spotHour = discounted(cloudHour, question.spotDiscount);
   const reservedHour = discounted(cloudHour, question.reservedDiscount);
   const rented = (hour: Cost, hours: Quantity) => costOf(hour, hours);
@@ -99,7 +110,7 @@ export function ownOrRent(question: OwnershipQuestion): OwnershipAnswer {
     },
     {
       name: "spot",
-      what: `rented while nobody bids more, ${paid.toFixed(2)} hours paid for one of work`,
+      what: `rented while nobody bids more, ${paid.expected.toFixed(2)} hours paid for one of work`,
       upfront: nothing,
       monthly: rented(spotHour, times(work, paid)),
     },
@@ -119,9 +130,11 @@ export function ownOrRent(question: OwnershipQuestion): OwnershipAnswer {
   return {
     ways: found,
     least: leastOf(found),
-    breakEvenMonths: breakEven(found),
+    breakEvenMonths: mapRange(breakEven(found), (months) =>
+      months !== undefined && months <= BigInt(question.lifeMonths) * 100n ? months : undefined,
+    ),
     breakEvenUse: useToBreakEven(question),
-    spot: { checkpointHours: checkpointEvery(interruptions), paidPerHour: paid },
+    spot: { checkpointHours: mapRange(interruptions, (of) => checkpointEvery(of)), paidPerHour: paid },
   };
 }
 

@@ -80,6 +80,35 @@ describe("a portfolio", () => {
     expect(found.poc).toEqual(range(2, 4, 6));
   });
 
+  test("pays what compliance adds to the platform once, too", () => {
+    const regulated = (useCase: string, platform: number): PlanDocument => {
+      const plan = planOf(useCase, { inference: 100, platform, people: 0 });
+      const machines = 100 + platform;
+      const all = (factor: number) => machines * factor * 1.25;
+      const sums = range(all(1), all(2), all(3));
+      const uplift = {
+        category: "compliance",
+        what: "audits",
+        unit: "of the machines",
+        quantity: { low: 0.25, expected: 0.25, high: 0.25 },
+        priceRecords: [],
+        cost: range(machines / 4, machines / 2, (machines * 3) / 4),
+      };
+      return {
+        ...plan,
+        production: {
+          lines: [...(plan.production?.lines ?? []), uplift],
+          infrastructure: sums,
+          total: sums,
+        },
+      };
+    };
+    const { together, apart } = planPortfolio([regulated("a", 40), regulated("b", 80)]);
+    expect(together.shared).toEqual(range(50, 100, 150));
+    expect(apart.total).toEqual(range(400, 800, 1200));
+    expect(together.total).toEqual(range(350, 700, 1050));
+  });
+
   test("of nothing costs nothing", () => {
     expect(planPortfolio([]).together.total).toEqual(range(0, 0, 0));
   });

@@ -1,8 +1,16 @@
-import { addMoney, compareMoney, formatMoney, type Money, money, PortolanError } from "@portolan/kernel";
+import {
+  addMoney,
+  compareMoney,
+  formatMoney,
+  type Money,
+  money,
+  multiplyMoney,
+  PortolanError,
+} from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { type CostCategory, costCategories } from "../costs.ts";
 import type { PlanDocument } from "../plan-json.ts";
-import { type Cost, noCost, sumCosts } from "../range.ts";
+import { type Cost, mapRange, noCost, sumCosts, toMillionths } from "../range.ts";
 
 const MoneyRange = Type.Object({ low: Type.String(), expected: Type.String(), high: Type.String() });
 
@@ -38,7 +46,7 @@ type Texts = Static<typeof MoneyRange>;
 
 /**
  * What a portfolio of use cases costs in a month. Machines, storage and people are those of each plan; the platform (control plane, database, monitoring)
- * is one for all of them, as large as the largest that a plan asks for. Pure; the order of the plans plays no part.
+ * is one for all of them, as large as the largest that a plan asks for, and so is what compliance adds to it. Pure; the order of the plans plays no part.
  *
  * @throws PortolanError `planner.portfolio_not_summable` for plans in several currencies, or two of one use case
  */
@@ -54,9 +62,7 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
         sum(production.lines.filter((line) => line.category === category).map(({ cost }) => costOf(cost))),
       ),
     );
-  const platforms = planned.map(({ production }) =>
-    sum(production.lines.filter(({ category }) => category === "platform").map(({ cost }) => costOf(cost))),
-  );
+  const platforms = planned.map(({ production }) => platformOf(production.lines, currency));
   const infrastructure = sum(planned.map(({ production }) => costOf(production.infrastructure)));
   const total = sum(planned.map(({ production }) => costOf(production.total)));
   const shared = besidesTheLargest(platforms, currency);
@@ -103,6 +109,20 @@ function currencyOf(totals: readonly Texts[]): string {
 
 function notSummable(detail: string, mend: string): PortolanError {
   return new PortolanError("planner.portfolio_not_summable", { detail, mend });
+}
+
+/** The platform of a plan with the share that its compliance adds to machines: that is not paid twice either. */
+function platformOf(lines: NonNullable<PlanDocument["production"]>["lines"], currency: string): Cost {
+  const platform = sumCosts(
+    lines.filter(({ category }) => category === "platform").map(({ cost }) => costOf(cost)),
+    currency,
+  );
+  const uplift = lines.find(({ category }) => category === "compliance")?.quantity;
+  if (!uplift) return platform;
+  const added = mapRange(platform, (amount, which) =>
+    multiplyMoney(amount, toMillionths(uplift[which]), 1_000_000n),
+  );
+  return sumCosts([platform, added], currency);
 }
 
 /** All of them but the greatest, case by case. */

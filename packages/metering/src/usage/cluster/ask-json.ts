@@ -1,13 +1,4 @@
-import { type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
-import {
-  type AddressRules,
-  guardedLookup,
-  hostOf,
-  judgeUrl,
-  messageOf,
-  PortolanError,
-} from "@portolan/kernel";
+import { type AddressRules, guardedGet, judgeUrl, messageOf, PortolanError } from "@portolan/kernel";
 import type { MeteringErrorCode } from "../../errors.ts";
 
 const mostBytes = 64 * 2 ** 20;
@@ -26,15 +17,7 @@ export async function askJson(url: URL, rules: AddressRules): Promise<unknown> {
       verdict.why,
       "Write https, or allow a host inside with --allow, e.g. --allow http://prometheus.monitoring.svc.",
     );
-  let text: string;
-  let status: number;
-  try {
-    const response = await open(url, rules);
-    status = response.statusCode ?? 0;
-    text = (await readAll(response)).toString("utf8");
-  } catch (error) {
-    throw failed(url, messageOf(error), "See that it runs and answers there.");
-  }
+  const { status, text } = await answerOf(url, rules);
   if (status !== 200)
     throw failed(
       url,
@@ -48,31 +31,20 @@ export async function askJson(url: URL, rules: AddressRules): Promise<unknown> {
   }
 }
 
-function open(url: URL, rules: AddressRules): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const send = url.protocol === "https:" ? requestHttps : requestHttp;
-  const request = send(url, {
-    agent: false,
-    signal: AbortSignal.timeout(timeoutMs),
-    headers: { accept: "application/json" },
-    lookup: guardedLookup(rules, hostOf(url)),
-  });
-  request.once("response", resolve);
-  request.on("error", reject);
-  request.end();
-  return promise;
-}
-
-async function readAll(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > mostBytes)
-      throw new Error(`it answers with more than ${mostBytes} bytes: ask for a shorter time`);
-    chunks.push(chunk);
+async function answerOf(
+  url: URL,
+  rules: AddressRules,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    const { status, body } = await guardedGet(url, { rules, timeoutMs, mostBytes });
+    return { status, text: body.toString("utf8") };
+  } catch (error) {
+    throw failed(
+      url,
+      messageOf(error),
+      "See that it runs and answers there, and ask for a shorter time where it answers too much.",
+    );
   }
-  return Buffer.concat(chunks);
 }
 
 function failed(url: URL, why: string, mend: string): PortolanError<MeteringErrorCode> {
