@@ -1,15 +1,28 @@
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
-import { createLogger, loadConfig, messageOf, systemClock } from "@portolan/kernel";
-import { installEnvironmentOf } from "@portolan/training";
-import { restoreMain } from "./backup/restore-main.ts";
+import { createLogger, isPortolanError, loadConfig, messageOf, systemClock } from "@portolan/kernel";
 import { ControlConfig } from "./config.ts";
-import { startControl } from "./start-control.ts";
+
+/** @returns settings that fit; ends the process with 1 after naming all that do not, before anything native is loaded */
+function settings(): ReturnType<typeof loadConfig<typeof ControlConfig>> {
+  try {
+    return loadConfig(ControlConfig, process.env);
+  } catch (error) {
+    const text = isPortolanError(error)
+      ? `${error.detail ?? error.message} ${error.mend ?? ""}`
+      : String(error);
+    process.stderr.write(`control: ${text.trim()}\n`);
+    process.exit(1);
+  }
+}
 
 // `portolan restore` runs this program with the argument: offline, with nothing listening, and it ends by itself.
-if (process.argv[2] === "restore") process.exit(await restoreMain(process.env, process.stdout));
+if (process.argv[2] === "restore") {
+  const { restoreMain } = await import("./backup/restore-main.ts");
+  process.exit(await restoreMain(process.env, process.stdout));
+}
 
-const config = loadConfig(ControlConfig, process.env);
+const config = settings();
 const log = createLogger({ name: "control", level: config.LOG_LEVEL });
 
 /** A fault after which nothing may be signed or stored any more: end, and let the supervisor start a clean process. */
@@ -20,6 +33,10 @@ function end(error: unknown): never {
 
 process.on("unhandledRejection", end);
 try {
+  const [{ startControl }, { installEnvironmentOf }] = await Promise.all([
+    import("./start-control.ts"),
+    import("@portolan/training"),
+  ]);
   const control = await startControl(
     {
       ...config,
