@@ -117,6 +117,34 @@ test("a month: charged to business units, with unit costs, a trend, a page, a ta
   expect(rows.reduce((sum, row) => sum + Number(row.split(",")[1]), 0)).toBeCloseTo(139_600, 6);
 });
 
+test("what each can do about it, and a page that opens down to the environment", async () => {
+  writeFileSync(
+    join(folder, "busy.csv"),
+    "business_unit,team,use_case,model,environment,resource,quantity,activity,utilisation\nfinance,risk,fraud,,production,gpu_hours,5760,training,0.8\nmarketing,growth,recommendation,ranker,production,gpu_hours,2688,inference,31 %\nmarketing,growth,recommendation,ranker,dev,gpu_hours,1152,experiment,0.5\nresearch,lab,,,dev,gpu_hours,3024,experiment,0.02\nresearch,lab,,,dev,gpu_hours,5616,experiment,0.6\n",
+  );
+  const args = ["--usage", "busy.csv", "--bill", "bill.csv"];
+  const { out } = await statement(...args, "--html", "tree.html");
+  expect(out).toContain("finance/risk: 22,176.00, 5760 gpu_hours: 100.0 % fraud training (expected)");
+  expect(out).toContain(
+    "marketing/growth: 14,784.00, 3840 gpu_hours: 70.0 % recommendation inference (it may fit processors: saves at most 10,348.80, less what those cost)",
+  );
+  expect(out).toContain("35.0 % idle experiment (end what is idle: saves at most 11,642.40)");
+  const page = readFileSync(join(folder, "tree.html"), "utf8");
+  const [, tree = ""] = page.split("Down to the environment");
+  expect(tree.match(/<strong>[^<]+<\/strong>/g)?.map((name) => name.slice(8, -9))).toEqual([
+    ...["research", "lab", "dev"],
+    ...["finance", "risk", "fraud", "production"],
+    ...["marketing", "growth", "recommendation", "ranker", "production", "dev"],
+  ]);
+  expect(page).not.toMatch(/<script|https?:\/\//);
+  const { lines } = JSON.parse((await statement(...args, "--json")).out);
+  expect(lines[2].actions[0]).toMatchObject({
+    kind: "move_to_cpu",
+    savesAtMost: "10348.8",
+    command: "portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation",
+  });
+});
+
 test("cards and leases are usage: what is stranded on a cut card is said", async () => {
   const hour = "2026-11-01T00:00:00Z,2026-11-01T01:00:00Z";
   writeFileSync(join(folder, "cards.csv"), `card,model,start,end\nc1,H100-80GB,${hour}\n`);

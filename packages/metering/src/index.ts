@@ -42,6 +42,7 @@ export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine 
 export { quantityText } from "./quantity.ts";
 export { billCsv, readBill, readUsageLines } from "./read-lines.ts";
 export { rollUp, type StatementLine } from "./roll-up.ts";
+export { type Action, statementActions } from "./statement/actions.ts";
 export { chargeBack, paidBy, readPayers } from "./statement/charge-back.ts";
 export {
   type PlanFigures,

@@ -19,6 +19,8 @@ export interface UsageLine {
   readonly quantity: bigint;
   /** What it was for, such as `serving` or `training`: it plays no part in what a tenant owes, and says what an inference costs. */
   readonly activity?: string;
+  /** How busy it was kept on average, 0 to 1; absent where nobody measured it. */
+  readonly utilisation?: number;
 }
 
 /** A line of a bill. */

@@ -8,7 +8,7 @@ import { parseQuantity, quantityText } from "./quantity.ts";
 const mend = "docs/statements.md shows both files.";
 
 /**
- * @param text CSV with a header: `business_unit,team,use_case,model,environment,resource,quantity,activity`; use case, model, environment and activity may be missing
+ * @param text CSV with a header: `business_unit,team,use_case,model,environment,resource,quantity,activity,utilisation`; use case, model, environment, activity and utilisation may be missing
  * @throws PortolanError `metering.file_not_valid` with the line of each finding
  */
 export function readUsageLines(text: string, file: string): readonly UsageLine[] {
@@ -23,6 +23,7 @@ export function readUsageLines(text: string, file: string): readonly UsageLine[]
     resource: row.named("resource"),
     quantity: quantityOf(row, "quantity"),
     ...(row.text("activity") === "" ? {} : { activity: row.text("activity") }),
+    ...(row.text("utilisation") === "" ? {} : { utilisation: utilisationOf(row) }),
   }));
 }
 
@@ -78,6 +79,18 @@ function quantityOf(row: CsvRow, column: string): bigint {
       `${column}: ${JSON.stringify(text.slice(0, 40))} is no decimal of 0 or more with at most six decimals, nor a part such as 3/7`,
     );
   return found ?? 0n;
+}
+
+/** `0.35` or `35 %`. */
+function utilisationOf(row: CsvRow): number {
+  const text = row.text("utilisation");
+  const [, number = "", percent] = /^(\d{1,3}(?:\.\d{1,9})?) ?(%?)$/.exec(text) ?? [];
+  const share = percent === "%" ? Number(number) / 100 : Number(number);
+  if (number === "" || share > 1)
+    row.fault(
+      `utilisation: ${JSON.stringify(text.slice(0, 40))} is no share from 0 to 1, nor a percentage such as 35 %`,
+    );
+  return share;
 }
 
 function amountOf(row: CsvRow): Money {

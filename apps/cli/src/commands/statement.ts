@@ -19,8 +19,10 @@ import {
   readStatement,
   readUsageLines,
   type StatementDocument,
+  statementActions,
   statementDocument,
   type TenantLevel,
+  tenantLevels,
   type UsageLine,
   unitCosts,
 } from "@portolan/metering";
@@ -97,7 +99,7 @@ function usageOptions(statement: Command): void {
   statement
     .option(
       "--usage <file.csv>",
-      "columns business_unit, team, use_case, model, environment, resource, quantity, activity",
+      "columns business_unit, team, use_case, model, environment, resource, quantity, activity, utilisation",
     )
     .option(
       "--recorded <month>",
@@ -169,19 +171,30 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
   const level = levels[options.by] ?? "team";
   const counts =
     options.counts === undefined ? undefined : readCounts(await read(options.counts), options.counts);
-  const document = statementDocument({
+  const base = {
     allocation,
-    level,
     mode,
     ...(options.month === undefined ? {} : { month: options.month }),
     ...(options.only === undefined ? {} : { only: options.only }),
+  };
+  const document = statementDocument({
+    ...base,
+    level,
+    ...(saysWhatFor(usage) ? { actions: statementActions(allocation, usage, level) } : {}),
     ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, level) }),
     ...(stranded === undefined ? {} : { stranded }),
     earlier: await Promise.all(options.earlier.map(async (file) => readStatement(await read(file), file))),
     plans: await Promise.all(options.plan.map(async (file) => readPlan(await read(file), file))),
   });
-  await writeFiles(context, options, document, allocation);
+  const deeper = options.html === undefined ? [] : tenantLevels;
+  const atLevels = deeper.map((one) => statementDocument({ ...base, level: one }));
+  await writeFiles(context, options, { document, atLevels, allocation });
   context.output.result(document, statementText(document));
+}
+
+/** Usage that says neither what it was for nor how busy it was gives nothing to act on. */
+function saysWhatFor(usage: readonly UsageLine[]): boolean {
+  return usage.some(({ activity, utilisation }) => activity !== undefined || utilisation !== undefined);
 }
 
 const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/;
@@ -288,13 +301,17 @@ function sharedOf(text: string): AllocationOrder["shared"] {
 async function writeFiles(
   context: CliContext,
   options: StatementOptions,
-  document: StatementDocument,
-  allocation: Allocation,
+  made: {
+    readonly document: StatementDocument;
+    readonly atLevels: readonly StatementDocument[];
+    readonly allocation: Allocation;
+  },
 ): Promise<void> {
+  const { document, atLevels, allocation } = made;
   const write = async (file: string, content: string | Uint8Array) =>
     writeNew(resolve(context.cwd, file), content, options.force === true);
   if (options.csv !== undefined) await write(options.csv, statementCsv(document));
-  if (options.html !== undefined) await write(options.html, statementPage(document));
+  if (options.html !== undefined) await write(options.html, statementPage(document, atLevels));
   if (options.focus !== undefined && options.month !== undefined) {
     const issuer = { name: options.issuer, accountId: options.issuer, accountName: options.issuer };
     await write(options.focus, csvText(focusTable(allocation, issuer, periodOf(options.month))));

@@ -1,5 +1,6 @@
 import type { StatementDocument } from "@portolan/metering";
 import { escaped } from "../markup.ts";
+import { actionLines } from "./statement-actions.ts";
 import {
   cents,
   modeText,
@@ -11,17 +12,27 @@ import {
   unitCostText,
   usedText,
 } from "./statement-text.ts";
+import { statementTree, treeSection } from "./statement-tree.ts";
 
 type Line = StatementDocument["lines"][number];
 
-/** A whole page without a script and without anything from elsewhere; each picture has its numbers in the table beside it. */
-export function statementPage(document: StatementDocument): string {
+/**
+ * A whole page without a script and without anything from elsewhere; each picture has its numbers in the table beside it.
+ *
+ * @param levels the same statement at each level, for who wants to look further down
+ */
+export function statementPage(document: StatementDocument, levels: readonly StatementDocument[]): string {
   const { month, currency, total, plans = [] } = document;
   const title = `Statement${month === undefined ? "" : ` ${month}`}`;
   const planned =
     plans.length === 0
       ? ""
       : `<h2>Plan and actual</h2><ul>${plans.map((plan) => `<li${plan.verdict === "over_ceiling" ? ' class="over"' : ""}>${escaped(planText(plan))}</li>`).join("")}</ul>`;
+  const advised = actionLines(document);
+  const asked =
+    advised.length === 0
+      ? ""
+      : `<h2>What each can do</h2><ul>${advised.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -31,6 +42,8 @@ export function statementPage(document: StatementDocument): string {
 <p><strong>${escaped(modeText(document))}</strong> ${escaped(`${currency} ${cents(total)} in all; amounts are shown to the cent, and their exact values, which sum to the bill, are in the cells' titles.`)}</p>
 ${bars(document)}
 ${lineTable(document)}
+${asked}
+${treeSection(statementTree(levels), total)}
 ${planned}
 </main></body></html>
 `;
@@ -40,7 +53,8 @@ const style = `body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f17
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}
-.key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em}svg{display:block}`;
+.key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em}svg{display:block}
+.tree,.tree ul{list-style:none;padding-left:1.2rem}summary{cursor:pointer}`;
 
 const parts = [
   { field: "own", words: "used", fill: "#1d4ed8" },

@@ -1,4 +1,5 @@
 import type { StatementDocument } from "@portolan/metering";
+import { actionLines } from "./statement-actions.ts";
 
 type Line = StatementDocument["lines"][number];
 
@@ -121,6 +122,7 @@ export function statementText(document: StatementDocument): string {
     modeText(document),
     `In ${currency}, shown to the cent; exact in --json and files, where all lines sum to the bill.`,
     ...aligned(headers, rows),
+    ...actionLines(document),
     ...units.map((line) => `${nameOf(line)}: ${unitCostText(line)}`),
     ...plans.map(planText),
     ...(stranded === undefined || stranded === "0"

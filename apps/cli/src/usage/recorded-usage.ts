@@ -15,14 +15,13 @@ export async function recordedUsage(
 ): Promise<readonly UsageLine[]> {
   const query = new URLSearchParams({ period: parsePeriod(month), level: "environment" });
   const report = await (await connect(context)).json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
-  const own = report.lines.filter(({ resource }) => billed.has(resource));
-  if (own.length === 0)
+  if (!report.lines.some(({ resource }) => billed.has(resource)))
     throw badUsage(
       `nothing was recorded in ${report.period} of what is on the bill (${[...billed].join(", ")})`,
       "portolan usage show says what was: name the bill's lines as it does.",
     );
   return statementLines(
-    own.map(
+    report.lines.map(
       ({
         names: [businessUnit = "", team = "", useCase = "", model = "", environment = ""],
         resource,
@@ -33,5 +32,6 @@ export async function recordedUsage(
         quantity: BigInt(quantity),
       }),
     ),
+    billed,
   );
 }

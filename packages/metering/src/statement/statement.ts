@@ -14,6 +14,7 @@ import { fileNotValid } from "../file-not-valid.ts";
 import { type TenantLevel, tenantLevels } from "../lines.ts";
 import { quantityText } from "../quantity.ts";
 import { rollUp, type StatementLine } from "../roll-up.ts";
+import type { Action } from "./actions.ts";
 import type { UnitCost } from "./unit-costs.ts";
 
 const Amount = Type.String({ pattern: "^-?\\d+(\\.\\d{1,9})?$" });
@@ -37,6 +38,22 @@ const Line = Type.Object({
         per: Type.String(),
         cost: Amount,
         of: Type.Enum(["activity", "all"]),
+      }),
+    ),
+  ),
+  /** What it can do about its own use, the costliest first; the costs sum to `own`. */
+  actions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        kind: Type.Enum(["stop_idle", "move_to_cpu", "as_expected"]),
+        activity: Type.String(),
+        useCases: Type.Array(Type.String()),
+        /** Of `own`, 0 to 1. */
+        share: Type.String(),
+        cost: Amount,
+        /** In the month; of predictions on processors less what those cost. */
+        savesAtMost: Type.Optional(Amount),
+        command: Type.Optional(Type.String()),
       }),
     ),
   ),
@@ -84,6 +101,7 @@ export interface StatementQuestion {
   /** One business unit; all others are one amount. */
   readonly only?: string;
   readonly unitCosts?: ReadonlyMap<string, readonly UnitCost[]>;
+  readonly actions?: ReadonlyMap<string, readonly Action[]>;
   readonly earlier?: readonly StatementDocument[];
   readonly plans?: readonly PlannedCost[];
   /** Of cards that were cut, in `partsPerUnit`. */
@@ -137,12 +155,13 @@ export function statementDocument(question: StatementQuestion): StatementDocumen
 
 function lineDocument(
   line: StatementLine,
-  { unitCosts }: StatementQuestion,
+  { unitCosts, actions }: StatementQuestion,
   months: readonly EarlierMonth[],
 ): StatementDocument["lines"][number] {
   const { names, quantities, own, quota, idle, shared, total } = line;
   const key = JSON.stringify(names);
   const costs = unitCosts?.get(key) ?? [];
+  const advised = actions?.get(key) ?? [];
   return {
     names: [...names],
     used: Object.fromEntries(
@@ -164,10 +183,31 @@ function lineDocument(
             of,
           })),
         }),
+    ...(advised.length === 0 ? {} : { actions: advised.map(actionDocument) }),
     ...(months.length === 0
       ? {}
       : { trend: months.map(({ month, totals }) => ({ month, total: totals.get(key) ?? "0" })) }),
   };
+}
+
+function actionDocument({ kind, activity, useCases, cost, share }: Action) {
+  const amount = formatDecimal(cost);
+  const command = commandOf(kind, useCases);
+  return {
+    kind,
+    activity,
+    useCases: [...useCases],
+    share: share.toFixed(4),
+    cost: amount,
+    ...(kind === "as_expected" ? {} : { savesAtMost: amount }),
+    ...(command === undefined ? {} : { command }),
+  };
+}
+
+function commandOf(kind: Action["kind"], useCases: readonly string[]): string | undefined {
+  if (kind !== "move_to_cpu") return undefined;
+  const [useCase = "USE_CASE", ...others] = useCases;
+  return `portolan endpoint deploy ENDPOINT MODEL VERSION --use-case ${others.length === 0 ? useCase : "USE_CASE"}`;
 }
 
 function sumOf(lines: readonly StatementLine[], currency: string): Money {

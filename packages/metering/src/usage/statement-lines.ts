@@ -11,11 +11,34 @@ export interface TenantUsage {
   readonly quantity: bigint;
 }
 
+/** Of each tenant the busy part of its hours of cards, 0 to 1, where somebody measured it. More busy than held is busy all the time. Pure. */
+function cardUtilisation(usage: readonly TenantUsage[]): ReadonlyMap<string, number> {
+  const sumOf = (resource: string) =>
+    new Map(
+      summed(usage.filter((one) => one.resource === resource)).map(({ tenant, quantity }) => [
+        usageTenantKey(tenant),
+        quantity,
+      ]),
+    );
+  const [held, busy] = [sumOf("gpu_hours"), sumOf("gpu_busy_hours")];
+  return new Map(
+    [...busy].flatMap(([key, quantity]) => {
+      const all = held.get(key) ?? 0n;
+      return all === 0n ? [] : [[key, Math.min(1, Number((quantity * 1_000_000n) / all) / 1e6)]];
+    }),
+  );
+}
+
 /**
  * Recorded usage as statements count it. Each resource's total is rounded once, to the nearest of the parts of a unit that statements have, and tenants'
- * parts sum to it: a part of an hour is 4.3 microseconds. Pure; the order of the input plays no part.
+ * parts sum to it: a part of an hour is 4.3 microseconds. Hours of cards say how busy these were, where that was measured. Pure; the order of the input plays no
+ * part.
+ *
+ * @param billed resources that a bill has a line of
  */
-export function statementLines(usage: readonly TenantUsage[]): UsageLine[] {
+export function statementLines(recorded: readonly TenantUsage[], billed: ReadonlySet<string>): UsageLine[] {
+  const utilisations = cardUtilisation(recorded);
+  const usage = recorded.filter(({ resource }) => billed.has(resource));
   const lines: UsageLine[] = [];
   const byResource = Map.groupBy(usage, ({ resource }) => resource);
   for (const [resource, used] of [...byResource].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -27,8 +50,11 @@ export function statementLines(usage: readonly TenantUsage[]): UsageLine[] {
       parts,
       inOrder.map(({ quantity }) => quantity),
     );
-    for (const [index, { tenant }] of inOrder.entries())
-      lines.push({ tenant, resource, quantity: quantities[index] ?? 0n });
+    for (const [index, { tenant }] of inOrder.entries()) {
+      const utilisation = resource === "gpu_hours" ? utilisations.get(usageTenantKey(tenant)) : undefined;
+      const quantity = quantities[index] ?? 0n;
+      lines.push({ tenant, resource, quantity, ...(utilisation === undefined ? {} : { utilisation }) });
+    }
   }
   return lines;
 }

@@ -260,7 +260,10 @@ research,lab,,dev,gpu_hours,8640
       8640n,
     ]);
     expect(records[0]).toMatchObject(boundsOf("2026-11"));
-    const usage = statementLines(records.map((one) => ({ ...one })));
+    const usage = statementLines(
+      records.map((one) => ({ ...one })),
+      new Set(["gpu_hours"]),
+    );
     // The articles' own price, 3.85 an hour on 36,000 hours of 50 cards: 22,176, 14,784 and 33,264; the rest was used by nobody.
     const bill = readBill(
       "line,kind,amount,currency,capacity\ngpu_hours,metered,138600,USD,36000\n",
@@ -297,6 +300,26 @@ research,lab,,dev,gpu_hours,8640
     expect(() => readUsageJson("{", "u.json", "s")).toThrow(/no JSON/);
   });
 
+  test("hours of cards say how busy they were where that was recorded, and what is not billed is no line", () => {
+    const tenant = (team: string) => ({ businessUnit: "research", team, useCase: "", model: "", environment: "dev" });
+    const hour = countedAs("gpu_hours").perUnit;
+    const found = statementLines(
+      [
+        { tenant: tenant("lab"), resource: "gpu_hours", quantity: 100n * hour },
+        { tenant: tenant("lab"), resource: "gpu_busy_hours", quantity: 2n * hour },
+        { tenant: tenant("field"), resource: "gpu_hours", quantity: 10n * hour },
+        { tenant: tenant("field"), resource: "requests", quantity: 5n },
+      ],
+      new Set(["gpu_hours"]),
+    );
+    expect(found.map(({ tenant: { team }, resource, utilisation }) => [team, resource, utilisation])).toEqual(
+      [
+        ["field", "gpu_hours", undefined],
+        ["lab", "gpu_hours", 0.02],
+      ],
+    );
+  });
+
   test("statements round each total once, and in whatever order usage comes", () => {
     const names = fc.constantFrom("a", "b", "c", "d");
     const usage = fc.array(
@@ -311,13 +334,14 @@ research,lab,,dev,gpu_hours,8640
     );
     fc.assert(
       fc.property(usage, (lines) => {
-        const read = statementLines(lines);
+        const billed = new Set(lines.map(({ resource }) => resource));
+        const read = statementLines(lines, billed);
         const total = lines.reduce((sum, { quantity }) => sum + quantity, 0n);
         const parts = read.reduce((sum, { quantity }) => sum + quantity, 0n);
         const { perUnit } = countedAs("cpu_hours");
         const off = parts * perUnit - total * partsPerUnit;
         expect((off < 0n ? -off : off) * 2n <= perUnit).toBe(true);
-        expect(statementLines(lines.toReversed())).toEqual(read);
+        expect(statementLines(lines.toReversed(), billed)).toEqual(read);
       }),
     );
   });
