@@ -132,9 +132,19 @@ test("what each can do about it, and a page that opens down to the environment",
   const page = readFileSync(join(folder, "tree.html"), "utf8");
   const [, tree = ""] = page.split("Down to the environment");
   expect(tree.match(/<strong>[^<]+<\/strong>/g)?.map((name) => name.slice(8, -9))).toEqual([
-    ...["research", "lab", "dev"],
-    ...["finance", "risk", "fraud", "production"],
-    ...["marketing", "growth", "recommendation", "ranker", "production", "dev"],
+    "research",
+    "lab",
+    "dev",
+    "finance",
+    "risk",
+    "fraud",
+    "production",
+    "marketing",
+    "growth",
+    "recommendation",
+    "ranker",
+    "production",
+    "dev",
   ]);
   expect(page).not.toMatch(/<script|https?:\/\//);
   const { lines } = JSON.parse((await statement(...args, "--json")).out);

@@ -1,5 +1,5 @@
 import type { StatementDocument } from "@portolan/metering";
-import { cents, nameOf, usedText } from "./statement-text.ts";
+import { cents, nameOf, usedText } from "./statement-words.ts";
 
 type Line = StatementDocument["lines"][number];
 type Action = NonNullable<Line["actions"]>[number];

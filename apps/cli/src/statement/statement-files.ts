@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { csvText, type StatementDocument } from "@portolan/metering";
-import { nameOf } from "./statement-text.ts";
+import { nameOf } from "./statement-words.ts";
 
 const levelColumns = ["business_unit", "team", "use_case", "model", "environment"];
 const amountColumns = ["own", "quota", "idle", "shared", "total"] as const;

@@ -1,6 +1,7 @@
 import type { StatementDocument } from "@portolan/metering";
 import { escaped } from "../markup.ts";
 import { actionLines } from "./statement-actions.ts";
+import { statementTree, treeSection } from "./statement-tree.ts";
 import {
   cents,
   modeText,
@@ -11,8 +12,7 @@ import {
   trendText,
   unitCostText,
   usedText,
-} from "./statement-text.ts";
-import { statementTree, treeSection } from "./statement-tree.ts";
+} from "./statement-words.ts";
 
 type Line = StatementDocument["lines"][number];
 

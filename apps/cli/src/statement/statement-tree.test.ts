@@ -1,8 +1,8 @@
 import { allocateBill, statementDocument, tenantLevels } from "@portolan/metering";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nanosOfText } from "./statement-text.ts";
 import { type StatementNode, statementTree } from "./statement-tree.ts";
+import { nanosOfText } from "./statement-words.ts";
 
 const name = fc.constantFrom("", "a", "b");
 

@@ -1,6 +1,6 @@
 import { type StatementDocument, tenantLevels } from "@portolan/metering";
 import { escaped } from "../markup.ts";
-import { cents, shareText, usedText } from "./statement-text.ts";
+import { cents, shareText, usedText } from "./statement-words.ts";
 
 type Line = StatementDocument["lines"][number];
 

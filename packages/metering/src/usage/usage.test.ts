@@ -301,7 +301,13 @@ research,lab,,dev,gpu_hours,8640
   });
 
   test("hours of cards say how busy they were where that was recorded, and what is not billed is no line", () => {
-    const tenant = (team: string) => ({ businessUnit: "research", team, useCase: "", model: "", environment: "dev" });
+    const tenant = (team: string) => ({
+      businessUnit: "research",
+      team,
+      useCase: "",
+      model: "",
+      environment: "dev",
+    });
     const hour = countedAs("gpu_hours").perUnit;
     const found = statementLines(
       [
