@@ -1,4 +1,5 @@
 import { adviceErrors } from "@portolan/advice";
+import { capacityErrors } from "@portolan/capacity";
 import { charterErrors } from "@portolan/charter";
 import { dataErrors } from "@portolan/data";
 import { databaseErrors } from "@portolan/database";
@@ -30,6 +31,7 @@ export const errorCatalogue = {
   ...kernelErrors,
   ...identityErrors,
   ...ledgerErrors,
+  ...capacityErrors,
   ...charterErrors,
   ...plannerErrors,
   ...adviceErrors,

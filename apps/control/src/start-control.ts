@@ -1,10 +1,10 @@
 import { type AdviceDeps, registerAdviceRoutes } from "@portolan/advice";
+import { registerCapacityRoutes } from "@portolan/capacity";
 import { registerCharterRoutes } from "@portolan/charter";
 import { registerDataRoutes } from "@portolan/data";
 import { startJobWorker, startReconciler } from "@portolan/database";
 import { registerEvaluationRoutes } from "@portolan/evaluation";
 import { registerFeaturesRoutes } from "@portolan/features";
-import { listenForScrapes, type MetricsListener } from "@portolan/http-contract";
 import { registerAuthentication, registerIdentityRoutes } from "@portolan/identity";
 import { type Clock, isLoopback, type JobHandler, type Logger } from "@portolan/kernel";
 import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan/ledger";
@@ -40,6 +40,7 @@ import { addExplanationMetrics } from "./http/explanation-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
+import { listenForMetrics } from "./http/metrics-listener.ts";
 import { addReviewMetrics } from "./http/review-metrics.ts";
 import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
@@ -51,6 +52,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { wireAdvice } from "./wiring/advice.ts";
 import { type AlertWiring, wireAlerts } from "./wiring/alerts.ts";
 import { startArchiving } from "./wiring/archiving.ts";
+import { type CapacityWiring, wireCapacity } from "./wiring/capacity.ts";
 import { type DataWiring, wireData } from "./wiring/data.ts";
 import { createDestinations } from "./wiring/destinations.ts";
 import { type ErasureWiring, wireErasure } from "./wiring/erasure.ts";
@@ -94,6 +96,7 @@ export interface Wiring {
   readonly pipelines: PipelineWiring;
   readonly oversight: OversightWiring;
   readonly advice: AdviceDeps;
+  readonly capacity: CapacityWiring;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -164,6 +167,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const metering = wireMetering(base, identity, governance.charter);
+  const capacity = wireCapacity(base, identity);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(
@@ -202,6 +206,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     pipelines: wirePipelines(base, identity, parts),
     oversight: wireOversight(base, identity, serving.predictions),
     advice: wireAdvice(base, identity),
+    capacity,
     data,
     scoring,
     explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
@@ -211,19 +216,6 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     tracking,
     trainers,
   };
-}
-
-/** A listener for `/metrics` alone, where the operator wants one. */
-function listenForMetrics(config: ControlSettings, metrics: Registry): Promise<MetricsListener | undefined> {
-  const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token } = config;
-  if (port === undefined) return Promise.resolve(undefined);
-  return listenForScrapes({
-    host,
-    port,
-    ...tlsOf(config),
-    ...(token ? { token } : {}),
-    render: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }),
-  });
 }
 
 async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Registry> {
@@ -299,6 +291,7 @@ async function registerDomainRoutes(
     pipelines,
     oversight,
     advice,
+    capacity,
     data,
     scoring,
     explaining,
@@ -324,6 +317,7 @@ async function registerDomainRoutes(
   await registerPipelineRoutes(app, pipelines.pipelines);
   await registerOversightRoutes(app, oversight);
   await registerAdviceRoutes(app, advice);
+  await registerCapacityRoutes(app, capacity.quotas);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);

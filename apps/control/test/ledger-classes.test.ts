@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiMethod, must } from "./api.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
 import { mutatingRoutes } from "./mutating-routes.ts";
+import { quotaApplication } from "./mutating-routes-identity.ts";
 import { known, type World } from "./mutating-world.ts";
 import { unrecorded, watchTransactions } from "./transactions.ts";
 
@@ -21,6 +22,7 @@ afterAll(() => control.close());
 const reading = ["GET", "HEAD", "OPTIONS"];
 /** Questions that other products' clients send as a message; a test below holds that they change nothing. */
 const questions = [
+  "/v1/quotas/check",
   "/api/2.0/mlflow/runs/search",
   "/api/2.0/mlflow/experiments/search",
   "/api/2.0/mlflow/experiments/search-datasets",
@@ -98,7 +100,8 @@ describe("a question that is sent as a message", () => {
   test.each(questions)("%s changes nothing", async (url) => {
     const token = await control.token("ada");
     await watch.take();
-    const answer = await control.call("POST", url, { name: "delays" }, token);
+    const body = url === "/v1/quotas/check" ? quotaApplication : { name: "delays" };
+    const answer = await control.call("POST", url, body, token);
     expect(answer.status, answer.text).toBe(200);
     expect(await watch.take()).toEqual({ changes: [], rows: [] });
   });

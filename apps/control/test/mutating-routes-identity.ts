@@ -12,6 +12,13 @@ async function create(world: World, path: string, body: object): Promise<string>
   return String((await must(world.api, "POST", path, body, await world.api.token("ada")))["id"]);
 }
 
+/** Quotas of the unit and team that the world has. */
+export const quotaApplication = {
+  file: "quotas.yaml",
+  quotas:
+    "version: 1\nbusinessUnits:\n  - name: operations\n    teams:\n      - name: network-planning\n        quotas: { cpu: 4 }\n",
+};
+
 /** Organisations, people, roles, keys and trust. */
 export const identityRoutes: readonly MutatingRoute[] = [
   {
@@ -197,6 +204,20 @@ export const identityRoutes: readonly MutatingRoute[] = [
         ],
       },
     }),
+  },
+  {
+    route: "PUT /v1/quotas",
+    as: "ada",
+    ledger: "governed",
+    events: ["capacity.quotas.applied"],
+    request: () => ({ url: "/v1/quotas", body: quotaApplication }),
+  },
+  {
+    route: "DELETE /v1/quotas",
+    as: "ada",
+    ledger: "governed",
+    events: ["capacity.quotas.removed"],
+    request: () => ({ url: "/v1/quotas" }),
   },
   {
     route: "PUT /v1/oidc-issuers",

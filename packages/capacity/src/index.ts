@@ -1,3 +1,9 @@
+import type { MigrationSet } from "@portolan/kernel";
+import type { FastifyInstance } from "fastify";
+import type { QuotaDeps } from "./quotas/keep-quotas.ts";
+import { quotaRoutes } from "./routes/quotas.ts";
+
+export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export {
   countsOf,
@@ -22,6 +28,7 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
+export type { QuotaTenants } from "./ports.ts";
 export { amountText } from "./quota/amounts.ts";
 export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
 export {
@@ -36,6 +43,7 @@ export {
 export { readJobs, type TimedJob } from "./quota/read-jobs.ts";
 export { type QuotaReading, readQuotas } from "./quota/read-quotas.ts";
 export { type JobStory, simulateQuotas } from "./quota/simulate-quotas.ts";
+export type { QuotaDeps } from "./quotas/keep-quotas.ts";
 export type { ServiceTimes } from "./replicas/queue.ts";
 export {
   type QueueFigures,
@@ -43,3 +51,13 @@ export {
   type ReplicaQuestion,
   replicasFor,
 } from "./replicas/replicas-for.ts";
+
+export const capacityMigrations: MigrationSet = {
+  package: "capacity",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerCapacityRoutes(app: FastifyInstance, deps: QuotaDeps): Promise<void> {
+  await app.register((scope) => quotaRoutes(scope, deps));
+}

@@ -12,6 +12,16 @@ import { mostOf, type QuotaJob } from "../src/quota/usage.ts";
 
 type Random = () => number;
 
+/** fast-check picks the seed; the same seed gives the same quotas and jobs. */
+export function randomOf(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0;
+    const mixed = Math.imul(state ^ (state >>> 12), 0x297a2d39) >>> 0;
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+}
+
 const whole = (random: Random, most: number): number => Math.floor(random() * (most + 1));
 function oneOf<T>(random: Random, values: readonly [T, ...T[]]): T {
   return values[whole(random, values.length - 1)] ?? values[0];

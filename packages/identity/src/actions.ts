@@ -220,6 +220,18 @@ export const actions = {
   "lineage:write": action("works", "one", "lineage:read", "Report lineage of other tools (OpenLineage)"),
   "usage:read": action("reads", "one", "usage:read", "Read what was used, and how budgets stand"),
   "usage:record": action("administers", "all", "usage:read", "Record usage that another source counted"),
+  "capacity:read": action(
+    "reads",
+    "none",
+    "capacity:read",
+    "Read the organisation's quotas, and who uses how much of them",
+  ),
+  "capacity:write_quotas": action(
+    "administers",
+    "all",
+    "capacity:read",
+    "Say who may have how much of the cluster",
+  ),
   "ledger:read": action("reads", "none", "ledger:read", "Search ledger rows and get proofs"),
   "ledger:export": action("reads", "none", "ledger:read", "Export the ledger"),
   "ledger:verify": action("reads", "none", "ledger:read", "Verify the ledger online"),

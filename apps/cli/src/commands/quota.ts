@@ -14,13 +14,14 @@ import type { CliContext } from "../context.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
 import { readInput } from "../read-input.ts";
+import { registerKeptQuotas } from "./quota-apply.ts";
 
-/** Who may have how much of a cluster, before any of it runs; needs no server. */
+/** Who may have how much of a cluster: checked and played through without a server, and kept by one. */
 export function registerQuotaCommands(program: Command, contextOf: ContextOf): void {
   const quota = program
     .command("quota")
     .description(
-      "Quotas of business units and teams, as Kueue means them: check a file, play jobs through it",
+      "Quotas of business units and teams, as Kueue means them: check a file, play jobs through it, put it in force",
     )
     .addHelpText("after", "\nExample:\n  portolan quota check quotas.yaml --cluster cluster.yaml");
   quota
@@ -45,6 +46,7 @@ export function registerQuotaCommands(program: Command, contextOf: ContextOf): v
     .action((file: string, options: { jobs: string }, command: Command) =>
       simulateQuota(contextOf(command), file, options.jobs),
     );
+  registerKeptQuotas(quota, contextOf);
 }
 
 async function checkQuota(context: CliContext, file: string, cluster: string | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { adviceMigrations } from "@portolan/advice";
+import { capacityMigrations } from "@portolan/capacity";
 import { charterMigrations } from "@portolan/charter";
 import { dataMigrations } from "@portolan/data";
 import {
@@ -81,6 +82,7 @@ export const migrationSets = [
   lineageMigrations,
   adviceMigrations,
   meteringMigrations,
+  capacityMigrations,
 ];
 
 /** Opens the database, brings its schema up to date and starts the ledger's sequencer. */

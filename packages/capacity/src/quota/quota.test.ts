@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { faultsOfState, randomJobs, randomTree, settle } from "../../test/quota-runs.ts";
+import { faultsOfState, randomJobs, randomOf, randomTree, settle } from "../../test/quota-runs.ts";
 import { afterTurn, decide, quotaState, turn } from "./decide.ts";
 import {
   type FairStrategy,
@@ -285,15 +285,6 @@ describe("turns", () => {
 
 describe("any quotas and jobs", () => {
   const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
-  /** fast-check picks the seed; the same seed gives the same quotas and jobs. */
-  const randomOf = (seed: number): (() => number) => {
-    let state = seed >>> 0;
-    return () => {
-      state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0;
-      const mixed = Math.imul(state ^ (state >>> 12), 0x297a2d39) >>> 0;
-      return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-    };
-  };
 
   test("turns end, nobody is above its maximum, nothing runs that does not fit, and what is a team's own is never refused it", () => {
     let evictions = 0;

@@ -25,10 +25,20 @@ interface Draft {
   readonly at: YamlNode;
 }
 
+/** A business unit or a team with its place in the file. */
+export interface NamedTenant {
+  readonly businessUnit: string;
+  /** Absent: the unit itself. */
+  readonly team?: string;
+  readonly at: YamlNode;
+}
+
 export interface QuotaReading {
   readonly tree: QuotaTree;
   /** In the order of the file. */
   readonly declared: readonly DeclaredQuota[];
+  /** Units, each before its teams. */
+  readonly tenants: readonly NamedTenant[];
   /** For further findings about the same file. */
   readonly source: YamlSource;
 }
@@ -52,13 +62,24 @@ export function readQuotas(text: string, file: string): QuotaReading {
     .map((at) => readCohort(at, "parent", declared));
   const units = root.get("businessUnits").items();
   if (units.length === 0) root.get("businessUnits").report("is empty", "Name at least one unit with a team.");
-  const drafts = [...cohorts, ...units.flatMap((at) => readUnit(at, declared))];
+  const named = units.flatMap((at) => readUnit(at, declared));
+  const drafts = [...cohorts, ...named];
   checkNames(drafts, new Set(cohorts.map(({ member }) => member.name)));
   const fairSharing = readFairSharing(root.get("fairSharing"));
   source.settle("capacity.quotas_not_valid");
   const resources = [...new Set(declared.map(({ resource }) => resource))].toSorted();
   const members = drafts.map(({ member }) => member);
-  return { tree: quotaTree(members, resources, fairSharing), declared, source };
+  return {
+    tree: quotaTree(members, resources, fairSharing),
+    declared,
+    tenants: named.map(tenantOf),
+    source,
+  };
+}
+
+function tenantOf({ member: { name, queue }, at }: Draft): NamedTenant {
+  const [businessUnit = "", team] = queue === undefined ? [name] : name.split("/");
+  return { businessUnit, ...(team === undefined ? {} : { team }), at: at.get("name") };
 }
 
 function readFairSharing(at: YamlNode): FairStrategy[] {
