@@ -1,3 +1,11 @@
+export type { Availabilities, Spread } from "./availability/instances-up.ts";
+export {
+  assumedAvailabilities,
+  type RedundancyAnswer,
+  type RedundancyLayout,
+  type RedundancyQuestion,
+  redundancyFor,
+} from "./availability/redundancy-for.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export {
   countsOf,
