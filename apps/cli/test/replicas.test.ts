@@ -20,6 +20,20 @@ test("a bank's five million answers a day are counted at their peak, with a spar
   expect(JSON.parse(json)).toMatchObject({ needed: 7, spare: 1, figures: { replicas: 7 } });
 });
 
+test("an availability says how many are run and in how many zones: the articles' four", async () => {
+  const asked = ["--rate", "20", "--takes", "20ms", "--within", "200ms", "--availability", "99.9"];
+  const { out } = await replicas(...asked);
+  expect(out).toContain(
+    "4 replicas for 20 requests a second at the peak, 1 of them always up: 2 serve, 1 for canaries, 1 spare.",
+  );
+  expect(out).toMatch(/1 +2 +2 +4 +99\.98\d\d % +1\+1 {2}</);
+  const { out: json } = await replicas(...asked, "--zones", "2", "--instance", "99.99%", "--json");
+  expect(JSON.parse(json)).toMatchObject({
+    question: { availability: { target: 0.999, instance: 0.9999 } },
+    redundancy: { instances: 4, layout: { zones: 2, serving: 2, spread: [[1, 1]] } },
+  });
+});
+
 test.each([
   [
     ["--rate", "100", "--takes", "50ms", "--within", "200ms", "--share", "0.99"],
@@ -28,6 +42,12 @@ test.each([
   [["--rate", "many", "--takes", "50ms", "--within", "200ms"], "--rate is no number"],
   [["--rate", "1", "--takes", "50", "--within", "200ms"], "--takes 50 is no duration"],
   [["--rate", "1", "--takes", "1ms", "--within", "2ms", "--spare", "0.5"], "whole numbers"],
+  [
+    ["--rate", "1", "--takes", "1ms", "--within", "9ms", "--availability", "99.999"],
+    "one region of 3 zones: a region alone is down for 0.01 % of the time",
+  ],
+  [["--rate", "1", "--takes", "1ms", "--within", "9ms", "--availability", "100"], "--availability is no"],
+  [["--rate", "1", "--takes", "1ms", "--within", "9ms", "--availability", "99", "--zones", "1.5"], "whole"],
 ] as const)("%j is refused with what to do", async (args, words) => {
   const { code, err } = await replicas(...args);
   expect(code).toBe(1);

@@ -3,6 +3,14 @@ import type { FastifyInstance } from "fastify";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
+export type { Availabilities, Spread } from "./availability/instances-up.ts";
+export {
+  assumedAvailabilities,
+  type RedundancyAnswer,
+  type RedundancyLayout,
+  type RedundancyQuestion,
+  redundancyFor,
+} from "./availability/redundancy-for.ts";
 export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export {

@@ -1,4 +1,11 @@
-import { type QueueFigures, type ReplicaAnswer, type ReplicaQuestion, replicasFor } from "@portolan/capacity";
+import {
+  assumedAvailabilities,
+  type QueueFigures,
+  type RedundancyAnswer,
+  type ReplicaAnswer,
+  type ReplicaQuestion,
+  replicasFor,
+} from "@portolan/capacity";
 import { parseDurationMs } from "@portolan/kernel";
 import { type Command, Option } from "commander";
 import type { ContextOf } from "../program.ts";
@@ -14,7 +21,16 @@ interface ReplicaOptions {
   readonly batch: string;
   readonly batchWait: string;
   readonly spare: string;
+  readonly availability?: string;
+  readonly instance: string;
+  readonly zone: string;
+  readonly region: string;
+  readonly zones: string;
+  readonly regions: string;
+  readonly canary: string;
 }
+
+const assumed = (share: number): string => String(Number((100 * share).toPrecision(6)));
 
 /** How many replicas a latency objective takes; needs no server. */
 export function registerReplicasCommand(program: Command, contextOf: ContextOf): void {
@@ -41,9 +57,23 @@ export function registerReplicasCommand(program: Command, contextOf: ContextOf):
       "replicas beyond those that carry the peak: one that fails, one that starts",
       "1",
     )
+    .option(
+      "--availability <percent>",
+      "of the time in which the peak has to be carried, e.g. 99.9: says how many are run, in how many zones",
+    )
+    .option(
+      "--instance <percent>",
+      "of the time in which an instance is up in a zone that is",
+      assumed(assumedAvailabilities.instance),
+    )
+    .option("--zone <percent>", "the same of a zone in its region", assumed(assumedAvailabilities.zone))
+    .option("--region <percent>", "the same of a region", assumed(assumedAvailabilities.region))
+    .option("--zones <number>", "zones of a region that may be used", "3")
+    .option("--regions <number>", "regions that may be used", "1")
+    .option("--canary <number>", "with --availability: instances that only canaries use", "1")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan replicas --rate 100 --takes 50ms --within 200ms\n  portolan replicas --rate 5000000/d --peak 3 --takes 10ms --within 50ms --share 0.99",
+      "\nExamples:\n  portolan replicas --rate 100 --takes 50ms --within 200ms\n  portolan replicas --rate 5000000/d --peak 3 --takes 10ms --within 50ms --share 0.99\n  portolan replicas --rate 20 --takes 20ms --within 200ms --availability 99.9",
     )
     .action((options: ReplicaOptions, command: Command) => {
       const { output } = contextOf(command);
@@ -60,6 +90,9 @@ function questionOf(options: ReplicaOptions): ReplicaQuestion {
   if (!Number.isInteger(batch) || !Number.isInteger(spare))
     throw badUsage("--batch and --spare are whole numbers", "Say --batch 16 --spare 1.");
   return {
+    ...(options.availability === undefined
+      ? {}
+      : { availability: availabilityOf(options, options.availability) }),
     perSecond: numberOf("--rate", rate, 1e-6, 1e12) / (day === undefined ? 1 : 86_400),
     serviceSeconds: secondsOf("--takes", options.takes),
     withinSeconds: secondsOf("--within", options.within),
@@ -70,6 +103,33 @@ function questionOf(options: ReplicaOptions): ReplicaQuestion {
     batchWaitSeconds: options.batchWait === "0ms" ? 0 : secondsOf("--batch-wait", options.batchWait),
     spare,
   };
+}
+
+function availabilityOf(
+  { instance, zone, region, zones, regions, canary }: ReplicaOptions,
+  target: string,
+): NonNullable<ReplicaQuestion["availability"]> {
+  const [mostZones, mostRegions, canaries] = [
+    numberOf("--zones", zones, 1, 10),
+    numberOf("--regions", regions, 1, 10),
+    numberOf("--canary", canary, 0, 1000),
+  ];
+  if (![mostZones, mostRegions, canaries].every(Number.isInteger))
+    throw badUsage("--zones, --regions and --canary are whole numbers", "Say --zones 3 --regions 2.");
+  return {
+    target: shareOf("--availability", target, 1, 99.9999999),
+    instance: shareOf("--instance", instance, 10, 100),
+    zone: shareOf("--zone", zone, 10, 100),
+    region: shareOf("--region", region, 10, 100),
+    mostZones,
+    mostRegions,
+    canary: canaries,
+  };
+}
+
+/** Decimal digits are moved as digits: 99.9 is the number nearest to 0.999. */
+function shareOf(option: string, text: string, least: number, most: number): number {
+  return Number(`${numberOf(option, text.replace(/%$/, ""), least, most)}e-2`);
 }
 
 function numberOf(option: string, text: string, least: number, most: number): number {
@@ -95,14 +155,41 @@ function answerText(
   { perSecond, peak, share, withinSeconds }: ReplicaQuestion,
   answer: ReplicaAnswer,
 ): string {
-  const { needed, spare, figures, beside } = answer;
+  const { needed, spare, figures, beside, redundancy } = answer;
   const rate = Number((perSecond * peak).toPrecision(4));
   return [
-    `${needed + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${spare} beyond.`,
+    redundancy
+      ? redundancyText(redundancy, needed, rate)
+      : `${needed + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${spare} beyond.`,
     `${Number((100 * share).toPrecision(6))} % are asked for within ${1000 * withinSeconds} ms; ${(100 * (1 - figures.late)).toFixed(2)} % are.`,
     "",
     "replicas    busy   have to wait   mean wait   in time   at that share",
     ...beside.map(line),
+  ].join("\n");
+}
+
+function redundancyText(
+  { layout, canary, spare, instances, shortMinutesPerMonth, layouts }: RedundancyAnswer,
+  needed: number,
+  rate: number,
+): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(4)} %`;
+  return [
+    `${instances} replicas for ${rate} requests a second at the peak, ${needed} of them always up: ${layout.serving} serve, ${canary} for canaries, ${spare} spare.`,
+    `As many are up ${percent(layout.availability)} of the time: ${shortMinutesPerMonth.toFixed(1)} minutes of 30 days are short.`,
+    "",
+    "regions   zones of each   serving   together   enough are up   instances of the zones",
+    ...layouts.map((one) =>
+      [
+        String(one.regions).padStart(7),
+        String(one.zones).padStart(16),
+        String(one.serving).padStart(10),
+        String(one.serving + canary + spare).padStart(11),
+        percent(one.availability).padStart(16),
+        `   ${one.spread.map((zones) => zones.join("+")).join(" | ")}${one === layout ? "  <" : ""}`,
+      ].join(""),
+    ),
+    "",
   ].join("\n");
 }
 

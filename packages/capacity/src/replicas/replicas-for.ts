@@ -1,4 +1,9 @@
 import { PortolanError } from "@portolan/kernel";
+import {
+  type RedundancyAnswer,
+  type RedundancyQuestion,
+  redundancyFor,
+} from "../availability/redundancy-for.ts";
 import type { CapacityErrorCode } from "../errors.ts";
 import {
   lateProbability,
@@ -26,6 +31,8 @@ export interface ReplicaQuestion {
   readonly batchWaitSeconds: number;
   /** Beyond those that carry the peak: for one that fails, or that starts. */
   readonly spare: number;
+  /** Absent: nothing is asked of it. */
+  readonly availability?: Omit<RedundancyQuestion, "needed" | "spare">;
 }
 
 export interface ReplicaAnswer {
@@ -36,6 +43,8 @@ export interface ReplicaAnswer {
   readonly figures: QueueFigures;
   /** The same with one replica fewer and up to two more; one fewer is too slow. */
   readonly beside: readonly QueueFigures[];
+  /** How many are run, and where, for those that are needed to be up; where that is asked for. */
+  readonly redundancy?: RedundancyAnswer;
 }
 
 export interface QueueFigures {
@@ -53,7 +62,8 @@ export interface QueueFigures {
 /**
  * The fewest replicas that answer a share of the requests in time at the peak, the wait for a batch included.
  *
- * @throws PortolanError `capacity.objective_impossible` where no number of replicas would do, with the reason; `capacity.too_many_replicas`
+ * @throws PortolanError `capacity.objective_impossible` where no number of replicas would do, with the reason; `capacity.too_many_replicas`;
+ *   `capacity.availability_impossible`
  */
 export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
   const { perSecond, peak, batch, serviceSeconds, times, share, withinSeconds, batchWaitSeconds } = question;
@@ -70,7 +80,14 @@ export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
     if (needed > mostReplicas) throw tooMany(question);
   }
   const beside = [needed - 1, needed, needed + 1, needed + 2].filter((count) => count > 0).map(figuresOf);
-  return { needed, spare: question.spare, figures: figuresOf(needed), beside };
+  const { availability, spare } = question;
+  return {
+    needed,
+    spare,
+    figures: figuresOf(needed),
+    beside,
+    ...(availability ? { redundancy: redundancyFor({ ...availability, needed, spare }) } : {}),
+  };
 }
 
 /** Beyond, something else is wrong than the number of replicas. */
