@@ -71,7 +71,17 @@ test("several folders are a portfolio: the sum of their plans, less the platform
   expect(text.out).toContain("one platform for all");
 });
 
+test("an assumption is changed by its name, which the help lists, and the plan says so", async () => {
+  const { code, out } = await portolan("plan", "churn", "--assume", "model-bytes=2e9", "--json");
+  expect(code).toBe(0);
+  const plan = JSON.parse(out) as PlanDocument;
+  expect(plan.assumptions.filter(({ changed }) => changed).map(({ key }) => key)).toEqual(["model-bytes"]);
+  const help = (await portolan("plan", "--help")).out;
+  for (const { key } of plan.assumptions) expect(help).toContain(key);
+});
+
 test.each([
+  [["plan", "churn", "--assume", "modle-bytes=1"], "Did you mean model-bytes?"],
   [["plan", "churn", "churn"], "churn is planned twice"],
   [["plan", "nowhere"], "charter.yaml"],
   [["plan", "churn", "manufacturing", "--keep"], "--keep keeps one plan"],

@@ -1,6 +1,7 @@
 export { type BundleVerdict, verifyCharterBundle } from "./bundle.ts";
 export { type CharterChange, charterDiff } from "./charter-diff.ts";
 export { deriveFromCharter } from "./derive.ts";
+export { didYouMean } from "./did-you-mean.ts";
 export { enforcement } from "./enforcement.ts";
 export { enforcementOf } from "./enforcement-of.ts";
 export { type CharterExplanation, explainCharter, explanationMarkdown } from "./explain.ts";

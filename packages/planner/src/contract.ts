@@ -1,4 +1,5 @@
 export type { Assumption, Measurements } from "./assumptions.ts";
+export type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 export type { CostBreakdown, CostCategory, CostLine } from "./costs.ts";
 export type { Gap, ReadinessFacts } from "./gaps.ts";
 export type { OwnershipAnswer, OwnershipQuestion, Way } from "./ownership/own-or-rent.ts";

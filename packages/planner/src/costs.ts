@@ -1,7 +1,7 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf, workloadOf } from "@portolan/charter/policy";
 import { type Currency, type EpochMicros, multiplyMoney } from "@portolan/kernel";
-import { type Assumptions, hoursPerMonth } from "./assumptions.ts";
+import { type Assumptions, cheapestFirst, hoursPerMonth } from "./assumptions.ts";
 import type { Placement, PriceBook, PricedResource } from "./price-book.ts";
 import { type ChosenPrice, choosePrice } from "./price-choice.ts";
 import {
@@ -62,31 +62,24 @@ export interface CostQuestion {
 const gib = 2 ** 30;
 const secondsPerMonth = hoursPerMonth * 3600;
 const daysPerMonth = 30;
-/** A replica is planned to be busy this much, so that peaks find room. */
-const plannedUtilisation = 0.6;
 /** GPU models that the article's figures are about, for training and large models. */
 const gpuModels = ["A100", "H100"];
 const smallGpuModels = ["L4"];
-
-/** Replicas beside the busy ones: a second one active, one for canaries, one spare (the articles' four GPUs). */
-export function redundantReplicas(availability: number): number {
-  if (availability >= 0.999) return 3;
-  return availability >= 0.99 ? 1 : 0;
-}
 
 /** What the use case costs in a month of production, once the log has its full length. */
 export function productionCosts(question: CostQuestion): CostBreakdown {
   const { assumptions, document } = question;
   const terms = termsOf(document);
-  const busy = mapRange(assumptions.cpuMsPerPrediction.value, (ms) =>
-    Math.max(1, Math.ceil((terms.rateLimit.requestsPerSecond * ms) / 1000 / plannedUtilisation)),
+  const busy = combine(
+    assumptions.cpuMsPerPrediction.value,
+    cheapestFirst(assumptions.plannedUtilisation.value),
+    (ms, most) => Math.max(1, Math.ceil((terms.rateLimit.requestsPerSecond * ms) / 1000 / most)),
   );
-  // A GPU answers a batch at once: one carries the ceiling, redundancy adds the rest.
-  const active = question.tier === "gpu" ? exactly(1) : busy;
-  const replicas = mapRange(active, (count) => count + redundantReplicas(terms.availability));
+  const active = question.tier === "gpu" ? assumptions.activeGpus.value : busy;
+  const replicas = combine(active, assumptions.redundantReplicas.value, (count, more) => count + more);
   const lines = [
     ...trainingLines(question, assumptions.trainingRunsPerMonth.value),
-    ...servingLines(question, replicas, hoursPerMonth),
+    ...servingLines(question, replicas, exactly(hoursPerMonth)),
     ...storageLines(
       question,
       assumptions.averageRequestsPerSecond.value,
@@ -100,12 +93,12 @@ export function productionCosts(question: CostQuestion): CostBreakdown {
 
 /** What the proof of concept costs: one replica in working hours, a hundredth of the load, no redundancy, no audit. */
 export function pocCosts(question: CostQuestion): CostBreakdown {
-  const load = times(question.assumptions.averageRequestsPerSecond.value, 0.01);
-  const workingHours = 8 * 22;
+  const { averageRequestsPerSecond, pocLoad, pocHours } = question.assumptions;
+  const load = times(averageRequestsPerSecond.value, pocLoad.value);
   return totals(
     [
       ...trainingLines(question, exactly(question.document.model.trainer === undefined ? 0 : 1)),
-      ...servingLines(question, exactly(1), workingHours),
+      ...servingLines(question, exactly(1), pocHours.value),
       ...storageLines(question, load, 1),
     ],
     question,
@@ -149,23 +142,27 @@ function trainingLines(question: CostQuestion, runs: Quantity): CostLine[] {
       }),
     ];
   }
-  const cores = 4;
+  const cores = assumptions.trainingCores.value;
   return [
     line(question, training, "cpu_core_hour", {
       category,
-      what: `training on ${cores} cores`,
+      what: `training on ${cores.expected} cores`,
       unit: "core hours",
       quantity: times(hours, cores),
     }),
   ];
 }
 
-function servingLines(question: CostQuestion, replicas: Quantity, hours: number): CostLine[] {
+function servingLines(question: CostQuestion, replicas: Quantity, hours: Quantity): CostLine[] {
   const { inference, tier, assumptions } = question;
   const category = "inference" as const;
   const replicaHours = times(replicas, hours);
-  // The model in memory three times (loaded, warming up, next version) beside half a GiB of runtime.
-  const memory = mapRange(assumptions.modelBytes.value, (bytes) => 0.5 + (3 * bytes) / gib);
+  const models = combine(
+    assumptions.modelBytes.value,
+    assumptions.modelCopies.value,
+    (bytes, copies) => (copies * bytes) / gib,
+  );
+  const memory = combine(assumptions.runtimeGib.value, models, (runtime, loaded) => runtime + loaded);
   const lines = [
     line(question, inference, "cpu_core_hour", {
       category,
@@ -216,10 +213,10 @@ function storageLines(question: CostQuestion, load: Quantity, months: number): C
   ];
 }
 
-/** Answers that leave the cloud: half a kilobyte each. */
+/** Answers that leave the cloud. */
 function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
   if (question.inference !== "cloud") return [];
-  const quantity = times(load, (secondsPerMonth * 500) / 1e9);
+  const quantity = times(times(load, question.assumptions.answerBytes.value), secondsPerMonth / 1e9);
   return [
     line(question, "cloud", "egress_gb", {
       category: "egress",
@@ -230,22 +227,24 @@ function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
   ];
 }
 
-/** The share of control plane, database and monitoring: two cores and four GiB around the clock. */
+/** The share of control plane, database and monitoring, around the clock. */
 function platformLines(question: CostQuestion): CostLine[] {
   const { inference, training, assumptions } = question;
   const place = inference === "edge" ? training : inference;
+  const cores = assumptions.platformCores.value.expected;
+  const memory = assumptions.platformGib.value.expected;
   return [
     line(question, place, "cpu_core_hour", {
       category: "platform",
-      what: "control plane, two cores",
+      what: `control plane, ${cores} cores`,
       unit: "core hours",
-      quantity: exactly(2 * hoursPerMonth),
+      quantity: times(assumptions.platformCores.value, hoursPerMonth),
     }),
     line(question, place, "memory_gib_hour", {
       category: "platform",
-      what: "control plane, four GiB",
+      what: `control plane, ${memory} GiB`,
       unit: "GiB hours",
-      quantity: exactly(4 * hoursPerMonth),
+      quantity: times(assumptions.platformGib.value, hoursPerMonth),
     }),
     line(question, place, "engineer_month", {
       category: "people",

@@ -3,6 +3,7 @@ import { termsOf } from "@portolan/charter/policy";
 import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
+import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
 import { type Architecture, planArchitecture } from "./placement/architecture.ts";
@@ -42,6 +43,8 @@ export type BudgetVerdict =
 export interface PlanOptions {
   readonly now: EpochMicros;
   readonly measurements?: Measurements;
+  /** Stated for this plan, in the place of what it would take (`parseAssumptions`). */
+  readonly changed?: ChangedAssumptions;
   readonly facts?: ReadinessFacts;
   readonly lines?: SourceLines;
 }
@@ -49,8 +52,8 @@ export interface PlanOptions {
 /** Where it may run, what it will cost in production, and what is missing. Pure: no file, no clock, no network. */
 export function planCharter(document: CharterDocument, book: PriceBook, options: PlanOptions): CharterPlan {
   const measured = options.measurements ?? {};
-  const assumptions = assumptionsOf(document, measured);
-  const architecture = planArchitecture(document, book, measured);
+  const assumptions = assumptionsOf(document, measured, options.changed);
+  const architecture = planArchitecture(document, book, measured, assumptions);
   const { training, inference } = architecture.choices;
   const ceiling = termsOf(document).costCeilingPerMonth;
   const common = {
@@ -58,7 +61,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     pricedAt: options.now,
     placement: { training, inference },
     architecture,
-    assumptions: Object.values(assumptions) as Assumption[],
+    assumptions: Object.values(assumptions),
   };
   const gaps = findGaps(document, assumptions, options.facts ?? {}, options.lines);
   if (training.chosen === undefined || inference.chosen === undefined) {

@@ -1,5 +1,6 @@
 import { formatMoney } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { assumptionOption } from "./costs/assumption-catalogue.ts";
 import type { CostBreakdown, CostLine } from "./costs.ts";
 import { ArchitectureDocument, architectureJson } from "./placement/architecture-json.ts";
 import { type CharterPlan, pricedOn } from "./plan-charter.ts";
@@ -54,8 +55,12 @@ export const PlanDocument = Type.Object({
       name: Type.String(),
       unit: Type.String(),
       value: NumberRange,
-      origin: Type.Enum(["measured", "charter", "assumed"]),
+      origin: Type.Enum(["measured", "charter", "assumed", "stated"]),
       note: Type.String(),
+      key: Type.Optional(Type.String({ description: "As it is named to change it" })),
+      group: Type.Optional(Type.String()),
+      changed: Type.Optional(Type.Boolean({ description: "Whether it was stated for this plan" })),
+      was: Type.Optional(NumberRange),
     }),
   ),
   gaps: Type.Array(
@@ -86,7 +91,13 @@ export function planJson(plan: CharterPlan): PlanDocument {
       ceiling: formatMoney(budget.ceiling),
       ...(budget.kind === "not_comparable" ? { why: budget.why } : {}),
     },
-    assumptions: plan.assumptions.map((assumption) => ({ ...assumption, value: { ...assumption.value } })),
+    assumptions: plan.assumptions.map(({ key, was, value, ...rest }) => ({
+      ...rest,
+      value: { ...value },
+      key: assumptionOption(key),
+      changed: was !== undefined,
+      ...(was === undefined ? {} : { was: { ...was } }),
+    })),
     gaps: plan.gaps.map((gap) => ({ ...gap, from: [...gap.from] })),
     warnings: [...plan.warnings],
   };

@@ -16,6 +16,7 @@ import {
 } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import type { Measurements } from "./assumptions.ts";
+import { parseAssumptions } from "./costs/changed-assumptions.ts";
 import type { ReadinessFacts } from "./gaps.ts";
 import { planCharter } from "./plan-charter.ts";
 import { planJson } from "./plan-json.ts";
@@ -38,6 +39,8 @@ export interface PlanRequest {
   readonly charter: { readonly charterId: string } | { readonly source: string; readonly file?: string };
   readonly measurements?: Measurements;
   readonly facts?: ReadinessFacts;
+  /** `name=value` or `name=low..expected..high` each. */
+  readonly assume?: readonly string[];
   /** Text of a price file; its records win over the shipped ones. */
   readonly prices?: string;
 }
@@ -60,6 +63,7 @@ export async function makePlan(
     planCharter(subject.document, book, {
       now: deps.clock.now(),
       lines: subject.lines,
+      changed: parseAssumptions(request.assume ?? []),
       ...(request.measurements ? { measurements: request.measurements } : {}),
       // Who has signed is the server's knowledge, not the caller's claim.
       facts: { ...request.facts, signedRoles: subject.stored?.signedRoles ?? [] },

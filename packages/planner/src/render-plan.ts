@@ -92,12 +92,21 @@ export function toCents(text: string): string {
   return `${rounded / 100n}.${(rounded % 100n).toString().padStart(2, "0")} ${currency}`;
 }
 
-function assumptionLine({ name, value, unit, origin, note }: PlanDocument["assumptions"][number]): string {
-  const figures =
-    value.low === value.high
-      ? figure(value.expected)
-      : `${figure(value.low)} / ${figure(value.expected)} / ${figure(value.high)}`;
-  return `- ${name}: ${figures} ${unit} (${origin}: ${note})`;
+function assumptionLine({
+  name,
+  key,
+  value,
+  unit,
+  origin,
+  note,
+  was,
+}: PlanDocument["assumptions"][number]): string {
+  const before = was ? `CHANGED from ${figures(was)}; ` : "";
+  return `- ${name}: ${figures(value)} ${unit} (${before}${origin}: ${note})${key === undefined ? "" : ` [${key}]`}`;
+}
+
+function figures({ low, expected, high }: { low: number; expected: number; high: number }): string {
+  return low === high ? figure(expected) : `${figure(low)} / ${figure(expected)} / ${figure(high)}`;
 }
 
 function figure(value: number): string {

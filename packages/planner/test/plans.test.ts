@@ -104,6 +104,7 @@ test("measurements and own prices enter the plan", async () => {
   const plain = await cost({});
   expect(await cost({ prices })).not.toBe(plain);
   expect(await cost({ measurements: { cpuMsPerPrediction: 1 } })).not.toBe(plain);
+  expect(await cost({ assume: ["planned-utilisation=0.1"] })).not.toBe(plain);
 });
 
 test.each([
@@ -112,6 +113,7 @@ test.each([
   ["a broken charter", { source: source.replace("50ms", "50") }, 422, "charter.not_valid"],
   ["an unknown charter", { charterId: "cht_2" }, 404, "kernel.not_found"],
   ["a broken price file", { source, prices: "records: [" }, 422, "planner.price_book_not_valid"],
+  ["an unknown assumption", { source, assume: ["modle-bytes=1"] }, 422, "planner.assumption_not_valid"],
 ])("%s is refused", async (_, payload, status, code) => {
   const reply = await plan(payload);
   expect(reply.statusCode).toBe(status);

@@ -1,10 +1,12 @@
 import { join, relative, resolve } from "node:path";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { systemClock } from "@portolan/kernel";
-import type { PlanDocument, PriceBook } from "@portolan/planner/contract";
+import type { ChangedAssumptions, PlanDocument, PriceBook } from "@portolan/planner/contract";
 import {
+  assumptionHelp,
   explainSources,
   mergePriceBooks,
+  parseAssumptions,
   parsePriceFile,
   planCharter,
   planJson,
@@ -24,6 +26,7 @@ import { writeNew } from "../write-new.ts";
 
 interface PlanOptions {
   readonly prices?: string;
+  readonly assume: readonly string[];
   readonly keep?: boolean;
   readonly html?: string;
   readonly force?: boolean;
@@ -39,6 +42,12 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
       "What the charter will cost in production, where it may run, and what is missing; several folders are planned as a portfolio",
     )
     .option("--prices <file>", "your own prices: they win over the shipped ones")
+    .option(
+      "--assume <name=value>",
+      "a figure of your own in the place of what the plan takes, also name=LOW..EXPECTED..HIGH; may be given several times; names below",
+      (text: string, others: readonly string[]) => [...others, text],
+      [],
+    )
     .option("--keep", "keep the plan on the server, to compare with what really happens")
     .option("--html <file>", "write it as a page to read, with pictures and without anything from elsewhere")
     .option("--force", "overwrite the file that is there")
@@ -49,7 +58,12 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
     .option("--all", "with --explain-sources: those too that come out as stated")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan plan churn --html churn.html\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan --explain-sources",
+      () =>
+        `\nAssumptions that --assume changes (unit, bounds):\n${assumptionHelp()
+          .map((line) => `  ${line}`)
+          .join(
+            "\n",
+          )}\n\nExamples:\n  portolan plan churn --html churn.html\n  portolan plan churn --assume average-requests-per-second=20..40..90 --assume model-bytes=2e9\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan --explain-sources`,
     )
     .action(async (folders: string[], options: PlanOptions, command: Command) => {
       const context = contextOf(command);
@@ -63,9 +77,10 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
         options.prices === undefined ? undefined : await readText(resolve(context.cwd, options.prices));
       if (options.keep) return keepPlan(context, folders[0] ?? ".", options, prices);
       const book = bookOf(prices);
+      const changed = parseAssumptions(options.assume);
       const plans: PlanDocument[] = [];
       for (const folder of folders.length === 0 ? ["."] : folders)
-        plans.push(await planFolder(context, folder, book));
+        plans.push(await planFolder(context, folder, book, changed));
       const [plan] = plans;
       if (plans.length === 1 && plan) {
         await writePage(context, options, () => planPage(plan));
@@ -78,11 +93,16 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
     });
 }
 
-async function planFolder(context: CliContext, folder: string, book: PriceBook): Promise<PlanDocument> {
+async function planFolder(
+  context: CliContext,
+  folder: string,
+  book: PriceBook,
+  changed: ChangedAssumptions,
+): Promise<PlanDocument> {
   const { file, presentFiles } = await charterOf(context, folder);
   const { document, lines } = requireValid(parseCharter(file.text, file.path));
   const facts = { presentFiles };
-  return planJson(planCharter(document, book, { now: systemClock.now(), facts, lines }));
+  return planJson(planCharter(document, book, { now: systemClock.now(), facts, lines, changed }));
 }
 
 async function charterOf(
@@ -112,6 +132,7 @@ async function keepPlan(
     source: file.text,
     file: file.path,
     presentFiles,
+    ...(options.assume.length > 0 ? { assume: options.assume } : {}),
     ...(prices === undefined ? {} : { prices: prices.text }),
   };
   const kept = await (await connect(context)).json<{ id: string; plan: PlanDocument }>({

@@ -183,8 +183,8 @@ function placement({ architecture, placement: { training, inference } }: PlanDoc
 
 function assumptions({ assumptions: all }: PlanDocument): string {
   const rows = all.map(
-    ({ name, unit, value, origin, note }) =>
-      `<tr><th scope="row">${escaped(name)}</th><td class="n">${figure(value.low)}</td><td class="n">${figure(value.expected)}</td><td class="n">${figure(value.high)}</td><td>${escaped(unit)}</td><td>${escaped(`${origin}: ${note}`)}</td></tr>`,
+    ({ name, key, unit, value, origin, note, changed }) =>
+      `<tr${changed ? ' class="changed"' : ""}><th scope="row">${escaped(name)}${key === undefined ? "" : `<br><code>${escaped(key)}</code>`}</th><td class="n">${figure(value.low)}</td><td class="n">${figure(value.expected)}</td><td class="n">${figure(value.high)}</td><td>${escaped(unit)}</td><td>${changed ? "<strong>changed</strong>, " : ""}${escaped(`${origin}: ${note}`)}</td></tr>`,
   );
   return `<h2>What the figures rest on</h2><table><thead><tr><th scope="col">Figure</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">Unit</th><th scope="col">From</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`;
 }

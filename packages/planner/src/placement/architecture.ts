@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf, workloadOf } from "@portolan/charter/policy";
-import { assumptionsOf, type Measurements } from "../assumptions.ts";
+import { type Assumptions, assumptionsOf, type Measurements } from "../assumptions.ts";
 import { choosePlacement, type PlacementChoice, type PlannedWorkload } from "../placement-choice.ts";
 import type { Placement, PriceBook } from "../price-book.ts";
 import { chooseTier, type TierChoice, tierThresholds } from "../tier.ts";
@@ -51,18 +51,19 @@ export function planArchitecture(
   document: CharterDocument,
   book: PriceBook,
   measured: Measurements = {},
+  assumptions: Assumptions = assumptionsOf(document, measured),
 ): Architecture {
   const asked = workloadsAsked(document);
   const place = (workload: PlannedWorkload): PlacedWorkload => {
     // The tier says what is bought in the cloud; whether it is edge is known once the place is.
-    const resource =
-      tierOf(document, measured, workload, "cloud").tier === "gpu" ? "gpu_hour" : "cpu_core_hour";
+    const tier = (at: Placement | undefined) => tierOf(document, measured, assumptions, workload, at);
+    const resource = tier("cloud").tier === "gpu" ? "gpu_hour" : "cpu_core_hour";
     const choice = choosePlacement(document, workload, { book, resource });
     return {
       workload,
       asked: asked.includes(workload),
       choice,
-      tier: tierOf(document, measured, workload, choice.chosen),
+      tier: tier(choice.chosen),
     };
   };
   const workloads = workloadKinds.map(place);
@@ -94,10 +95,10 @@ export function workloadsAsked(document: CharterDocument): readonly PlannedWorkl
 function tierOf(
   document: CharterDocument,
   measured: Measurements,
+  assumptions: Assumptions,
   workload: PlannedWorkload,
   placement: Placement | undefined,
 ): TierChoice {
-  const assumptions = assumptionsOf(document, measured);
   switch (workload) {
     case "training": {
       const gpus = workloadOf(document).trainingGpus ?? 0;

@@ -31,6 +31,12 @@ const Body = Type.Object(
       ),
     ),
     presentFiles: Type.Optional(Type.Array(Type.String({ maxLength: 300 }), { maxItems: 1000 })),
+    assume: Type.Optional(
+      Type.Array(Type.String({ maxLength: 160 }), {
+        maxItems: 200,
+        description: "name=value or name=low..expected..high, by the keys of a plan's assumptions",
+      }),
+    ),
     prices: Type.Optional(
       Type.String({ maxLength: 2_000_000, description: "Text of a price file of your own" }),
     ),
@@ -91,7 +97,15 @@ export function planRoutes(app: FastifyInstance, deps: PlannerDeps): void {
   );
 }
 
-function toRequest({ charterId, source, file, measurements, presentFiles, prices }: Body): PlanRequest {
+function toRequest({
+  charterId,
+  source,
+  file,
+  measurements,
+  presentFiles,
+  assume,
+  prices,
+}: Body): PlanRequest {
   if ((charterId === undefined) === (source === undefined)) {
     throw new PortolanError("kernel.bad_request", {
       detail: "a plan is made of one charter",
@@ -105,6 +119,7 @@ function toRequest({ charterId, source, file, measurements, presentFiles, prices
         : { charterId },
     ...(measurements ? { measurements } : {}),
     ...(presentFiles ? { facts: { presentFiles } } : {}),
+    ...(assume ? { assume } : {}),
     ...(prices === undefined ? {} : { prices }),
   };
 }
