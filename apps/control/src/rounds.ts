@@ -2,6 +2,7 @@ import { type AdviceDeps, followRecommendations } from "@portolan/advice";
 import { applyRetentionRound } from "@portolan/data";
 import { type Id, newId, systemActor } from "@portolan/kernel";
 import { machineSampler } from "./machine/sample-machine.ts";
+import { watchCards } from "./machine/watch-cards.ts";
 import { repeating } from "./repeating.ts";
 import type { AlertWiring } from "./wiring/alerts.ts";
 import type { DataWiring } from "./wiring/data.ts";
@@ -60,7 +61,12 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     requestId: newId("request", clock.now()),
   });
   return [
-    repeating(sampleEveryMs, machineSampler({ work, clock, call }), log, "monitoring.machine.sample_failed"),
+    repeating(
+      sampleEveryMs,
+      machineSampler({ work, clock, call, cards: watchCards() }),
+      log,
+      "monitoring.machine.sample_failed",
+    ),
     repeating(refreshEveryMs, () => identity.refreshIssuerKeys(), log, "identity.issuer_keys.refresh_failed"),
     repeating(refreshEveryMs, () => serving.refresh(), log, "serving.snapshot.refresh_failed"),
     repeating(followEveryMs, () => lineage.follow(), log, "lineage.following.failed"),

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { machineSampler } from "../src/machine/sample-machine.ts";
+import { watchCards } from "../src/machine/watch-cards.ts";
 
 const clock = fakeClock("2026-03-20T12:00:00Z");
 let db: TestDatabase;
@@ -60,4 +62,16 @@ test("a machine that tells nothing leaves nothing", async () => {
     clock.advance(60_000_000);
   }
   expect(await rows()).toHaveLength(before);
+});
+
+test("graphics cards are told of by a program beside the process, and by nobody where there is none or it hangs", async () => {
+  let nowMs = 0;
+  const says = "printf '0, 12, 10, 100\\n1, 97, 5, 100\\n'; exec sleep 60";
+  const cards = watchCards({ file: "sh", args: ["-c", says] }, () => nowMs);
+  await expect.poll(cards).toEqual({ atWork: 97, memory: 10 });
+  nowMs = 10_000;
+  expect(cards()).toBeUndefined();
+  const none = watchCards({ file: "no-such-program-of-cards", args: [] });
+  await sleep(50);
+  expect(none()).toBeUndefined();
 });

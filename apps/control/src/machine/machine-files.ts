@@ -6,6 +6,8 @@ export interface MachineReading {
   readonly memory?: { readonly used: number; readonly all: number };
   /** Bytes received and sent since the start, without the loopback device. */
   readonly networkBytes?: number;
+  /** Milliseconds that each disk was at work since the start, by name. */
+  readonly diskMs?: ReadonlyMap<string, number>;
 }
 
 /** `/proc/stat`: busy is what is neither idle nor waiting for a disk. Guests are in user time already. Pure. */
@@ -46,4 +48,26 @@ export function readNetwork(text: string): number | undefined {
     bytes = (bytes ?? 0) + (values[0] ?? 0) + (values[8] ?? 0);
   }
   return bytes;
+}
+
+/** Devices in memory, images, and what is stacked on disks that are listed themselves. */
+const noDisk = /^(loop|ram|zram|sr|fd|nbd|dm-|md)/;
+
+/** `/proc/diskstats`: how long each disk has had requests in work, without partitions of disks. Pure. */
+export function readDisks(text: string): ReadonlyMap<string, number> | undefined {
+  const lines = text.split("\n").map((line) => line.trim().split(/ +/));
+  const names = new Set(lines.map(([, , name = ""]) => name));
+  const found = lines.flatMap(([, , name = "", ...counters]): [string, number][] => {
+    const atWork = Number(counters[9]);
+    return counters.length < 11 || !Number.isFinite(atWork) || noDisk.test(name) || isPartition(name, names)
+      ? []
+      : [[name, atWork]];
+  });
+  return found.length > 0 ? new Map(found) : undefined;
+}
+
+/** `sda1` of `sda`, `nvme0n1p2` of `nvme0n1`; but `sda` of nothing. */
+function isPartition(name: string, names: ReadonlySet<string>): boolean {
+  const disk = /^(.*\d)p\d+$/.exec(name)?.[1] ?? /^(.*\D)\d+$/.exec(name)?.[1];
+  return disk !== undefined && names.has(disk);
 }

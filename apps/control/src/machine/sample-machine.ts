@@ -2,7 +2,15 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { type CallContext, type Clock, microsPerSecond, type UnitOfWork } from "@portolan/kernel";
 import { keepMachineMinutes, MachineMinutes, type MachineSample } from "@portolan/monitoring";
-import { type MachineReading, readGroupMemory, readMemory, readNetwork, readTicks } from "./machine-files.ts";
+import {
+  type MachineReading,
+  readDisks,
+  readGroupMemory,
+  readMemory,
+  readNetwork,
+  readTicks,
+} from "./machine-files.ts";
+import type { CardLoad } from "./watch-cards.ts";
 
 export interface MachineSamplerDeps {
   readonly work: UnitOfWork;
@@ -11,10 +19,12 @@ export interface MachineSamplerDeps {
   readonly call: () => CallContext;
   /** Text of a file; empty where there is none. Default: the machine's own. */
   readonly read?: (path: string) => Promise<string>;
+  /** What its graphics cards do now. Default: it has none. */
+  readonly cards?: () => CardLoad | undefined;
 }
 
 /**
- * Looks at the machine at each call, and keeps a row a minute of what it saw (processors, memory, network). Where the files are not there, as on other
+ * Looks at the machine at each call, and keeps a row a minute of what it saw (processors, memory, network, disks, graphics cards). Where the files are not there, as on other
  * systems than Linux, nothing is kept. A minute that cannot be kept now is tried again with the next one.
  */
 export function machineSampler({
@@ -22,6 +32,7 @@ export function machineSampler({
   clock,
   call,
   read = textOf,
+  cards = () => undefined,
 }: MachineSamplerDeps): () => Promise<void> {
   const minutes = new MachineMinutes();
   let waiting: ReturnType<MachineMinutes["take"]> = [];
@@ -29,7 +40,7 @@ export function machineSampler({
   return async () => {
     const at = clock.now();
     const now = { ...(await readMachine(read)), at };
-    minutes.add(at, sampleOf(now, before));
+    minutes.add(at, { ...sampleOf(now, before), ...cardSample(cards()) });
     before = now;
     waiting = [...waiting, ...minutes.take(at)].slice(-mostWaiting);
     if (waiting.length === 0) return;
@@ -38,24 +49,39 @@ export function machineSampler({
   };
 }
 
-/** An hour of three things. */
-const mostWaiting = 180;
+/** An hour of six things. */
+const mostWaiting = 360;
+
+function cardSample({ atWork, memory }: CardLoad = {}): MachineSample {
+  return {
+    ...(atWork === undefined ? {} : { cards: atWork }),
+    ...(memory === undefined ? {} : { cardMemory: memory }),
+  };
+}
 
 async function readMachine(read: (path: string) => Promise<string>): Promise<MachineReading> {
   const group = "/sys/fs/cgroup/memory";
-  const [stat, memory, network, ...own] = await Promise.all(
-    ["/proc/stat", "/proc/meminfo", "/proc/net/dev", `${group}.max`, `${group}.current`, `${group}.stat`].map(
-      read,
-    ),
+  const [stat, memory, network, diskstats, ...own] = await Promise.all(
+    [
+      "/proc/stat",
+      "/proc/meminfo",
+      "/proc/net/dev",
+      "/proc/diskstats",
+      `${group}.max`,
+      `${group}.current`,
+      `${group}.stat`,
+    ].map(read),
   );
   const [max = "", current = "", files = ""] = own;
   const ticks = readTicks(stat ?? "");
   const used = readGroupMemory(max, current, files) ?? readMemory(memory ?? "");
   const networkBytes = readNetwork(network ?? "");
+  const diskMs = readDisks(diskstats ?? "");
   return {
     ...(ticks ? { ticks } : {}),
     ...(used ? { memory: used } : {}),
     ...(networkBytes === undefined ? {} : { networkBytes }),
+    ...(diskMs ? { diskMs } : {}),
   };
 }
 
@@ -73,7 +99,20 @@ export function sampleOf(
     ...(memory === undefined ? {} : { memory }),
     ...(ticks && busy !== undefined ? { processors: (100 * busy) / ticks } : {}),
     ...(bytes !== undefined && seconds > 0 ? { network: bytes / seconds } : {}),
+    ...busiestDisk(now.diskMs, before?.diskMs, seconds),
   };
+}
+
+/** Of disks that were there at both looks. */
+function busiestDisk(
+  now: MachineReading["diskMs"],
+  before: MachineReading["diskMs"],
+  seconds: number,
+): MachineSample {
+  const rises = [...(now ?? [])].flatMap(([name, ms]) => rise(ms, before?.get(name)) ?? []);
+  if (rises.length === 0 || seconds <= 0) return {};
+  // The kernel counts in its own steps: a disk that was at work all the time may seem to have had a little more of it.
+  return { disks: Math.min(100, Math.max(...rises) / (10 * seconds)) };
 }
 
 function rise(now: number | undefined, before: number | undefined): number | undefined {

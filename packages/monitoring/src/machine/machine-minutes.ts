@@ -1,7 +1,7 @@
 import { minuteMicros } from "../objectives/count-requests.ts";
 
 /** What is looked at of a machine. */
-export const machineThings = ["processors", "memory", "network"] as const;
+export const machineThings = ["processors", "memory", "network", "disks", "cards", "cardMemory"] as const;
 export type MachineThing = (typeof machineThings)[number];
 
 /** One look: absent is what the machine does not tell. */
@@ -12,16 +12,25 @@ export interface MachineSample {
   readonly memory?: number;
   /** Received and sent since the last look, bytes a second, without what stays in the machine. */
   readonly network?: number;
+  /** How much of the time since the last look the busiest disk was at work, percent. */
+  readonly disks?: number;
+  /** How much of its last moment the busiest graphics card was at work, percent. */
+  readonly cards?: number;
+  /** In use of the fullest graphics card's memory, percent. */
+  readonly cardMemory?: number;
 }
 
 /**
- * Upper edges of the buckets, wide where a machine wavers anyway: percent, percent, bytes a second. Whoever moves an edge forgets what was counted:
+ * Upper edges of the buckets, wide where a machine wavers anyway: bytes a second of networks, percent of all others. Whoever moves an edge forgets what was counted:
  * rows have places, not edges.
  */
 export const machineEdges: Readonly<Record<MachineThing, readonly number[]>> = {
   processors: [20, 40, 60, 80, 95, 100],
   memory: [50, 60, 70, 80, 90, 95, 100],
   network: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9],
+  disks: [20, 40, 60, 80, 95, 100],
+  cards: [20, 40, 60, 80, 95, 100],
+  cardMemory: [50, 60, 70, 80, 90, 95, 100],
 };
 
 /** Looks of one minute by bucket; the last one is beyond all edges. */

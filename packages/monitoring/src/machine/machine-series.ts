@@ -6,6 +6,9 @@ const words: Readonly<Record<MachineThing, Pick<CountedOverTime, "unit"> & { rea
   processors: { text: "processors", unit: "percent" },
   memory: { text: "memory", unit: "percent" },
   network: { text: "network", unit: "bytes" },
+  disks: { text: "busiest disk", unit: "percent" },
+  cards: { text: "busiest graphics card", unit: "percent" },
+  cardMemory: { text: "memory of the fullest graphics card", unit: "percent" },
 };
 
 /**

@@ -7,14 +7,18 @@ import { machineSeries } from "./machine-series.ts";
 const minute = 60_000_000;
 
 /** Two hours of seconds, whose processors waver around a level as machines do: each second is close to the one before. */
-function watched(level: (minute: number) => number, seed: number) {
+function watched(
+  level: (minute: number) => number,
+  seed: number,
+  thing: "processors" | "disks" | "cards" = "processors",
+) {
   const random = seededRandom(seed);
   const minutes = new MachineMinutes();
   let around = 0;
   for (let second = 0; second < 7200; second++) {
     around = 0.9 * around + 6 * (random() - 0.5);
-    const processors = Math.min(100, Math.max(0, level(Math.floor(second / 60)) + around));
-    minutes.add(second * 1e6, { processors, memory: 55, network: 2e5 });
+    const value = Math.min(100, Math.max(0, level(Math.floor(second / 60)) + around));
+    minutes.add(second * 1e6, { [thing]: value, memory: 55, network: 2e5 });
   }
   const taken = minutes.take(7200 * 1e6);
   return machineSeries(
@@ -47,9 +51,20 @@ test("a machine that becomes busy has moved, at the minute; one that wavers has 
       before: 60,
       after: 100,
     }),
-    undefined,
-    undefined,
+    ...Array.from({ length: 5 }, () => undefined),
   ]);
   for (const seed of [2, 3, 4, 5, 6])
     expect(watched(() => 50, seed).flatMap((one) => judgeSeriesOverTime(one).move ?? [])).toEqual([]);
+});
+
+test.each([
+  ["disks", "busiest disk of host-1"],
+  ["cards", "busiest graphics card of host-1"],
+] as const)("%s that become busy have moved, at the minute, and others have not", (thing, what) => {
+  const moves = watched((at) => (at < 70 ? 8 : 97), 7, thing).flatMap(
+    (one) => judgeSeriesOverTime(one).move ?? [],
+  );
+  expect(moves).toEqual([
+    expect.objectContaining({ layer: "infrastructure", what, at: 70 * minute, before: 20, after: 100 }),
+  ]);
 });

@@ -108,8 +108,11 @@ function likeliestChange(buckets: readonly Bucket[], width: number, leastPsi: nu
   const startOf = (split: Split | undefined): number => buckets[split?.index ?? 0]?.start ?? 0;
   return {
     at: startOf(best),
-    // A bucket that the change falls into belongs to neither side.
-    earliest: startOf(likely[0]) - width,
+    // A bucket that the change falls into belongs to neither side; where nobody asked for hours, it may lie in any of them.
+    earliest: Math.min(
+      startOf(likely[0]) - width,
+      buckets[(likely[0]?.index ?? 0) - 1]?.start ?? Number.POSITIVE_INFINITY,
+    ),
     latest: startOf(likely.at(-1)) + width,
     before,
     after,

@@ -27,6 +27,22 @@ describe("a change", () => {
     expect(change?.psi).toBeGreaterThan(0.3);
   });
 
+  test("across hours in which nobody asked lies anywhere in them, so that a release of the night is named for it", () => {
+    const evening = buckets(steady(30, 0.02));
+    const morning = buckets(steady(30, 0.5)).map((one) => ({ ...one, start: one.start + 480 * minute }));
+    const judged = judgeSeriesOverTime({
+      layer: "service",
+      what: "requests without an answer",
+      unit: "share",
+      width: minute,
+      buckets: [...evening, ...morning],
+    });
+    expect(judged.move).toMatchObject({ at: 480 * minute, earliest: 29 * minute, latest: 481 * minute });
+    const release: TimelineEvent = { layer: "release", what: "release advanced", at: 60 * minute };
+    const ranking = rankMoves(judged.move ? [judged.move] : [], [release]);
+    expect(ranking.map(({ layer }) => layer)).toEqual(["release", "service"]);
+  });
+
   test("that went away again is told by its begin, and not by its end", () => {
     const change = findChange(
       buckets([...steady(20, 0.02), ...steady(10, 0.3), ...steady(60, 0.02)]),
