@@ -1,3 +1,4 @@
+import type { antiPatternNames } from "./contract.ts";
 import type { Evidence } from "./findings.ts";
 import { commandsOf, importsAny, methodOf, type Program, seenAt } from "./program.ts";
 import { withoutSecrets } from "./secrets.ts";
@@ -12,14 +13,6 @@ export interface AntiPattern {
   readonly evidence: readonly Evidence[];
   readonly answer: string;
 }
-
-export const antiPatternNames = [
-  "notebook-as-api",
-  "manual-promotion",
-  "feature-divergence",
-  "system-metrics-only",
-  "gpu-over-provisioning",
-] as const;
 
 const webFrameworks = [
   "flask",

@@ -9,4 +9,13 @@ export { PlanDocument } from "./plan-json.ts";
 export { PortfolioDocument } from "./portfolio/portfolio.ts";
 export { ExchangeRate, type Placement, type PriceBook, PriceFile, PriceRecord } from "./price-book.ts";
 export type { Cost, Quantity, Range } from "./range.ts";
+export type {
+  CharterFact,
+  Evidence,
+  Found,
+  RecordKind,
+  ServedFact,
+  UseCaseFacts,
+} from "./readiness/evidence.ts";
+export { ReadinessDocument } from "./readiness/readiness-schema.ts";
 export type { Tier, TierChoice } from "./tier.ts";

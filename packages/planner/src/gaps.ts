@@ -33,7 +33,7 @@ export function findGaps(
   ];
 }
 
-function signatureGaps(document: CharterDocument, { signedRoles }: ReadinessFacts): Gap[] {
+export function signatureGaps(document: CharterDocument, { signedRoles }: ReadinessFacts): Gap[] {
   return requiredSignatures(document).flatMap(({ role, because }): Gap[] =>
     signedRoles?.includes(role)
       ? []
@@ -99,7 +99,7 @@ function fileGaps(document: CharterDocument, { presentFiles }: ReadinessFacts): 
   return gaps;
 }
 
-function controlGaps(document: CharterDocument, lines: SourceLines | undefined): Gap[] {
+export function controlGaps(document: CharterDocument, lines: SourceLines | undefined): Gap[] {
   const blocked = productionBlockers(document, lines).map(
     ({ reason, demandedBy }): Gap => ({
       severity: "blocks_production",

@@ -32,6 +32,7 @@ export {
   reviewPrices,
   searchPrices,
 } from "./prices/search-prices.ts";
+export { judgeReadiness } from "./readiness/judge-readiness.ts";
 export { renderPlan, toCents } from "./render-plan.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
