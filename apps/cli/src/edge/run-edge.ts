@@ -11,6 +11,7 @@ import { childEnvironment } from "../supervisor/child-environment.ts";
 import { openHome } from "../supervisor/installation.ts";
 import { lastFault } from "../supervisor/last-words.ts";
 import { requireFreePort } from "../supervisor/ports.ts";
+import { stallPace } from "../supervisor/stall.ts";
 import { SupervisedProcess } from "../supervisor/supervised-process.ts";
 import { waitReady } from "../supervisor/wait-ready.ts";
 import { bundleFiles, type EdgeSettings, objectPath, readBundle, readJson } from "./edge-bundle.ts";
@@ -54,11 +55,13 @@ export async function runEdge(context: CliContext, run: EdgeRun): Promise<void> 
         LOG_BUDGET: String(run.logBudget),
       }),
       logFile: join(context.home, "logs", `${settings.gateway}.log`),
+      stall: { url: `http://127.0.0.1:${run.port}/healthz`, ...stallPace },
     },
     {
       started: (process, pid, restarts) =>
         log.info({ process, childPid: pid, restarts }, "edge.gateway.started"),
       died: (process, how) => log.error({ process, how }, "edge.gateway.died"),
+      stalled: (process) => log.error({ process }, "edge.gateway.stalled"),
     },
   );
   const abort = new AbortController();

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "@portolan/kernel";
+import { type StallBound, untilStalled } from "./stall.ts";
 
 export interface ProcessSpec {
   readonly name: string;
@@ -10,11 +11,15 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
+  /** Absent: nobody looks whether it stands still. */
+  readonly stall?: StallBound;
 }
 
 export interface ProcessEvents {
   readonly started: (name: string, pid: number, restarts: number) => void;
   readonly died: (name: string, how: string) => void;
+  /** It stands still and is killed; its end is told next. */
+  readonly stalled: (name: string) => void;
 }
 
 /** First restart after 50 ms, so that a crash costs well under a second; a crash loop backs off to five seconds. */
@@ -83,6 +88,7 @@ export class SupervisedProcess {
   /** Resolves to how it ended; what keeps it from starting (a full disk) is such an end too. */
   async #runOnce(): Promise<string> {
     let log: number | undefined;
+    const ended = new AbortController();
     try {
       mkdirSync(dirname(this.#spec.logFile), { recursive: true });
       log = openSync(this.#spec.logFile, "a", 0o600);
@@ -96,11 +102,21 @@ export class SupervisedProcess {
         child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
       });
       if (child.pid !== undefined) this.#events.started(this.#spec.name, child.pid, this.#restarts);
+      void this.#killStalled(child, ended.signal);
       return await exited;
     } catch (error) {
       return messageOf(error);
     } finally {
+      ended.abort();
       if (log !== undefined) closeSync(log);
     }
+  }
+
+  async #killStalled(child: ChildProcess, signal: AbortSignal): Promise<void> {
+    const { stall, name } = this.#spec;
+    if (stall === undefined || child.pid === undefined) return;
+    if (!(await untilStalled(child.pid, stall, signal))) return;
+    this.#events.stalled(name);
+    child.kill("SIGKILL");
   }
 }

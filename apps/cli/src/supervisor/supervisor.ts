@@ -11,6 +11,7 @@ import { prepareInstallation, readGatewayKey } from "./installation.ts";
 import { lastFault } from "./last-words.ts";
 import { freePort } from "./ports.ts";
 import { identityOf } from "./process-identity.ts";
+import { stallPace } from "./stall.ts";
 import { type RunningProcess, type RunState, removeRunState, writeRunState } from "./state-file.ts";
 import { type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
 import { waitReady } from "./wait-ready.ts";
@@ -150,9 +151,13 @@ export class Supervisor {
   /** Lives, whether it has something to serve or not. */
   async #gatewayAnswers(name: string): Promise<void> {
     const child = this.#processes.get(name);
+    if (child) await this.#firstReady(name, this.#gatewayHealth(name), child);
+  }
+
+  /** Gateways that share a port are asked each at its own. */
+  #gatewayHealth(name: string): string {
     const port = this.#metricsPorts.get(name);
-    const url = port === undefined ? `${this.state.gatewayUrl}/healthz` : `http://127.0.0.1:${port}/metrics`;
-    if (child) await this.#firstReady(name, url, child);
+    return port === undefined ? `${this.state.gatewayUrl}/healthz` : `http://127.0.0.1:${port}/metrics`;
   }
 
   /** Callers first, then what they call: the gateway drains while control still takes its last blocks. */
@@ -202,6 +207,7 @@ export class Supervisor {
         this.#log.info({ process, childPid: pid, restarts }, "supervisor.process.started");
       },
       died: (process, how) => this.#log.error({ process, how }, "supervisor.process.died"),
+      stalled: (process) => this.#log.error({ process }, "supervisor.process.stalled"),
     });
     this.#processes.set(name, child);
     child.start();
@@ -268,7 +274,7 @@ export class Supervisor {
   }
 
   #controlSpec(databaseUrl: string | undefined): ProcessSpec {
-    return this.#spec("control", "control", {
+    return this.#spec("control", "control", `${this.state.controlUrl}/healthz`, {
       CONTROL_PORT: String(this.#ports.control),
       DEV_ISSUER: "true",
       ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
@@ -284,7 +290,7 @@ export class Supervisor {
 
   #gatewaySpec(name: string, gatewayKey: Secret): ProcessSpec {
     const metricsPort = this.#metricsPorts.get(name);
-    return this.#spec("gateway", name, {
+    return this.#spec("gateway", name, this.#gatewayHealth(name), {
       // Where they cannot count together, each keeps its part of a ceiling.
       LIMITS_GATEWAYS: this.#context.env["LIMITS_GATEWAYS"] ?? String(this.#gatewayNames.length),
       GATEWAY_NAME: name,
@@ -299,7 +305,12 @@ export class Supervisor {
     });
   }
 
-  #spec(app: "control" | "gateway", name: string, settings: Readonly<Record<string, string>>): ProcessSpec {
+  #spec(
+    app: "control" | "gateway",
+    name: string,
+    url: string,
+    settings: Readonly<Record<string, string>>,
+  ): ProcessSpec {
     const { home, root } = this.#context;
     return {
       name,
@@ -309,6 +320,7 @@ export class Supervisor {
         PORTOLAN_HOME: home,
       }),
       logFile: join(home, "logs", `${name}.log`),
+      stall: { url, ...stallPace },
     };
   }
 }
