@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { CliContext } from "../context.ts";
 import { procurementPicture } from "../procurement/procurement-picture.ts";
 import { type ProcurementOptions, procurementQuestion } from "../procurement/procurement-question.ts";
 import { procurementJson, procurementOf, procurementText } from "../procurement/procurement-text.ts";
@@ -65,16 +66,17 @@ export function registerProcureCommand(program: Command, contextOf: ContextOf): 
       "after",
       "\nWhat has a default is an assumption. Say your own.\n\nExamples:\n  portolan procure --load cards.csv --interruptible 0.3 --picture mix.svg\n  portolan procure --percentiles 50:4,90:10,100:16 --gpu A100 --running 3000 --horizon 24",
     )
-    .action(async (options: ProcurementOptions, command: Command) => {
-      const context = contextOf(command);
-      const asked = await procurementQuestion(context, options);
-      const found = procurementOf(asked.questions);
-      if (options.picture !== undefined)
-        await writeNew(
-          resolve(context.cwd, options.picture),
-          procurementPicture(asked.curve, found.answer.bands),
-          options.force === true,
-        );
-      context.output.result(procurementJson(asked, found), procurementText(asked, found));
-    });
+    .action((options: ProcurementOptions, command: Command) => answer(contextOf(command), options));
+}
+
+async function answer(context: CliContext, options: ProcurementOptions): Promise<void> {
+  const asked = await procurementQuestion(context, options);
+  const found = procurementOf(asked.questions);
+  if (options.picture !== undefined)
+    await writeNew(
+      resolve(context.cwd, options.picture),
+      procurementPicture(asked.curve, found.answer.bands),
+      options.force === true,
+    );
+  context.output.result(procurementJson(asked, found), procurementText(asked, found));
 }
