@@ -8,6 +8,7 @@ export const capacityErrors = {
   "capacity.objective_impossible": { status: 422, title: "Latency objective cannot be reached" },
   "capacity.too_many_replicas": { status: 422, title: "Too many replicas would be needed" },
   "capacity.availability_impossible": { status: 422, title: "Availability cannot be reached" },
+  "capacity.load_not_valid": { status: 422, title: "Load curve is not valid" },
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.quotas_changed": { status: 409, title: "Quotas changed meanwhile" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },

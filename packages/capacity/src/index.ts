@@ -37,6 +37,25 @@ export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/p
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
 export type { QuotaTenants } from "./ports.ts";
+export {
+  curveOfPercentiles,
+  type LoadCurve,
+  type LoadPercentile,
+  mostUnits,
+  readLoadCurve,
+} from "./procurement/load-curve.ts";
+export {
+  type Band,
+  type FixedWay,
+  type FixedWayName,
+  fixedWayNames,
+  type Mix,
+  type ProcurementAnswer,
+  type ProcurementCosts,
+  type ProcurementQuestion,
+  priceMix,
+  procure,
+} from "./procurement/procure.ts";
 export { amountText } from "./quota/amounts.ts";
 export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
 export {

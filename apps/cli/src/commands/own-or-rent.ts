@@ -1,13 +1,14 @@
 import { resolve } from "node:path";
-import { formatMoney, money, systemClock } from "@portolan/kernel";
-import type { Cost, OwnershipAnswer, OwnershipQuestion, Quantity } from "@portolan/planner/contract";
-import { choosePrice, mergePriceBooks, ownOrRent, parsePriceFile, toCents } from "@portolan/planner/policy";
-import { readShippedPrices } from "@portolan/planner/prices";
+import { formatMoney } from "@portolan/kernel";
+import type { Cost, OwnershipAnswer, OwnershipQuestion } from "@portolan/planner/contract";
+import { ownOrRent, toCents } from "@portolan/planner/policy";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
+import { bookOf, interruptionsOf, pricing, textsOf } from "../ownership/card-prices.ts";
 import { ownershipPicture } from "../ownership/ownership-picture.ts";
 import type { ContextOf } from "../program.ts";
-import { badUsage, readInput } from "../read-input.ts";
+import { costOf, quantityOf, range, wholeIn } from "../ranges.ts";
+import { badUsage } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
 
 interface Options {
@@ -30,8 +31,6 @@ interface Options {
   readonly picture?: string;
   readonly force?: boolean;
 }
-
-const range = "; LOW..EXPECTED..HIGH, or one figure";
 
 /** Owning cards beside renting them; needs no server. */
 export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf): void {
@@ -95,14 +94,7 @@ async function questionOf(
   const { currency } = options;
   const peak = options.peak?.split(":") ?? ["0", "0"];
   if (peak.length !== 2) throw badUsage("--peak names cards and hours", "Say --peak 4:50.");
-  const book = await bookOf(context, options);
-  const used: string[] = [];
-  const priced = (option: string, stated: string | undefined, asked: Asked): Cost => {
-    if (stated !== undefined) return costOf(option, stated, currency);
-    const { price, records } = choosePrice(book, { ...asked, currency, now: systemClock.now() });
-    used.push(...records);
-    return price;
-  };
+  const { priced, records } = pricing(await bookOf(context, options.prices), currency);
   const products = [options.gpu];
   const question: OwnershipQuestion = {
     currency,
@@ -129,94 +121,7 @@ async function questionOf(
     spotDiscount: quantityOf("--spot", options.spot, 0, 1),
     interruptions: interruptionsOf(options.interrupted),
   };
-  return { question, records: used };
-}
-
-/** The low case has the fewest of them, and the shortest. */
-function interruptionsOf(text: string): OwnershipQuestion["interruptions"] {
-  const [every, checkpoint, restart, ...more] = text.split(":");
-  if (every === undefined || checkpoint === undefined || restart === undefined || more.length > 0)
-    throw badUsage("--interrupted names hours and two times minutes", "Say --interrupted 24:3:6.");
-  const hours = quantityOf("--interrupted", every, 1e-3, 1e6);
-  const [saves, begins] = [checkpoint, restart].map((one) => quantityOf("--interrupted", one, 1e-3, 1e6));
-  const of = (between: number, saving = 0, beginning = 0) => ({
-    every: between,
-    checkpoint: saving / 60,
-    restart: beginning / 60,
-  });
-  return {
-    low: of(hours.high, saves?.low, begins?.low),
-    expected: of(hours.expected, saves?.expected, begins?.expected),
-    high: of(hours.low, saves?.high, begins?.high),
-  };
-}
-
-type Asked = Pick<Parameters<typeof choosePrice>[1], "resource" | "placement" | "products">;
-
-/** The shipped prices, and one's own that win over them. */
-async function bookOf(context: CliContext, { prices }: Options): Promise<Parameters<typeof choosePrice>[0]> {
-  const shipped = readShippedPrices();
-  return prices === undefined
-    ? shipped
-    : mergePriceBooks([shipped, parsePriceFile(await readInput(context, prices), prices)]);
-}
-
-function rangeOf(option: string, text: string): readonly [string, string, string] {
-  const parts = text.split("..");
-  const [low = "", expected = low, high = expected] = parts;
-  if (parts.length === 1 || parts.length === 3) return [low, expected, high];
-  throw badUsage(
-    `${option} ${JSON.stringify(text.slice(0, 40))} is no range`,
-    "Say one figure, or LOW..EXPECTED..HIGH.",
-  );
-}
-
-function quantityOf(option: string, text: string, least: number, most: number): Quantity {
-  const [low, expected, high] = rangeOf(option, text).map((one) => numberIn(option, one, least, most));
-  return ordered(option, { low: low ?? 0, expected: expected ?? 0, high: high ?? 0 }, (a, b) => a - b);
-}
-
-function costOf(option: string, text: string, currency: string): Cost {
-  const [low, expected, high] = rangeOf(option, text);
-  if ([low, expected, high].some((one) => !/^\d{1,12}(\.\d{1,9})?$/.test(one)))
-    throw badUsage(
-      `${option} ${JSON.stringify(text.slice(0, 40))} is no amount`,
-      "Say --card-price 35000, or 30000..35000..40000.",
-    );
-  const cost = {
-    low: money(low, currency),
-    expected: money(expected, currency),
-    high: money(high, currency),
-  };
-  return ordered(option, cost, (a, b) => (a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0));
-}
-
-function ordered<T>(
-  option: string,
-  of: { readonly low: T; readonly expected: T; readonly high: T },
-  compare: (a: T, b: T) => number,
-): { readonly low: T; readonly expected: T; readonly high: T } {
-  if (compare(of.low, of.expected) <= 0 && compare(of.expected, of.high) <= 0) return of;
-  throw badUsage(`${option} is not in order`, "Say the least figure first: LOW..EXPECTED..HIGH.");
-}
-
-function numberIn(option: string, text: string, least: number, most: number): number {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw badUsage(
-    `${option}: ${JSON.stringify(text.slice(0, 40))} is no number of ${least} to ${most}`,
-    "See the examples of portolan own-or-rent --help.",
-  );
-}
-
-function wholeIn(option: string, text: string, least: number, most: number): number {
-  const value = numberIn(option, text, least, most);
-  if (Number.isInteger(value)) return value;
-  throw badUsage(`${option} ${text} is no whole number`, "See the examples of portolan own-or-rent --help.");
-}
-
-function textsOf({ low, expected, high }: Cost): { low: string; expected: string; high: string } {
-  return { low: formatMoney(low), expected: formatMoney(expected), high: formatMoney(high) };
+  return { question, records };
 }
 
 function monthsText(hundredths: bigint | undefined): string | null {
