@@ -9,6 +9,7 @@ export const capacityErrors = {
   "capacity.too_many_replicas": { status: 422, title: "Too many replicas would be needed" },
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },
+  "capacity.series_not_valid": { status: 422, title: "Series cannot be forecast" },
   "capacity.trace_not_valid": { status: 422, title: "Trace is not valid" },
 } as const satisfies Record<string, ErrorSpec>;
 
