@@ -45,6 +45,8 @@ export function originsOf(length: number, season: number, horizon: number, fewes
 export interface Trial {
   readonly forecast: readonly number[];
   readonly came: readonly number[];
+  /** Mean absolute change from season to season of what was seen. */
+  readonly scale: number;
 }
 
 /** Forecasts of a method from each origin; `undefined` where one of them is no number. A quantity is never below 0. Pure. */
@@ -52,13 +54,18 @@ export function trialsOf(
   fitted: FittedMethod,
   values: readonly number[],
   origins: readonly number[],
-  horizon: number,
+  { season, horizon }: { readonly season: number; readonly horizon: number },
 ): readonly Trial[] | undefined {
+  const scales = seasonalScales(values, season);
   const trials: Trial[] = [];
   for (const origin of origins) {
     const forecast = quantitiesOf(fitted.after(values.slice(0, origin), horizon));
     if (forecast === undefined) return undefined;
-    trials.push({ forecast, came: values.slice(origin, origin + horizon) });
+    trials.push({
+      forecast,
+      came: values.slice(origin, origin + horizon),
+      scale: scales[origin - season] ?? 0,
+    });
   }
   return trials;
 }
@@ -66,6 +73,8 @@ export function trialsOf(
 export function quantitiesOf(forecast: readonly number[]): readonly number[] | undefined {
   return forecast.every(Number.isFinite) ? forecast.map((value) => Math.max(0, value)) : undefined;
 }
+
+type Errors = Pick<Trial, "forecast" | "came">;
 
 /** How far what comes lies from the forecast, by lead. */
 export interface Margins {
@@ -85,7 +94,7 @@ export function marginsOf(trials: readonly Trial[], season: number, level: numbe
   const count = Math.max(1, Math.floor(horizon / width));
   const pools = Array.from({ length: count }, (_, pool) => {
     const end = pool === count - 1 ? horizon : (pool + 1) * width;
-    const part = ({ forecast, came }: Trial): Trial => ({
+    const part = ({ forecast, came }: Trial): Errors => ({
       forecast: forecast.slice(pool * width, end),
       came: came.slice(pool * width, end),
     });
@@ -104,7 +113,7 @@ export function marginsOf(trials: readonly Trial[], season: number, level: numbe
  * Where nothing came as often as the low end may be missed, that end is 0: errors alone would put it a hair above 0 whenever the forecast is above its own
  * past, and all that is 0 would lie outside.
  */
-function quantityMargins(trials: readonly Trial[], level: number): Interval | undefined {
+function quantityMargins(trials: readonly Errors[], level: number): Interval | undefined {
   const errors = trials.flatMap(({ forecast, came }) =>
     came.map((value, lead) => value - (forecast[lead] ?? 0)),
   );
@@ -129,7 +138,7 @@ export function intervalAround(forecast: number, { low, high }: Interval): Inter
 export interface Scores {
   /** Mean absolute error, in the series' unit. */
   readonly meanAbsoluteError: number;
-  /** That beside the mean absolute change from season to season before the first origin (Hyndman and Koehler 2006); `null` where nothing changed. */
+  /** That of each origin beside the mean absolute change from season to season before it (Hyndman and Koehler 2006), their mean; `null` where nothing had changed. */
   readonly mase: number | null;
   /** Mean pinball loss of the interval's ends, in the series' unit. */
   readonly pinball: number;
@@ -139,8 +148,8 @@ export interface Scores {
   readonly bias: number | null;
 }
 
-/** Pure. @param scale mean absolute change from season to season */
-export function scoresOf(trials: readonly Trial[], margins: Margins, level: number, scale: number): Scores {
+/** Pure. */
+export function scoresOf(trials: readonly Trial[], margins: Margins, level: number): Scores {
   const tail = (1 - level) / 2;
   const steps = trials.flatMap(({ forecast, came }) =>
     came.map((value, lead) => {
@@ -160,14 +169,25 @@ export function scoresOf(trials: readonly Trial[], margins: Margins, level: numb
   const expected = steps.reduce((sum, step) => sum + step.expected, 0);
   return {
     meanAbsoluteError,
-    mase: scale > 0 ? meanAbsoluteError / scale : null,
+    mase: trials.every(({ scale }) => scale > 0) ? mean(trials.map(scaledError)) : null,
     pinball: mean(steps.map(({ pinball }) => pinball)),
     coverage: mean(steps.map(({ within }) => within)),
     bias: came > 0 ? (expected - came) / came : null,
   };
 }
 
-/** Mean absolute change from season to season. Pure. */
-export function seasonalScale(values: readonly number[], season: number): number {
-  return mean(values.slice(season).map((value, at) => Math.abs(value - (values[at] ?? 0))));
+function scaledError({ forecast, came, scale }: Trial): number {
+  return mean(came.map((value, lead) => Math.abs(value - (forecast[lead] ?? 0)))) / scale;
+}
+
+/** Mean absolute change from season to season of the first so many values, beginning with those of one season. */
+function seasonalScales(values: readonly number[], season: number): readonly number[] {
+  let total = 0;
+  return [
+    0,
+    ...values.slice(season).map((value, at) => {
+      total += Math.abs(value - (values[at] ?? 0));
+      return total / (at + 1);
+    }),
+  ];
 }

@@ -2,7 +2,7 @@ import { isPortolanError } from "@portolan/kernel";
 import { normalQuantile, seededRandom } from "@portolan/numerics";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { originsOf } from "./backtest.ts";
+import { originsOf, scoresOf, trialsOf } from "./backtest.ts";
 import { conformalMargins, fewestErrors, pinballLoss } from "./conformal.ts";
 import { type ForecastQuestion, forecastSeries } from "./forecast-series.ts";
 
@@ -77,19 +77,22 @@ describe("intervals", () => {
     ["trend", 0.75, 0.87],
     ["dependent", 0.75, 0.87],
     ["intermittent", 0.84, 0.94],
-  ] as const)("with a level of 0.8 hold what comes after 120 series: %s, between %d and %d of it", (kind, least, most) => {
-    let within = 0;
-    for (let seed = 0; seed < 120; seed++) {
-      const series = made[kind](seededRandom(1000 + seed), 132);
-      const { steps } = forecastSeries(question(series.slice(0, 120)));
-      for (const [lead, value] of series.slice(120).entries()) {
-        const { low = 0, high = 0 } = steps[lead] ?? {};
-        within += Number(value >= low && value <= high);
+  ] as const)(
+    "with a level of 0.8 hold what comes after 120 series: %s, between %d and %d of it",
+    (kind, least, most) => {
+      let within = 0;
+      for (let seed = 0; seed < 120; seed++) {
+        const series = made[kind](seededRandom(1000 + seed), 132);
+        const { steps } = forecastSeries(question(series.slice(0, 120)));
+        for (const [lead, value] of series.slice(120).entries()) {
+          const { low = 0, high = 0 } = steps[lead] ?? {};
+          within += Number(value >= low && value <= high);
+        }
       }
-    }
-    expect(within / (120 * 12)).toBeGreaterThan(least);
-    expect(within / (120 * 12)).toBeLessThan(most);
-  });
+      expect(within / (120 * 12)).toBeGreaterThan(least);
+      expect(within / (120 * 12)).toBeLessThan(most);
+    },
+  );
 
   test("the loss of a quantile is least where the quantile is", () => {
     const values = Array.from({ length: 1000 }, (_, index) => index / 1000);
@@ -237,4 +240,21 @@ test("origins lie in the second half, none without its horizon, and not all at o
       expect(judging.length).toBeGreaterThanOrEqual(4);
     }),
   );
+});
+
+test("errors are scaled by what had changed from season to season before each origin", () => {
+  const values = [1, 2, 4, 7, 11, 16, 22, 29];
+  const grown = { parameters: {}, after: (seen: readonly number[]) => [(seen.at(-1) ?? 0) + 1] };
+  const trials = trialsOf(grown, values, [4, 7], { season: 1, horizon: 1 }) ?? [];
+  // Changes are 1, 2, 3, …, 7: before the fourth value 2 on average, before the seventh 3.5; errors are 3 and 6.
+  expect(trials.map(({ scale }) => scale)).toEqual([2, 3.5]);
+  const margins = { of: () => ({ low: -1, high: 4 }), total: undefined };
+  expect(scoresOf(trials, margins, 0.8)).toEqual({
+    meanAbsoluteError: 4.5,
+    mase: (3 / 2 + 6 / 3.5) / 2,
+    // The first ends are 7 and 12, and 11 came; the second 22 and 27, and 29 came.
+    pinball: expect.closeTo((0.1 * 4 + 0.1 * 1 + (0.1 * 7 + 0.9 * 2)) / 4, 12),
+    coverage: 0.5,
+    bias: (8 + 23 - 40) / 40,
+  });
 });

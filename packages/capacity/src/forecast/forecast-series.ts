@@ -10,7 +10,6 @@ import {
   quantitiesOf,
   type Scores,
   scoresOf,
-  seasonalScale,
   type Trial,
   trialsOf,
 } from "./backtest.ts";
@@ -83,25 +82,25 @@ export function forecastSeries(question: ForecastQuestion): Forecast {
   const fewest = requireEnough(values.length, question);
   const origins = originsOf(values.length, season, horizon, fewest);
   const known = values.slice(0, origins.all[0]);
-  const scale = seasonalScale(known, season);
   const test = (method: ForecastMethod): Tested[] => {
     const fitted = method.fit(known);
-    const choosing = fitted && trialsOf(fitted, values, origins.choosing, horizon);
-    const judging = fitted && trialsOf(fitted, values, origins.judging, horizon);
+    const choosing = fitted && trialsOf(fitted, values, origins.choosing, question);
+    const judging = fitted && trialsOf(fitted, values, origins.judging, question);
     const margins = choosing && marginsOf(choosing, season, level);
     if (!fitted || !choosing || !judging || !margins) return [];
-    const chosenBy = scoresOf(choosing, margins, level, scale);
+    const chosenBy = scoresOf(choosing, margins, level);
     return [{ method, fitted, choosing, judging, margins, chosenBy }];
   };
   const [baseline] = test(seasonalNaive(season));
   if (!baseline) throw new Error("the baseline has a forecast wherever there are enough values");
   const intermittent = isIntermittent(values);
-  const lossOf = ({ pinball, meanAbsoluteError }: Scores) => (intermittent ? pinball : meanAbsoluteError);
+  const lossOf = ({ pinball, mase, meanAbsoluteError }: Scores) =>
+    intermittent ? pinball : (mase ?? meanAbsoluteError);
   const ranked = challengers(season)
     .flatMap(test)
     .toSorted((a, b) => lossOf(a.chosenBy) - lossOf(b.chosenBy));
   const [best] = ranked;
-  const judge = (one: Tested) => scoresOf(one.judging, one.margins, level, scale);
+  const judge = (one: Tested) => scoresOf(one.judging, one.margins, level);
   const judged = {
     baseline: judge(baseline),
     challenger: best ? { method: best.method.name, ...judge(best) } : null,
