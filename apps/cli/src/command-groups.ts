@@ -119,6 +119,7 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/own-or-rent.ts")).registerOwnOrRentCommand,
   },
   { names: ["procure"], load: async () => (await import("./commands/procure.ts")).registerProcureCommand },
+  { names: ["forecast"], load: async () => (await import("./commands/forecast.ts")).registerForecastCommand },
   { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["quota"], load: async () => (await import("./commands/quota.ts")).registerQuotaCommands },

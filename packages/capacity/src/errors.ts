@@ -12,6 +12,7 @@ export const capacityErrors = {
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.quotas_changed": { status: 409, title: "Quotas changed meanwhile" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },
+  "capacity.series_not_valid": { status: 422, title: "Series cannot be forecast" },
   "capacity.trace_not_valid": { status: 422, title: "Trace is not valid" },
 } as const satisfies Record<string, ErrorSpec>;
 

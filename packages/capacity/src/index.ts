@@ -13,6 +13,9 @@ export {
 } from "./availability/redundancy-for.ts";
 export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
+export type { Scores } from "./forecast/backtest.ts";
+export { type Forecast, forecastSeries } from "./forecast/forecast-series.ts";
+export { durationText, readSeries, type Series } from "./forecast/read-series.ts";
 export {
   countsOf,
   faultsOf,
