@@ -1,6 +1,17 @@
 import { asEpochMicros, createLogger, Secret } from "@portolan/kernel";
 import { openRedisOnlineReader, openRedisOnlineStore } from "@portolan/redis";
+import { createClient } from "@redis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { earlyLine } from "../../packages/features/src/early/early-line.ts";
+import { historyMicros } from "../../packages/features/src/log/log-record.ts";
+import { eventShape, eventView } from "../../packages/features/test/event-world.ts";
+import { earlySuite } from "../../packages/features/test/online-store/early-suite.ts";
+import {
+  earlyHeader,
+  log as earlyLog,
+  loggedReadings,
+  rowOfReading,
+} from "../../packages/features/test/online-store/early-world.ts";
 import { foldSuite } from "../../packages/features/test/online-store/fold-suite.ts";
 import { processesSuite } from "../../packages/features/test/online-store/processes-suite.ts";
 import { header, once, readOne, rowsOf } from "../../packages/features/test/online-store/store-world.ts";
@@ -26,7 +37,43 @@ describe.skipIf(program === "")("Redis keeps the contract of the online store", 
   valuesSuite(openWorld);
   foldSuite(openWorld);
   windowsSuite(openWorld);
+  earlySuite(openWorld);
   processesSuite(openWorld);
+
+  test("a view that was folded before events were noted takes early ones in once its log is folded again", async () => {
+    await using world = await openWorld();
+    const store = openRedisOnlineStore({ url: new Secret(world.address), log, timeoutMs: 60_000 });
+    const view = eventView();
+    const viewHeader = { ...earlyHeader(view), windows: eventShape(view) };
+    const reading = { id: "1", station: "a", ts: 2, known: 2, gone: false, v: 1n, f: 1, c: "a" };
+    const corrected = rowOfReading({ ...reading, known: 3 });
+    const line = earlyLine(view, corrected, { accepted: 1, acceptedAt: 1 });
+    const fold = (after: number) => {
+      const pages = once(after === 0 ? loggedReadings([[reading]]) : []);
+      const asOf = asEpochMicros(historyMicros);
+      return store.fold(viewHeader, { log: earlyLog, after, upTo: 1, asOf, pages });
+    };
+    const accept = () => store.early.accept(viewHeader, earlyLog, line ? [line] : []);
+    await fold(0);
+    // As the version before left it.
+    const raw = createClient({ url: world.address });
+    await raw.connect();
+    const noted = await raw.keys("*:identities:*");
+    expect(noted).toHaveLength(1);
+    await raw.del(noted);
+    raw.destroy();
+    await accept();
+    expect(await store.early.waiting(viewHeader)).toEqual([]);
+    await fold(1);
+    expect(await store.foldPosition(viewHeader)).toBeUndefined();
+    await fold(0);
+    expect((await store.foldPosition(viewHeader))?.sequence).toBe(1);
+    await accept();
+    expect(await store.early.waiting(viewHeader)).toHaveLength(1);
+    // The correction ends the event that the log has.
+    expect((await readOne(store, viewHeader, ["a"], 5)).values["n_short"]?.value).toBe(1);
+    await store.close();
+  });
 
   test("a replaced generation is gone from the server's memory", async () => {
     await using world = await openWorld();

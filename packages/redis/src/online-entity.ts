@@ -1,63 +1,75 @@
-import type { EntityInStore, StoredEntity } from "@portolan/features/online-values";
+import type { LogRecord } from "@portolan/features/contract";
+import type { EntityInStore, StoredEntity, StoredHeader } from "@portolan/features/online-values";
 import type {
+  EarlyChanges,
   EntityRecent,
   EntityRows,
   EntitySummary,
   KeptEvent,
   WindowShape,
 } from "@portolan/features/online-windows";
+import { changesOf } from "./early-rows.ts";
+import { earlyFields, type HashFields } from "./online-fields.ts";
 
 /**
  * One entity as the fields of a hash: its values, or what is recent of its windows, under its key, and the pre-aggregates and each tile's events
- * beside it. What is asked for and was not read is noted in `missing`: whoever asked reads it, too, and asks again from the beginning.
+ * beside it.
  */
 export class HashEntity implements EntityInStore, EntityRows {
   readonly #field: string;
-  readonly #read: ReadonlyMap<string, string | undefined>;
-  readonly #missing: Set<string>;
-  /** What a fold puts, by field; undefined removes it. */
-  readonly written = new Map<string, string | undefined>();
+  readonly #fields: HashFields;
+  /** Of the view's definition. */
+  readonly #digest: string;
 
-  constructor(field: string, read: ReadonlyMap<string, string | undefined>, missing: Set<string>) {
+  constructor(field: string, fields: HashFields, digest: string) {
     this.#field = field;
-    this.#read = read;
-    this.#missing = missing;
+    this.#fields = fields;
+    this.#digest = digest;
   }
 
   values(): StoredEntity | undefined {
-    return this.#get(this.#field) as StoredEntity | undefined;
+    return this.#fields.get(this.#field) as StoredEntity | undefined;
   }
 
   recent(): EntityRecent | undefined {
-    return this.#get(this.#field) as EntityRecent | undefined;
+    return this.#fields.get(this.#field) as EntityRecent | undefined;
   }
 
   summary(): EntitySummary | undefined {
-    return this.#get(summaryField(this.#field)) as EntitySummary | undefined;
+    return this.#fields.get(summaryField(this.#field)) as EntitySummary | undefined;
   }
 
   tile(number: number): readonly KeptEvent[] {
-    return (this.#get(tileField(this.#field, number)) as readonly KeptEvent[] | undefined) ?? [];
+    return (this.#fields.get(tileField(this.#field, number)) as readonly KeptEvent[] | undefined) ?? [];
+  }
+
+  early(): readonly LogRecord[] {
+    const at = earlyFields({ digest: this.#digest }).records(this.#field);
+    return (this.#fields.get(at) as readonly LogRecord[] | undefined) ?? [];
+  }
+
+  changes(): EarlyChanges {
+    return changesOf(this.#fields, { digest: this.#digest }, this.#field);
   }
 
   putValues(values: StoredEntity): void {
-    this.written.set(this.#field, JSON.stringify(values));
+    this.#fields.put(this.#field, values);
   }
 
   putRecent(recent: EntityRecent): void {
-    this.written.set(this.#field, JSON.stringify(recent));
+    this.#fields.put(this.#field, recent);
   }
 
   putSummary(summary: EntitySummary): void {
-    this.written.set(summaryField(this.#field), JSON.stringify(summary));
+    this.#fields.put(summaryField(this.#field), summary);
   }
 
   putTile(number: number, events: readonly KeptEvent[]): void {
-    this.written.set(tileField(this.#field, number), JSON.stringify(events));
+    this.#fields.put(tileField(this.#field, number), events);
   }
 
   removeTile(number: number): void {
-    this.written.set(tileField(this.#field, number), undefined);
+    this.#fields.remove(tileField(this.#field, number));
   }
 
   /** Where its rows may be. */
@@ -71,18 +83,7 @@ export class HashEntity implements EntityInStore, EntityRows {
   }
 
   remove(): void {
-    for (const field of [this.#field, summaryField(this.#field)]) this.written.set(field, undefined);
-  }
-
-  #get(field: string): unknown {
-    const text = this.#text(field);
-    return text === undefined ? undefined : JSON.parse(text);
-  }
-
-  #text(field: string): string | undefined {
-    if (this.written.has(field)) return this.written.get(field);
-    if (!this.#read.has(field)) this.#missing.add(field);
-    return this.#read.get(field);
+    for (const field of [this.#field, summaryField(this.#field)]) this.#fields.remove(field);
   }
 }
 
@@ -100,9 +101,16 @@ function tileField(field: string, number: number): string {
   return `${field}${number}`;
 }
 
-/** What an answer at a moment takes of an entity: of windows the tiles that their edges fall into. */
-export function fieldsAt(field: string, shape: WindowShape | undefined, at: number): string[] {
-  if (!shape) return [field];
+/** What an answer at a moment takes of an entity, as far as the header tells: of windows the tiles that their edges fall into. */
+export function fieldsAt(field: string, header: StoredHeader | undefined, at: number): string[] {
+  const shape = header?.windows;
+  const { records, marks } = earlyFields(header ?? { digest: "" });
+  const early = header?.isEarly ? [shape ? marks(field) : records(field)] : [];
+  if (!shape) return [field, ...early];
+  return [field, summaryField(field), ...early, ...edgeFields(field, shape, at)];
+}
+
+function edgeFields(field: string, shape: WindowShape, at: number): string[] {
   const edges = shape.features.map(({ windowMicros }) => Math.floor((at - windowMicros) / shape.tileMicros));
-  return [field, summaryField(field), ...[...new Set(edges)].map((number) => tileField(field, number))];
+  return [...new Set(edges)].map((number) => tileField(field, number));
 }

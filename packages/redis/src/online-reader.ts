@@ -4,6 +4,7 @@ import { answerOf, keyParts, type StoredHeader } from "@portolan/features/online
 import type { EpochMicros } from "@portolan/kernel";
 import { type ConnectionOptions, openConnection } from "./connect.ts";
 import { fieldsAt, HashEntity } from "./online-entity.ts";
+import { byHash, HashFields } from "./online-fields.ts";
 import { readValues } from "./online-scripts.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
 
@@ -19,6 +20,13 @@ export function viewKeys({ organisationId, environment, view }: OnlineViewKey) {
     staging: `${prefix}staging`,
     state: `${prefix}state`,
     values: (generation: number) => `${prefix}values:${generation}`,
+    /** What the log has of each event, in a view of windows whose early events are online. */
+    identities: (generation: number) => `${prefix}identities:${generation}`,
+    early: `${prefix}early`,
+    /** Counts the writes to early rows and to identities. */
+    earlyRevision: `${prefix}early-revision`,
+    /** Numbers of the early lines of a definition. */
+    lines: (below: string) => `${prefix}lines:${below}`,
   };
 }
 
@@ -34,6 +42,8 @@ export interface ViewState {
   readonly header: StoredHeader | undefined;
   /** Counts the writes to what readers see. */
   readonly revision: string;
+  /** Counts the writes to what lies beside: early rows, and identities. */
+  readonly earlyRevision: string;
   /** Of each field that was asked for its text, undefined where there is none. */
   readonly fields: ReadonlyMap<string, string | undefined>;
 }
@@ -42,17 +52,20 @@ export interface ViewState {
 export async function readView(
   run: RunScript,
   view: OnlineViewKey,
-  fields: readonly string[],
+  fields: Iterable<string>,
   parseHeader: (text: string) => StoredHeader = headerOf,
 ): Promise<ViewState> {
   const keys = viewKeys(view);
-  const reply = await run(readValues, [keys.header, keys.revision], fields);
+  const { values, identities, ordered } = byHash(fields);
+  const places = [keys.header, keys.revision, keys.earlyRevision, keys.early];
+  const reply = await run(readValues, places, [String(values), String(identities), ...ordered]);
   if (!Array.isArray(reply)) throw new Error("the store answered something else");
-  const [header, revision, ...texts] = reply as (string | null)[];
+  const [header, revision, earlyRevision, ...texts] = reply as (string | null)[];
   return {
     header: typeof header === "string" ? parseHeader(header) : undefined,
     revision: revision ?? "0",
-    fields: new Map(fields.map((field, index) => [field, texts[index] ?? undefined])),
+    earlyRevision: earlyRevision ?? "0",
+    fields: new Map(ordered.map((field, index) => [field, texts[index] ?? undefined])),
   };
 }
 
@@ -95,7 +108,7 @@ export function createRead(
   { timeoutMs, log }: Pick<RedisReaderOptions, "timeoutMs" | "log">,
 ): OnlineReader["read"] {
   const parseHeader = headerReader();
-  const shapes: ReadContext["shapes"] = new Map();
+  const headers: ReadContext["headers"] = new Map();
   let isAnswering = true;
   const said = (answers: boolean, reason?: unknown): void => {
     if (answers === isAnswering) return;
@@ -107,7 +120,7 @@ export function createRead(
     const answers: OnlineVector[] = questions.map(() => unavailable);
     const reads = [...groupByView(questions)].map(async ({ view, asked }) => {
       try {
-        const found = await readAnswers(run, view, asked, { at, shapes, parseHeader });
+        const found = await readAnswers(run, view, asked, { at, headers, parseHeader });
         for (const [index, { place }] of asked.entries()) answers[place] = found[index] ?? unavailable;
         said(true);
       } catch (error) {
@@ -142,8 +155,8 @@ function* groupByView(
 
 interface ReadContext {
   readonly at: EpochMicros;
-  /** Of views that were read before, whether they have windows: what is asked for then is read at once. */
-  readonly shapes: Map<string, StoredHeader["windows"]>;
+  /** Of views that were read before: what is asked for then is read at once. */
+  readonly headers: Map<string, StoredHeader>;
   readonly parseHeader: (text: string) => StoredHeader;
 }
 
@@ -152,20 +165,21 @@ async function readAnswers(
   run: RunScript,
   view: OnlineViewKey,
   asked: readonly Asked[],
-  { at, shapes, parseHeader }: ReadContext,
+  { at, headers, parseHeader }: ReadContext,
 ): Promise<readonly OnlineVector[]> {
   const name = viewKeys(view).header + view.digest;
   const entities = asked.map(({ key }) => fieldOf(key));
-  const fields = new Set(entities.flatMap((field) => fieldsAt(field, shapes.get(name), at)));
+  const known = headers.get(name);
+  const fields = new Set(entities.flatMap((field) => fieldsAt(field, known, at)));
   for (;;) {
-    const state = await readView(run, view, [...fields], parseHeader);
-    shapes.set(name, state.header?.windows);
-    const missing = new Set<string>();
+    const state = await readView(run, view, fields, parseHeader);
+    if (state.header) headers.set(name, state.header);
+    const rows = new HashFields(state.fields);
     const answers = entities.map((field) =>
-      answerOf(view, state.header, new HashEntity(field, state.fields, missing), at),
+      answerOf(view, state.header, new HashEntity(field, rows, view.digest), at),
     );
-    if (missing.size === 0) return answers;
-    for (const field of missing) fields.add(field);
+    if (rows.missing.size === 0) return answers;
+    for (const field of rows.missing) fields.add(field);
   }
 }
 

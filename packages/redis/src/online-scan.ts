@@ -37,7 +37,7 @@ async function* rowsNamed(run: RunScript, view: OnlineViewKey, { part, value }: 
     }
 }
 
-/** All that is kept of a view: its header and notes, and each row of both generations; a row may come twice. */
+/** All that is kept of a view: its header and notes, each row of both generations, and what is early, whatever its definition; a row may come twice. */
 export async function* textsOf(run: RunScript, view: OnlineViewKey): AsyncGenerator<string> {
   const keys = viewKeys(view);
   for (const key of [keys.header, keys.staging, keys.state]) {
@@ -46,9 +46,10 @@ export async function* textsOf(run: RunScript, view: OnlineViewKey): AsyncGenera
   }
   const { header } = await readView(run, view, []);
   const generation = header?.generation ?? 0;
-  for (const values of [keys.values(generation), keys.values(generation + 1)])
+  const rows = [generation, generation + 1].flatMap((at) => [keys.values(at), keys.identities(at)]);
+  for (const hash of [...rows, keys.early])
     for (let cursor: string | undefined = "0"; cursor !== undefined; ) {
-      const [next, ...entries] = (await run(scanEntries, [values], [cursor])) as string[];
+      const [next, ...entries] = (await run(scanEntries, [hash], [cursor])) as string[];
       for (let at = 0; at < entries.length; at += 2) yield `${entries[at]} ${entries[at + 1]}`;
       cursor = next === "0" ? undefined : next;
     }

@@ -8,10 +8,12 @@ import {
   sweepEntity,
   type WindowShape,
 } from "@portolan/features/online-windows";
+import { sweepIdentities } from "./early-values.ts";
+import { HashEntity } from "./online-entity.ts";
 import { readView, viewKeys } from "./online-reader.ts";
 import { entityPattern, fieldsOf } from "./online-scan.ts";
 import { countFields, measureFields, stateText } from "./online-scripts.ts";
-import type { Change } from "./online-writes.ts";
+import { change, notesVersions, type Writer } from "./online-steps.ts";
 import type { RunScript } from "./run-script.ts";
 
 export async function windowState(run: RunScript, view: OnlineViewKey): Promise<OnlineState | undefined> {
@@ -31,31 +33,28 @@ const mostPasses = 3;
  * Looks through all entities of a view when that is due: what no window reaches any more goes, and what is left is counted. A cursor may come by
  * an entity again where the hash shrank: a count that is not of as many fields as there are is taken again, for a pass that removes nothing meets each once.
  */
-export async function sweepWindows(
-  run: RunScript,
-  header: StoredHeader,
-  shape: WindowShape,
-  change: Change,
-): Promise<void> {
+export async function sweepWindows(store: Writer, header: StoredHeader, shape: WindowShape): Promise<void> {
+  const { run } = store;
   if (!isSweepDue(shape, await storedState(run, header), header.asOf)) return;
   const keys = viewKeys(header);
   const values = keys.values(header.generation);
-  let counted = await sweepOnce(run, header, shape, change);
+  let counted = await sweepOnce(store, header, shape);
   for (
     let pass = 1;
     pass < mostPasses && counted.fields !== (await run(countFields, [values], []));
     pass += 1
   )
-    counted = await sweepOnce(run, header, shape, change);
+    counted = await sweepOnce(store, header, shape);
+  if (notesVersions(header)) await sweepIdentities(run, header, exactFromOf(header) - shape.longestMicros);
   await run(stateText, [keys.state], [JSON.stringify(counted.state)]);
 }
 
 async function sweepOnce(
-  run: RunScript,
+  store: Writer,
   header: StoredHeader,
   shape: WindowShape,
-  change: Change,
 ): Promise<{ readonly state: OnlineState; readonly fields: number }> {
+  const { run } = store;
   const values = viewKeys(header).values(header.generation);
   const sameGeneration = (now: StoredHeader | undefined): StoredHeader => {
     if (now?.generation !== header.generation) throw writtenElsewhere(header);
@@ -66,7 +65,8 @@ async function sweepOnce(
   for await (const fields of fieldsOf(run, values, entityPattern)) {
     const left = new Map<string, { readonly entity: EntityReader; readonly fields: readonly string[] }>();
     const asked = fields.map((field) => ({ field }));
-    await change(run, header, asked, sameGeneration, (entity, { field }) => {
+    await change(store, header, asked, sameGeneration, (rows, { field }) => {
+      const entity = new HashEntity(field, rows, header.digest);
       if (sweepEntity(shape, entity, exactFromOf(header)))
         left.set(field, { entity, fields: entity.fields() });
       else {

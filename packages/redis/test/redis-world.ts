@@ -19,7 +19,8 @@ export async function openRedisWorld(address: string): Promise<StoreWorld> {
       const dumped: string[] = [];
       for (const key of await raw.keys("*")) {
         if (key.endsWith(":header")) dumped.push(`${key} ${await raw.get(key)}`);
-        if (key.includes(":values:"))
+        if (key.includes(":lines:")) dumped.push(`${key} ${(await raw.zRange(key, 0, -1)).join()}`);
+        if (key.includes(":values:") || key.includes(":identities:") || key.endsWith(":early"))
           for (const [field, value] of Object.entries(await raw.hGetAll(key)))
             dumped.push(`${key} ${field} ${value}`);
       }

@@ -39,7 +39,7 @@ export function earlySuite(openWorld: OpenWorld): void {
 
   /** What the store would be had nothing ever been early. */
   async function withoutEarly(header: OnlineViewHeader): Promise<readonly string[]> {
-    return (await world.dump()).filter((entry) => entry.includes(`"${header.view}"`));
+    return (await world.dump()).filter((entry) => entry.includes(header.view));
   }
 
   test("values of accepted events are those of a log that has them already, until their batch is folded or refused", async () => {
@@ -122,5 +122,37 @@ export function earlySuite(openWorld: OpenWorld): void {
     expect((await world.dump()).filter((entry) => entry.includes('"=a"'))).toEqual([]);
     expect(await early().settle(header, [[1, 4]])).toBe(0);
     expect(await early().settle(header, [[5, 5]])).toBe(1);
+  });
+
+  test("events are accepted and settled while a fold is under way, and neither refuses the other", async () => {
+    const view = eventView();
+    const header = headerOf(view);
+    const logged = loggedReadings([fc.sample(aReading, { numRuns: 300, seed: 5 })]);
+    const upTo = Math.max(...logged.map(({ record }) => record.sequence));
+    const pages = Array.from({ length: 30 }, (_, at) =>
+      logged.slice((at * logged.length) / 30, ((at + 1) * logged.length) / 30),
+    );
+    const asOf = t(historyMicros);
+    const lines = fc
+      .sample(aReading, { numRuns: 300, seed: 6 })
+      .flatMap((row, at) => earlyLine(view, rowOfReading(row), { accepted: at + 1, acceptedAt: 1 }) ?? []);
+    const folded = async (isMixed: boolean): Promise<readonly string[]> => {
+      await store.fold(header, { log, after: 0, upTo: 0, asOf, pages: once() });
+      const fold = () => store.fold(header, { log, after: 0, upTo, asOf, pages: once(...pages) });
+      const accept = async () => {
+        for (let at = 0; at < lines.length; at += 10)
+          await early().accept(header, log, lines.slice(at, at + 10));
+        expect(await early().waiting(header)).toHaveLength(lines.length);
+        expect(await early().settle(header, [[1, 1000]])).toBe(lines.length);
+      };
+      await (isMixed ? Promise.all([fold(), accept()]) : fold());
+      return withoutEarly(header);
+    };
+    const mixed = await folded(true);
+    await store.close();
+    await world[Symbol.asyncDispose]();
+    world = await openWorld();
+    store = world.openWriter();
+    expect(mixed).toEqual(await folded(false));
   });
 }

@@ -88,6 +88,8 @@ class Living<Row> {
       if (chosen[batch]?.isRestarted) {
         await this.#store.close();
         this.#store = this.#world.openWriter();
+        // A reader waits for no connection.
+        await this.#store.foldPosition(this.#life.header);
       }
       const isDue = (one: number | undefined) =>
         one !== undefined && one + (chosen[one]?.after ?? 0) <= batch;
