@@ -77,6 +77,12 @@ export const ControlConfig = Type.Object({
         "Folder of systems that data may be read from, one file <name>.json each: Kafka clusters with their topics, PostgreSQL databases with their tables; read again while running (docs/data-sources.md)",
     }),
   ),
+  PRICES_FILE: Type.Optional(
+    Type.String({
+      description:
+        "File of your own prices, which win over the shipped ones wherever control prices something: plans, budgets, advice, batches, retraining; read at the start (docs/prices-and-placement.md)",
+    }),
+  ),
   ALERT_DESTINATIONS: Type.Optional(
     Type.String({
       description:

@@ -4,6 +4,7 @@ import { addMicros, parseInstant } from "@portolan/kernel";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { trainingMigrations } from "@portolan/training";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readPrices } from "../src/wiring/prices.ts";
 import { permitsOf } from "../src/wiring/retraining-permits.ts";
 
 const start = parseInstant("2026-11-01T00:00:00Z");
@@ -56,7 +57,10 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
 }
 
 const asked = (useCaseId: string, perMonth: string, charter?: typeof document) =>
-  permitsOf({ work: db.uow, clock }, { inForce: () => Promise.resolve(charter) }).mayRun(
+  permitsOf(
+    { work: db.uow, clock, prices: readPrices({}) },
+    { inForce: () => Promise.resolve(charter) },
+  ).mayRun(
     call,
     { useCaseId, businessUnitId: "bu_1", environment: "production" },
     { money: { perMonth, since: start } },

@@ -6,9 +6,9 @@ const inherited =
 /** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, where it tells what it does, and how its memory is kept. */
 const inheritedByGateway =
   /^((LIMITS|FEATURES|SPIFFE|DRIFT|TRACES|MODELS|MALLOC)_[A-Z_]+|ACCESS_LOG|LOG_BUDGET|RUNNER_MEMORY|WORKER_THREADS)$/;
-/** What control may see besides: where data comes from, when events become a batch, whom notices go to. */
+/** What control may see besides: where data comes from, what things cost, when events become a batch, whom notices go to. */
 const inheritedByControl =
-  /^(ALERT_DESTINATIONS|DATA_CONNECTIONS|FEATURES_REDIS_(URL|CA_FILE)|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;
+  /^(ALERT_DESTINATIONS|DATA_CONNECTIONS|PRICES_FILE|FEATURES_REDIS_(URL|CA_FILE)|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

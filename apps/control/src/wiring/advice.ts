@@ -13,7 +13,7 @@ import {
 } from "@portolan/kernel";
 import { endpointLoad, requestsByHour } from "@portolan/monitoring";
 import { readOnnxModel } from "@portolan/onnx-format";
-import { readShippedPrices, unitPrices } from "@portolan/planner";
+import { unitPrices } from "@portolan/planner";
 import { archivedBytes } from "@portolan/predictions";
 import { findComputeProfile, findVersion, listVersions } from "@portolan/registry";
 import { batchUse } from "@portolan/scoring";
@@ -31,9 +31,11 @@ const computing = new Set(["MatMul", "Gemm", "Conv", "LSTM", "GRU", "Attention"]
 const quantised = new Set(["MatMulInteger", "QLinearMatMul", "QLinearConv", "ConvInteger", "QGemm"]);
 
 /** What is recorded of endpoints, batches, data and logs, for advice on what could cost less. */
-export function wireAdvice({ work, clock, objects }: Foundation, { authorizer }: IdentityWiring): AdviceDeps {
+export function wireAdvice(
+  { work, clock, objects, prices: book }: Foundation,
+  { authorizer }: IdentityWiring,
+): AdviceDeps {
   const networks = networkReader(objects);
-  const book = readShippedPrices();
   const sources: AdviceSources = {
     facts: (call) => work.read(call, (sql) => readFacts(sql, call, { now: clock.now(), networks })),
     prices: (now): AdvicePrices =>

@@ -1,11 +1,14 @@
-import { type Clock, formatMoney, isPortolanError } from "@portolan/kernel";
-import { cpuCostPerThousand, judgeCompute, readShippedPrices } from "@portolan/planner";
+import { formatMoney, isPortolanError } from "@portolan/kernel";
+import { cpuCostPerThousand, judgeCompute } from "@portolan/planner";
 import { type RegistryDeps, readComputeProfile } from "@portolan/registry";
 import type { ComputeJudge } from "@portolan/serving";
+import type { Foundation } from "./foundation.ts";
 
 /** Holds the profile that a version got when it was registered against its charter's plan. */
-export function createComputeJudge(registry: RegistryDeps, clock: Clock): ComputeJudge {
-  const prices = readShippedPrices();
+export function createComputeJudge(
+  registry: RegistryDeps,
+  { clock, prices }: Pick<Foundation, "clock" | "prices">,
+): ComputeJudge {
   return {
     async judge(call, { name, version }, charter) {
       const measured = charter && (await readComputeProfile(registry, call, name, version).catch(notThere));

@@ -29,7 +29,7 @@ import { monitoringMigrations } from "@portolan/monitoring";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { oversightMigrations } from "@portolan/oversight";
 import { pipelineMigrations } from "@portolan/pipelines";
-import { plannerMigrations } from "@portolan/planner";
+import { type PriceBook, plannerMigrations } from "@portolan/planner";
 import { predictionsMigrations } from "@portolan/predictions";
 import { registryMigrations } from "@portolan/registry";
 import { retrainingMigrations } from "@portolan/retraining";
@@ -40,6 +40,7 @@ import { trackingMigrations } from "@portolan/tracking";
 import { trainingMigrations } from "@portolan/training";
 import type { ControlSettings } from "../config.ts";
 import { closeStateFolder } from "../state-folder.ts";
+import { readPrices } from "./prices.ts";
 
 /** What every domain stands on: database, unit of work, jobs, keys and objects. */
 export interface Foundation {
@@ -51,6 +52,7 @@ export interface Foundation {
   readonly work: UnitOfWork;
   readonly keys: ManagedKeyRing;
   readonly objects: ObjectStore;
+  readonly prices: PriceBook;
   /** Called after every commit; wakes the ledger's sequencer once that runs. */
   onCommitted: () => void;
   /** Set once the release controller runs; called when there is news of a release. */
@@ -139,6 +141,7 @@ export async function layFoundation(
     jobs,
     work,
     keys: createFileKeyRing({ directory: join(home, "keys"), unitOfWork: work, clock }),
+    prices: readPrices(config),
     objects: await openFolderObjectStore(join(home, "objects"), clock),
     set onCommitted(wake: () => void) {
       hooks.committed = wake;

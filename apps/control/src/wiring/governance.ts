@@ -26,7 +26,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { profileTrained } from "@portolan/monitoring";
-import { type PlannerDeps, readShippedPrices } from "@portolan/planner";
+import type { PlannerDeps } from "@portolan/planner";
 import {
   type AttestDeps,
   attestJob,
@@ -268,7 +268,7 @@ function wirePlanner(base: Foundation, identity: IdentityWiring, charter: Charte
     uow: base.work,
     authorizer: identity.authorizer,
     clock: base.clock,
-    prices: readShippedPrices(),
+    prices: base.prices,
     places: identity.directory.places,
     charters: {
       read: async (call, charterId) => {

@@ -14,7 +14,7 @@ import {
   type Tenants,
 } from "@portolan/metering";
 import type { Spending } from "@portolan/monitoring";
-import { readShippedPrices, usagePrices } from "@portolan/planner";
+import { usagePrices } from "@portolan/planner";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
@@ -58,8 +58,7 @@ export function wireMetering(
 }
 
 /** Ceilings of charters in force, at the prices that plans rest on. */
-export function budgetDeps({ work, clock }: Foundation, charter: CharterDeps): BudgetDeps {
-  const prices = readShippedPrices();
+export function budgetDeps({ work, clock, prices }: Foundation, charter: CharterDeps): BudgetDeps {
   const termsIn = (useCaseId: string, document: CharterDocument): BudgetTerms => {
     const { costCeilingPerMonth: ceiling, beyondCostCeiling } = termsOf(document);
     return {

@@ -5,7 +5,7 @@ import {
   type Money,
   PortolanError,
 } from "@portolan/kernel";
-import { choosePlacement, coreHourPrice, readShippedPrices } from "@portolan/planner";
+import { choosePlacement, coreHourPrice } from "@portolan/planner";
 import type { ControllerDeps, Permits } from "@portolan/retraining";
 import { beyondBudget, costOfWork, parseMonthly, spendingEvidence } from "@portolan/retraining/policy";
 import { microsTrained, runsUnderWay, timeWorked } from "@portolan/training";
@@ -19,10 +19,10 @@ type Budget = Parameters<Permits["mayRun"]>[2];
 
 /** Whether there is room, how long training has taken, and what it has cost at the plan's price of a core. */
 export function permitsOf(
-  { work, clock }: Pick<Foundation, "work" | "clock">,
+  { work, clock, prices }: Pick<Foundation, "work" | "clock" | "prices">,
   charters: ControllerDeps["charters"],
 ): Permits {
-  const deps = { work, clock, charters, prices: readShippedPrices() };
+  const deps = { work, clock, charters, prices };
 
   return {
     mayRun: async (call, { useCaseId }, budget) => {
@@ -56,9 +56,8 @@ export function permitsOf(
   };
 }
 
-interface SpendingDeps extends Pick<Foundation, "work" | "clock"> {
+interface SpendingDeps extends Pick<Foundation, "work" | "clock" | "prices"> {
   readonly charters: ControllerDeps["charters"];
-  readonly prices: ReturnType<typeof readShippedPrices>;
 }
 
 async function coreHour(

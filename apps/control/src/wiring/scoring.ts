@@ -6,7 +6,7 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { type CallContext, type JobHandler, PortolanError, parseDigest } from "@portolan/kernel";
 import { recordBatchDigest } from "@portolan/ledger";
 import { requireBudget } from "@portolan/metering";
-import { cpuPrice, readShippedPrices } from "@portolan/planner";
+import { cpuPrice } from "@portolan/planner";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
 import {
@@ -53,9 +53,8 @@ interface Parts {
 
 /** Batch scoring: endpoints' versions and rules over snapshots. */
 export function wireScoring(base: Foundation, identity: IdentityWiring, parts: Parts): ScoringWiring {
-  const { work, clock, objects, config } = base;
+  const { work, clock, objects, config, prices } = base;
   const workFolder = join(config.PORTOLAN_HOME, "work");
-  const prices = readShippedPrices();
   const budgets = budgetDeps(base, parts.charter);
   const scoring: ScoringDeps = {
     work,

@@ -95,7 +95,7 @@ export function wireServing(
       },
       views: { onDemand: (call, view) => publishedOnDemand(base, call, view) },
       location: locationOf(base),
-      compute: createComputeJudge(registry, clock),
+      compute: createComputeJudge(registry, base),
     },
     predictions,
     retention: {
