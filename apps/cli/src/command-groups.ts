@@ -16,6 +16,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/project.ts")).registerProjectCommands,
   },
   { names: ["plan"], load: async () => (await import("./commands/plan.ts")).registerPlanCommand },
+  {
+    names: ["readiness"],
+    load: async () => (await import("./commands/readiness.ts")).registerReadinessCommand,
+  },
   { names: ["price"], load: async () => (await import("./commands/price.ts")).registerPriceCommands },
   { names: ["adopt"], load: async () => (await import("./commands/adopt.ts")).registerAdoptCommand },
   {

@@ -18,7 +18,7 @@ import {
 } from "@portolan/monitoring";
 import { registerOversightRoutes } from "@portolan/oversight";
 import { registerPipelineRoutes } from "@portolan/pipelines";
-import { registerPlannerRoutes } from "@portolan/planner";
+import { type ReadinessDeps, registerPlannerRoutes } from "@portolan/planner";
 import { registerPredictionsRoutes } from "@portolan/predictions";
 import { registerRegistryRoutes } from "@portolan/registry";
 import { registerRetrainingRoutes } from "@portolan/retraining";
@@ -68,6 +68,7 @@ import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/object
 import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type PipelineWiring, wirePipelines } from "./wiring/pipelines.ts";
+import { wireReadiness } from "./wiring/readiness.ts";
 import { type ReleasesWiring, wireReleases } from "./wiring/releases.ts";
 import { type RetrainingWiring, wireRetraining } from "./wiring/retraining.ts";
 import { type ScoringWiring, wireScoring } from "./wiring/scoring.ts";
@@ -97,6 +98,7 @@ export interface Wiring {
   readonly oversight: OversightWiring;
   readonly advice: AdviceDeps;
   readonly capacity: CapacityWiring;
+  readonly readiness: ReadinessDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
   readonly explaining: ExplainingWiring;
@@ -207,6 +209,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     oversight: wireOversight(base, identity, serving.predictions),
     advice: wireAdvice(base, identity),
     capacity,
+    readiness: wireReadiness(base, identity),
     data,
     scoring,
     explaining: wireExplaining(base, identity, governance.registry, serving.predictions),
@@ -292,6 +295,7 @@ async function registerDomainRoutes(
     oversight,
     advice,
     capacity,
+    readiness,
     data,
     scoring,
     explaining,
@@ -301,7 +305,7 @@ async function registerDomainRoutes(
   }: Omit<Wiring, "base" | "identity" | "trainers" | "erasure">,
 ): Promise<void> {
   await registerCharterRoutes(app, governance.charter);
-  await registerPlannerRoutes(app, governance.planner);
+  await registerPlannerRoutes(app, governance.planner, readiness);
   await registerRegistryRoutes(app, governance.registry);
   await registerEvaluationRoutes(app, governance.evaluation, governance.textEvaluation, explaining.explain);
   await registerMonitoringRoutes(app, {

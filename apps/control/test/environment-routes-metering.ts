@@ -21,6 +21,12 @@ export const meteringEnvironmentRoutes: readonly EnvironmentRoute[] = [
     why: "what may not be seen counts for nobody",
   },
   named("POST /v1/usage/records", (world) => usageOf(world.known.get("useCase") ?? "")),
+  {
+    kind: "listed",
+    route: "GET /v1/use-cases/:id/readiness",
+    url: "/v1/use-cases/flight-delays/readiness",
+    of: "alertRoute",
+  },
   { kind: "listed", route: "GET /v1/recommendations", url: "/v1/recommendations", of: "recommendation" },
   found("POST /v1/recommendations/:id/dismissal", "recommendation", `adv_${"0".repeat(24)}`, {
     reason: "kept on purpose",

@@ -121,6 +121,20 @@ test("a signed address of an artifact is no change", async () => {
   expect(await watch.take()).toEqual({ changes: [], rows: [] });
 });
 
+test("a use case's readiness names what these requests left, each of its links answers, and reading it changes nothing", async () => {
+  const token = await control.token("ada");
+  await watch.take();
+  const { text } = await control.call("GET", "/v1/use-cases/flight-delays/readiness", undefined, token);
+  expect(await watch.take()).toEqual({ changes: [], rows: [] });
+  for (const name of ["charter", "dataset"]) expect(text).toContain(known(world, name));
+  const links = new Set([...text.matchAll(/"link":"([^"]+)"/g)].map(([, link = ""]) => link));
+  expect(links.size).toBeGreaterThan(10);
+  const answers = await Promise.all(
+    [...links].map(async (link) => [link, (await control.call("GET", link, undefined, token)).status]),
+  );
+  expect(answers.filter(([, status]) => status !== 200)).toEqual([]);
+});
+
 describe("the proof itself", () => {
   test("a change in a transaction without a ledger row is found", async () => {
     const plant = () =>

@@ -19,7 +19,7 @@ export {
   requireInForceCharter,
 } from "./read-charters.ts";
 export { type CharterSignature, type SignedCharter, signCharter } from "./sign-charter.ts";
-export { findCharter, findInForce, listInForce, signaturesOf } from "./store.ts";
+export { chartersOfUseCase, findCharter, findInForce, listInForce, signaturesOf } from "./store.ts";
 export { type CharterSubmission, type SubmittedCharter, submitCharter } from "./submit-charter.ts";
 export { parseTemplateName, readTemplate, type TemplateName, templateNames } from "./templates.ts";
 export { withdrawCharter } from "./withdraw-charter.ts";

@@ -46,6 +46,7 @@ export { createAcceptedHistory } from "./events/accepted-history.ts";
 export { eventBatchJob } from "./events/batch-events.ts";
 export { offerWaiting } from "./events/offer-waiting.ts";
 export { receiveEvents } from "./events/receive-events.ts";
+export { dataFacts } from "./facts-store.ts";
 export { type EventFigures, eventFigures } from "./health/event-figures.ts";
 export { type HealthFigures, healthFigures } from "./health/health-figures.ts";
 export { type ContractHealth, contractHealth } from "./health/health-store.ts";

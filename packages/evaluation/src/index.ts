@@ -33,6 +33,7 @@ export type {
   RoundEnd,
 } from "./explain/ports.ts";
 export { lagSecondsOf } from "./explain/read-backlog.ts";
+export { evaluationFacts } from "./facts-store.ts";
 export type {
   AskedModel,
   ComputeLookup,

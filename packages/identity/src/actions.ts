@@ -48,6 +48,7 @@ export const actions = {
   "charter:sign": action("releases", "all", "charter:read", "Sign a charter version in a role"),
   "plan:create": action("works", "none", "plan:read", "Compute a plan (cost, placement, gaps) for a charter"),
   "plan:read": action("reads", "none", "plan:read", "Read plans"),
+  "readiness:read": action("reads", "one", "readiness:read", "Read how far a use case is from production"),
   "advice:read": action("reads", "one", "advice:read", "Read what could cost less, and what was saved"),
   "advice:dismiss": action("works", "one", "advice:read", "Say why a recommendation is not followed"),
   "data:publish_contract": action(

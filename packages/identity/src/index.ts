@@ -22,6 +22,7 @@ export {
 } from "./development-issuer.ts";
 export { createDirectoryLookups, type DirectoryLookups, type UseCasePlace } from "./directory-lookups.ts";
 export { identityErrors } from "./errors.ts";
+export { identityFacts } from "./facts-store.ts";
 export { createJwksFetcher } from "./fetch-jwks.ts";
 export { type AuthenticationDeps, registerAuthentication } from "./http/authentication.ts";
 export { createIssuerKeyStore } from "./issuer-key-store.ts";

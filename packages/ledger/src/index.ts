@@ -2,6 +2,7 @@ export { advisorySequencerLock, type LockSession } from "./advisory-lock.ts";
 export { type CheckpointVerdict, judgeCheckpoint, originOf } from "./checkpoints.ts";
 export { type AnonymousDenial, createDenialTally, type DenialTally } from "./denial-tally.ts";
 export { ledgerErrors } from "./errors.ts";
+export { ledgerFacts } from "./facts-store.ts";
 export {
   exportLedger,
   type LedgerDeps,

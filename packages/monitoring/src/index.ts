@@ -19,6 +19,7 @@ export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/wa
 export { type Spending, type SpendingFact, watchSpending } from "./alerts/watch-spending.ts";
 export { driftFigures, type SeriesFigures } from "./drift-figures.ts";
 export { type MonitoringErrorCode, monitoringErrors } from "./errors.ts";
+export { monitoringFacts } from "./facts-store.ts";
 export { keepMachineMinutes } from "./machine/keep-machine-minutes.ts";
 export { MachineMinutes, type MachineSample } from "./machine/machine-minutes.ts";
 export {

@@ -6,6 +6,7 @@ import { type PageDeps, reviewPages } from "./routes/pages/index.ts";
 import { reviewRoutes } from "./routes/reviews.ts";
 
 export { oversightErrors } from "./errors.ts";
+export { reviewFacts } from "./facts-store.ts";
 export { overdueReviews } from "./overdue-store.ts";
 export type { Labels, Records, ReviewCharters } from "./ports.ts";
 export { type QueueDeps, queueBlocks } from "./queue-blocks.ts";

@@ -5,6 +5,7 @@ import { pipelineRoutes } from "./routes/pipelines.ts";
 
 export { type ControllerDeps, PipelineController } from "./controller.ts";
 export { type PipelineErrorCode, pipelineErrors } from "./errors.ts";
+export { pipelineFacts } from "./facts-store.ts";
 export { pipelineJsonSchema, pipelineSchemaPath } from "./json-schema.ts";
 export type { PipelineDeps } from "./pipeline-deps.ts";
 export type { Elsewhere } from "./ports.ts";

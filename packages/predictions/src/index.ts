@@ -45,6 +45,7 @@ export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts
 export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
 export { countSubjectRecords, type SubjectRecordDeps, searchPayloads } from "./control/subject-records.ts";
 export { predictionsErrors } from "./errors.ts";
+export { predictionFacts } from "./facts-store.ts";
 export type { HoldView } from "./routes/holds.ts";
 
 export const predictionsMigrations: MigrationSet = {

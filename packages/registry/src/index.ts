@@ -9,6 +9,7 @@ import { recordRoutes } from "./routes/records.ts";
 export { createArtifactCatalogue } from "./artifacts.ts";
 export type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 export { registryErrors } from "./errors.ts";
+export { registryFacts, versionIdsOf, wasPromoted } from "./facts-store.ts";
 export { type ComputeMeasurer, type MeasureDeps, measureJob } from "./measure-version.ts";
 export type { LoggedModel, RegisterDeps } from "./mlflow/register-logged.ts";
 export type {

@@ -5,6 +5,7 @@ import { retrainingRoutes } from "./routes/retrainings.ts";
 
 export { type ControllerDeps, RetrainingController } from "./controller.ts";
 export { type RetrainingErrorCode, retrainingErrors } from "./errors.ts";
+export { retrainingFacts } from "./facts-store.ts";
 export type {
   Champion,
   FoundRecipe,

@@ -11,6 +11,7 @@ export { checkDeployment, type DeployDeps, deployEndpoint, publishIntent } from 
 export { askingBounds, requireServable } from "./derive-route.ts";
 export { displaceForAlert, restoreAfterAlert } from "./displacements/displace-for-alert.ts";
 export { type ServingErrorCode, servingErrors } from "./errors.ts";
+export { endpointsOf, servingFacts } from "./facts-store.ts";
 export { type Filling, findFillings } from "./find-fillings.ts";
 export { findServedRoute, requireNotStopped } from "./find-served-route.ts";
 export { listGateways } from "./gateway-store.ts";

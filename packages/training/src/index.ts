@@ -17,6 +17,7 @@ export {
   findPython,
 } from "./environment.ts";
 export { type TrainingErrorCode, trainingErrors } from "./errors.ts";
+export { trainingFacts } from "./facts-store.ts";
 export { installEnvironmentOf } from "./install-environment.ts";
 export { findIsolation, type Isolation } from "./isolation.ts";
 export { normaliseLock } from "./lock-file.ts";

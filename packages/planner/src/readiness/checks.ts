@@ -342,7 +342,7 @@ const definitions = {
   costs_compared: {
     dimension: "cost",
     phase: "month 7 on",
-    title: "Two months of usage stand beside the plan",
+    title: "Two months of usage are metered",
     lacks: "fewer than two months are metered",
     command: "portolan usage import usage.csv --period MONTH",
     by: records("metered_month", { least: 2 }),

@@ -1,19 +1,9 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { Environment } from "@portolan/kernel";
+import type { RecordedFact } from "@portolan/kernel/facts";
 
 /** A record that speaks for a use case. */
-export interface Evidence {
-  /** Of the record, in the words of the package that keeps it. */
-  readonly id: string;
-  /** Since when it holds, epoch microseconds. */
-  readonly at: number;
-  /** Absent: it belongs to no environment. */
-  readonly environment?: Environment;
-  /** What of it matters here. */
-  readonly note?: string;
-  /** Path of the API that shows it. */
-  readonly link?: string;
-}
+export type Evidence = RecordedFact;
 
 /** Kinds of records that are looked for; what each holds is said where it is read. */
 export const recordKinds = [

@@ -44,7 +44,6 @@ function checkDocument(result: CheckResult, useCase: string): CheckDocument {
     title: check.title,
     state: standing.state,
     evidence: newest(standing.evidence),
-    evidenceCount: standing.evidence.length,
     ...(since === undefined ? {} : { heldSince: since }),
     ...(standing.state === "missing" && effort
       ? {

@@ -27,8 +27,7 @@ const Check = Type.Object({
   state: Type.Enum(["held", "waived", "missing"], {
     description: "waived: the charter in force does not ask for it",
   }),
-  evidence: Type.Array(Evidence, { description: "The five newest, the newest first" }),
-  evidenceCount: Type.Integer({ minimum: 0 }),
+  evidence: Type.Array(Evidence, { description: "Five at most, the newest first" }),
   heldSince: Type.Optional(Micros("When it came to hold first")),
   missing: Type.Optional(
     Type.Object({

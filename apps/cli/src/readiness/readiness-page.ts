@@ -1,0 +1,93 @@
+import type { ReadinessDocument } from "@portolan/planner/contract";
+import { evidencePage, facts, list, section, table } from "../evidence-page.ts";
+import { escaped } from "../markup.ts";
+import {
+  dayOf,
+  daysText,
+  doneText,
+  evidenceText,
+  firstModelText,
+  stepRow,
+  verdict,
+} from "./readiness-text.ts";
+
+/** A judgement as a page of its own: no script, nothing from elsewhere; the picture has its numbers in the tables. The same judgement gives the same page. Pure. */
+export function readinessPage(judged: ReadinessDocument): string {
+  const { dimensions, antiPatterns, roadmaps, definitionOfDone, judgedAt, environments, remaining } = judged;
+  return evidencePage(`Readiness of ${verdict(judged)}`, [
+    section(
+      "Eight dimensions",
+      `${facts([
+        ["Judged on", dayOf(judgedAt)],
+        ["Records of", environments.join(", ")],
+        [
+          "Still missing",
+          remaining.checks === 0 ? "nothing" : `${remaining.checks} checks, ${daysText(remaining)}`,
+        ],
+        ["First model", firstModelText(judged)],
+      ])}${picture(judged)}`,
+    ),
+    ...dimensions.map(({ name, score, checks }) =>
+      section(
+        `${name}: ${score}`,
+        table(
+          `Checks of ${name}`,
+          ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"],
+          checks.map(({ title, state, evidence, missing }) => [
+            title,
+            state,
+            missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
+            missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
+            missing?.command ?? "",
+          ]),
+        ),
+      ),
+    ),
+    section(
+      "Anti-patterns of what runs",
+      table(
+        "Anti-patterns",
+        ["Anti-pattern", "Verdict", "Evidence", "Answer"],
+        antiPatterns.map(({ name, verdict: said, evidence, answer }) => [
+          name,
+          said,
+          evidence.map(evidenceText).join("; "),
+          answer,
+        ]),
+      ),
+    ),
+    section(
+      "Definition of done of the first model",
+      `<p>${escaped(doneText(judged))}.</p>${list(
+        definitionOfDone.items.map(({ what, state, doneAt }) =>
+          doneAt === undefined ? `${what}: ${state}` : `${what}: done, ${dayOf(doneAt)}`,
+        ),
+        "None.",
+      )}`,
+    ),
+    ...roadmaps.map(({ name, source, steps }) =>
+      section(
+        name,
+        table(`${name} (${source})`, ["Period", "Step", "State", "On", "Missing"], steps.map(stepRow)),
+      ),
+    ),
+  ]);
+}
+
+const drawn = { width: 640, row: 26, left: 130, bar: 460 } as const;
+
+/** A bar for each dimension, of at most 100. */
+function picture({ dimensions, score }: ReadinessDocument): string {
+  const height = dimensions.length * drawn.row + 24;
+  const rows = dimensions.map(({ name, score: own, checks }, index) => {
+    const y = index * drawn.row;
+    const missing = checks.filter(({ state }) => state === "missing").length;
+    const text = `${own}${missing === 0 ? "" : `, ${missing} missing`}`;
+    return `<text x="${drawn.left - 8}" y="${y + 17}" text-anchor="end">${escaped(name)}</text><rect x="${drawn.left}" y="${y + 4}" width="${drawn.bar}" height="${drawn.row - 8}" fill="#e2e8f0"/><rect x="${drawn.left}" y="${y + 4}" width="${((drawn.bar * own) / 100).toFixed(1)}" height="${drawn.row - 8}" fill="#1d4ed8"/><text x="${drawn.left + 6}" y="${y + 17}" fill="${own < 30 ? "#0f172a" : "#ffffff"}">${escaped(text)}</text>`;
+  });
+  const mean = (drawn.left + (drawn.bar * score) / 100).toFixed(1);
+  const title = `Scores of 100: ${dimensions.map((one) => `${one.name} ${one.score}`).join(", ")}; mean ${score}`;
+  return `<svg role="img" viewBox="0 0 ${drawn.width} ${height}" style="max-width:100%;height:auto" font-family="sans-serif" font-size="13" fill="#0f172a"><title>${escaped(title)}</title>
+${rows.join("\n")}
+<line x1="${mean}" x2="${mean}" y1="0" y2="${height - 20}" stroke="#d97706" stroke-width="2"/><text x="${mean}" y="${height - 5}" text-anchor="middle">mean ${score}</text></svg>`;
+}

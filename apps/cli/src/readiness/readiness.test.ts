@@ -1,0 +1,92 @@
+import { judgeReadiness } from "@portolan/planner/policy";
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import { commandGroups } from "../command-groups.ts";
+import { readinessPage } from "./readiness-page.ts";
+import { readinessText } from "./readiness-text.ts";
+
+const day = 86_400_000_000;
+const start = 1_780_000_000_000_000;
+const evil = "x<script>\u001b[2J";
+const judged = judgeReadiness({
+  useCase: { id: "uc_1", name: "churn", createdAt: start },
+  now: start + 100 * day,
+  environments: ["production"],
+  found: {
+    plan: [{ id: "pln_1", at: start + day, note: evil }],
+    contract: [{ id: "flights@1.0.0", at: start + 2 * day }],
+  },
+  served: [],
+});
+
+test("the terminal is told the score, what is missing with its effort, and the command that mends it", () => {
+  const text = readinessText(judged, false);
+  expect(text).toContain("churn: 5 of 100, weakest in scale; 35 checks are missing");
+  expect(text).toMatch(/cost +25 +###\.+ +1 of 4/);
+  expect(text).toMatch(/no endpoint|no production endpoint/);
+  expect(text).toContain("portolan endpoint deploy ENDPOINT MODEL VERSION --use-case churn");
+  expect(text).toContain("First model: not live yet, day 100 of 183");
+  expect(text).not.toContain("pln_1");
+});
+
+test("with all of it evidence and roads are told too, and no control character comes through", () => {
+  const text = readinessText(judged, true);
+  expect(text).toContain("pln_1 (2026-05-29");
+  expect(text).toContain("First model in six months");
+  expect(text).not.toContain("\u001b");
+});
+
+test("a page has the picture with its numbers, no script and nothing unescaped; the same judgement gives the same page", () => {
+  const page = readinessPage(judged);
+  expect(page).toBe(readinessPage(judged));
+  expect(page.match(/<rect /g)).toHaveLength(16);
+  expect(page).toContain("Scores of 100: data 20, scale 0");
+  expect(page).not.toContain("<script");
+  expect(page).toContain("x&lt;script&gt;");
+  expect(page).not.toMatch(/(src|href)=/);
+});
+
+/** Faults of a command line against this program as it is registered; words in capitals are the reader's. */
+async function faultsOf(line: string): Promise<string[]> {
+  const [program, first = "", ...words] = line.split(" ");
+  if (program !== "portolan") return /^PUT \/v1\//.test(line) ? [] : [`not ours: ${line}`];
+  const group = commandGroups.find(({ names }) => names.includes(first));
+  if (!group) return [`no command: ${line}`];
+  const root = new Command();
+  (await group.load())(root, () => {
+    throw new Error("nothing is run here");
+  });
+  let command = root.commands.find((one) => one.name() === first);
+  const rest = [...words];
+  for (let next = command; next; next = command?.commands.find((one) => one.name() === rest[0])) {
+    if (next !== command) rest.shift();
+    command = next;
+    if (command.commands.length === 0) break;
+  }
+  if (!command || command.commands.length > 0) return [`no such command: ${line}`];
+  const flags = rest.filter((word) => word.startsWith("--"));
+  const positional = rest.filter((word, at) => !word.startsWith("--") && !isValueAt(command, rest, at));
+  const required = command.registeredArguments.filter((one) => one.required).length;
+  return [
+    ...flags.filter((flag) => flag !== "--as" && !command.options.some((one) => one.long === flag)),
+    ...(positional.length >= required ? [] : [`too few arguments: ${line}`]),
+    ...command.options
+      .filter((one) => one.mandatory && one.defaultValue === undefined && !flags.includes(one.long ?? ""))
+      .map((one) => `${line} lacks ${one.long}`),
+  ];
+}
+
+function isValueAt(command: Command, words: readonly string[], at: number): boolean {
+  const before = words[at - 1];
+  return before === "--as" || command.options.some((one) => one.long === before && !one.isBoolean());
+}
+
+test("every command that mends something is one of this program with the options that it takes, or a call of the API", async () => {
+  const commands = judged.dimensions.flatMap(({ checks }) =>
+    checks.flatMap(({ missing }) => missing?.command ?? []),
+  );
+  expect(commands).toHaveLength(35);
+  expect((await Promise.all(commands.map(faultsOf))).flat()).toEqual([]);
+  expect(await faultsOf("portolan release begin X")).not.toEqual([]);
+  expect(await faultsOf("portolan readiness churn --nonsense")).toEqual(["--nonsense"]);
+});

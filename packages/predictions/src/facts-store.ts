@@ -1,0 +1,29 @@
+import type { Sql } from "@portolan/kernel";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { sql } from "kysely";
+
+/** The first and the latest hour in which predictions of a use case were recorded, by endpoint, and outcomes that still count. */
+export async function predictionFacts(
+  session: Sql,
+  of: FactsOf,
+): Promise<Readonly<Record<"answers" | "outcomes", RecordedFact[]>>> {
+  const own = sql`organisation_id = ${of.organisationId} and use_case_id = ${of.useCaseId}`;
+  return {
+    answers: await readFacts(
+      session,
+      of,
+      sql`select endpoint, h.at, environment, total || ' predictions', '/v1/predictions?endpoint=' || endpoint
+        from (select endpoint, environment, sum(predictions) as total, array[min(hour), max(hour)] as hours
+          from predictions.answered_hours where ${own} group by 1, 2) as a,
+          lateral (select distinct unnest(a.hours)) as h (at)`,
+    ),
+    outcomes: await readFacts(
+      session,
+      of,
+      sql`select prediction_id, reported_at, environment, null::text, '/v1/predictions/' || prediction_id
+        from predictions.outcomes as o where ${own} and not retracted and environment is not null and not exists (
+          select from predictions.outcomes as l where l.organisation_id = o.organisation_id and l.prediction_id = o.prediction_id
+            and l.reach = o.reach and l.revision > o.revision and l.retracted)`,
+    ),
+  };
+}
