@@ -119,6 +119,10 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/own-or-rent.ts")).registerOwnOrRentCommand,
   },
   { names: ["procure"], load: async () => (await import("./commands/procure.ts")).registerProcureCommand },
+  {
+    names: ["feed-gpus"],
+    load: async () => (await import("./commands/feed-gpus.ts")).registerFeedGpusCommand,
+  },
   { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["quota"], load: async () => (await import("./commands/quota.ts")).registerQuotaCommands },

@@ -70,3 +70,13 @@ export {
   type ReplicaQuestion,
   replicasFor,
 } from "./replicas/replicas-for.ts";
+export {
+  type Arrangement,
+  type ArrangementQuestion,
+  arrange,
+  arrangements,
+  type PricedTier,
+  type TierName,
+  tierNames,
+} from "./storage/arrangements.ts";
+export { type FeedAnswer, type FeedQuestion, feed, type StorageTier } from "./storage/feed.ts";
