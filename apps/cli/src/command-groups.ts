@@ -124,6 +124,10 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   { names: ["procure"], load: async () => (await import("./commands/procure.ts")).registerProcureCommand },
   { names: ["forecast"], load: async () => (await import("./commands/forecast.ts")).registerForecastCommand },
+  {
+    names: ["feed-gpus"],
+    load: async () => (await import("./commands/feed-gpus.ts")).registerFeedGpusCommand,
+  },
   { names: ["replicas"], load: async () => (await import("./commands/replicas.ts")).registerReplicasCommand },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).registerPoolCommands },
   { names: ["quota"], load: async () => (await import("./commands/quota.ts")).registerQuotaCommands },

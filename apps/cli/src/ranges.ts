@@ -1,4 +1,4 @@
-import { money } from "@portolan/kernel";
+import { money, parseBytes } from "@portolan/kernel";
 import type { Cost, Quantity } from "@portolan/planner/contract";
 import { badUsage } from "./read-input.ts";
 
@@ -21,6 +21,22 @@ function rangeOf(option: string, text: string): readonly [string, string, string
 export function quantityOf(option: string, text: string, least: number, most: number): Quantity {
   const [low, expected, high] = rangeOf(option, text).map((one) => numberIn(option, one, least, most));
   return ordered(option, { low: low ?? 0, expected: expected ?? 0, high: high ?? 0 }, (a, b) => a - b);
+}
+
+/** The same of sizes, in bytes. */
+export function sizeOf(option: string, text: string): Quantity {
+  const [low, expected, high] = rangeOf(option, text).map((one) => bytesIn(option, one));
+  return ordered(option, { low: low ?? 0, expected: expected ?? 0, high: high ?? 0 }, (a, b) => a - b);
+}
+
+function bytesIn(option: string, text: string): number {
+  try {
+    const bytes = parseBytes(text);
+    if (bytes > 0) return bytes;
+  } catch {
+    // Said below, with the option.
+  }
+  throw badUsage(`${option} ${JSON.stringify(text.slice(0, 40))} is no size`, "Say 110kB, 8MB or 2TB.");
 }
 
 /** The same of amounts of money. */

@@ -91,3 +91,13 @@ export const capacityMigrations: MigrationSet = {
 export async function registerCapacityRoutes(app: FastifyInstance, deps: QuotaDeps): Promise<void> {
   await app.register((scope) => quotaRoutes(scope, deps));
 }
+export {
+  type Arrangement,
+  type ArrangementQuestion,
+  arrange,
+  arrangements,
+  type PricedTier,
+  type TierName,
+  tierNames,
+} from "./storage/arrangements.ts";
+export { type FeedAnswer, type FeedQuestion, feed, type StorageTier } from "./storage/feed.ts";
