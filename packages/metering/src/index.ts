@@ -56,13 +56,15 @@ export { activityCosts, type CountLine, counted, readCounts, unitCosts } from ".
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
 export { meteringFacts } from "./usage/facts-store.ts";
+export { dayMicros } from "./usage/daily-usage.ts";
 export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
-export { parsePeriod } from "./usage/period.ts";
+export { addMonths, parsePeriod, periodOf } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
 export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
 export { amountText as countedText } from "./usage/resources.ts";
 export { statementLines } from "./usage/statement-lines.ts";
 export type { UsageRecord } from "./usage/usage-record.ts";
+export { isOf, type SeriesQuery, type SeriesRecord, usageSeries } from "./usage/usage-series.ts";
 
 export type MeteringDeps = UsageRouteDeps & BudgetRouteDeps;
 

@@ -11,18 +11,18 @@ import {
 } from "@portolan/metering";
 import {
   mostRecords,
-  type UsagePage,
   type UsageReceipt,
   type UsageReport,
   usageQueryLevels,
 } from "@portolan/metering/contract";
 import { type Command, Option } from "commander";
-import { type CliContext, connect } from "../context.ts";
+import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
 import { sendUsage } from "../usage/send-usage.ts";
 import { exportText } from "../usage/usage-files.ts";
+import { usageRecords } from "../usage/usage-records.ts";
 import { writeNew } from "../write-new.ts";
 
 export function registerUsageCommands(program: Command, contextOf: ContextOf): void {
@@ -87,26 +87,13 @@ function registerExport(usage: Command, contextOf: ContextOf): void {
         command: Command,
       ) => {
         const context = contextOf(command);
-        const records = await recordsOf(context, parsePeriod(options.period));
+        const records = await usageRecords(await connect(context), parsePeriod(options.period));
         const text = exportText(records, options.format);
         if (file === undefined) return context.output.raw(text);
         await writeNew(resolve(context.cwd, file), text, options.force === true);
         context.output.result({ file, records: records.length }, `${records.length} records in ${file}`);
       },
     );
-}
-
-async function recordsOf(context: CliContext, period: string): Promise<UsagePage["records"]> {
-  const api = await connect(context);
-  const records: UsagePage["records"] = [];
-  let after: string | null = "";
-  while (after !== null) {
-    const query: URLSearchParams = new URLSearchParams({ period, ...(after === "" ? {} : { after }) });
-    const page: UsagePage = await api.json<UsagePage>({ path: `/v1/usage/records?${query.toString()}` });
-    records.push(...page.records);
-    after = page.next;
-  }
-  return records;
 }
 
 function registerImport(usage: Command, contextOf: ContextOf): void {

@@ -99,7 +99,7 @@ function shortfallText({ beatsBaseline, judged }: Forecast, level: number): stri
   return coverage >= level - shortfall
     ? []
     : [
-        `The intervals held ${percent(coverage)} where ${percent(level)} was said: this series is not what it was, so do not rely on them.`,
+        `The intervals held ${percent(coverage)} where ${percent(level)} was said: the past is short, or the series is not what it was. Do not rely on them.`,
       ];
 }
 

@@ -88,6 +88,18 @@ function recordOf(one: BlockUsage, place: TenantPlace): PlacedRecord {
   };
 }
 
+/** The endpoint of a record that was counted from the prediction log; of others undefined. Pure. */
+export function endpointOfMeter({
+  source,
+  meter,
+}: {
+  readonly source: string;
+  readonly meter: string;
+}): string | undefined {
+  const [, endpoint] = meter.split("/");
+  return source === predictionsSource && endpoint !== undefined ? decodeURIComponent(endpoint) : undefined;
+}
+
 /** Nothing is lost because somebody is not in the directory: it stands under the id alone. */
 export function goneUseCase(useCaseId: string): TenantPlace {
   return { businessUnitId: "", businessUnit: "", teamId: "", team: "", useCaseId, useCase: useCaseId };
