@@ -32,7 +32,8 @@ export {
   reviewPrices,
   searchPrices,
 } from "./prices/search-prices.ts";
-export { renderPlan, toCents } from "./render-plan.ts";
+export { renderPlan } from "./render-plan.ts";
+export { shownMoney as toCents } from "./shown-money.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
 export { type UnitPrices, unitPrices } from "./unit-prices.ts";

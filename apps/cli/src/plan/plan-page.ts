@@ -1,12 +1,8 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
 import { toCents } from "@portolan/planner/policy";
 import { escaped } from "../markup.ts";
-
-interface Texts {
-  readonly low: string;
-  readonly expected: string;
-  readonly high: string;
-}
+import { leverSection } from "./lever-page.ts";
+import { amount, cells, figure, list, money, nanos, type Texts } from "./page-parts.ts";
 
 /** A plan that a person who signs budgets can read: one file, without a script and without anything from elsewhere; each picture has its numbers in the table below it. */
 export function planPage(plan: PlanDocument): string {
@@ -28,6 +24,7 @@ export function planPage(plan: PlanDocument): string {
     title,
     `<h1>${escaped(title)}</h1><p>Prices of ${escaped(pricedOn)}. Every figure is a range; amounts are shown to the cent, and their exact values are in the cells' titles.</p>
 ${costs}
+${plan.levers ? leverSection(plan.levers) : ""}
 ${placement(plan)}
 ${list(
   "What is missing",
@@ -187,31 +184,4 @@ function assumptions({ assumptions: all }: PlanDocument): string {
       `<tr${changed ? ' class="changed"' : ""}><th scope="row">${escaped(name)}${key === undefined ? "" : `<br><code>${escaped(key)}</code>`}</th><td class="n">${figure(value.low)}</td><td class="n">${figure(value.expected)}</td><td class="n">${figure(value.high)}</td><td>${escaped(unit)}</td><td>${changed ? "<strong>changed</strong>, " : ""}${escaped(`${origin}: ${note}`)}</td></tr>`,
   );
   return `<h2>What the figures rest on</h2><table><thead><tr><th scope="col">Figure</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">Unit</th><th scope="col">From</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`;
-}
-
-function list(title: string, lines: readonly string[]): string {
-  return lines.length === 0
-    ? ""
-    : `<h2>${escaped(title)}</h2><ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>`;
-}
-
-function cells({ low, expected, high }: Texts): string {
-  return [low, expected, high].map(amount).join("");
-}
-
-function amount(text: string): string {
-  return `<td class="n" title="${escaped(text)}">${money(text)}</td>`;
-}
-
-function money(text: string): string {
-  return escaped(toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ","));
-}
-
-function figure(value: number): string {
-  return String(Number(value.toPrecision(4)));
-}
-
-function nanos(text: string): bigint {
-  const [whole = "0", fraction = ""] = (text.split(" ")[0] ?? "0").split(".");
-  return BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0") || "0");
 }
