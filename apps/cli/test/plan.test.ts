@@ -45,7 +45,8 @@ test("a page holds the plan's figures and nothing from elsewhere, and what a cha
     expect(page).toContain(`${category}: ${what}`);
   for (const { name } of plan.assumptions) expect(page).toContain(name);
   expect(page).not.toMatch(/<script|https?:\/\/|@import|url\(/);
-  expect(page.match(/<svg role="img"/g)).toHaveLength(3);
+  expect(page.match(/<svg role="img"/g)).toHaveLength(4);
+  for (const { title } of plan.ways?.ways ?? []) expect(page).toContain(title);
   for (const { title, why } of plan.levers?.levers ?? []) {
     expect(page).toContain(`<th scope="row">${title}</th>`);
     expect(out).toContain(why);
@@ -66,6 +67,7 @@ test("as Markdown it holds the same figures, and what a charter says is text in 
   const written = readFileSync(join(folder, "plan.md"), "utf8");
   expect(written).toContain(`**${toCents(plan.production?.infrastructure.expected ?? "")}**`);
   expect(written).toContain("## What could be saved");
+  expect(written).toContain("## Ways to pay");
   const columns = (line: string) => line.replaceAll("\\|", "").split("|").length;
   for (const block of written.split("\n\n").filter((part) => part.startsWith("| ")))
     expect(new Set(block.split("\n").map(columns)).size, block).toBe(1);

@@ -31,7 +31,12 @@ export function productionCosts(question: CostQuestion): CostBreakdown {
     ...egressLines(question, assumptions.averageRequestsPerSecond.value),
     ...platformLines(question),
   ];
-  return totals([...lines, ...complianceLine(lines, assumptions, question.currency)], question);
+  return withCompliance(lines, question);
+}
+
+/** Lines of machines and people, with what compliance adds to them. */
+export function withCompliance(lines: readonly CostLine[], question: CostQuestion): CostBreakdown {
+  return totals([...lines, ...complianceLine(lines, question.assumptions, question.currency)], question);
 }
 
 /** What the proof of concept costs: one replica in working hours, a hundredth of the load, no redundancy, no audit. */

@@ -4,6 +4,7 @@ import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money 
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
+import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
 import { type LeverPlan, planLevers } from "./levers/lever-plan.ts";
@@ -30,6 +31,8 @@ export interface CharterPlan {
   readonly timesPoc?: string;
   /** What could be saved, and how. */
   readonly levers?: LeverPlan;
+  /** The same on demand, reserved, on spot machines, owned, and both. */
+  readonly ways?: WaysToPay;
   readonly budget: BudgetVerdict;
   readonly assumptions: readonly Assumption[];
   readonly gaps: readonly Gap[];
@@ -98,6 +101,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     levers: planLevers(question, measured),
+    ways: waysToPay({ question, measured, training, inference }),
     budget,
     gaps: [...budgetGap(budget), ...gaps],
     warnings: [

@@ -1,6 +1,7 @@
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { assumptionHelp, assumptionKeys, assumptionOption } from "./costs/assumption-catalogue.ts";
 export { parseAssumptions } from "./costs/changed-assumptions.ts";
+export { purchaseLines, spotLine } from "./costs/render-ways.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
 export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";
 export { ownOrRent } from "./ownership/own-or-rent.ts";

@@ -1,3 +1,4 @@
+import { wayLines } from "./costs/render-ways.ts";
 import { leverLines } from "./levers/render-levers.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
@@ -14,6 +15,7 @@ export function renderPlan(plan: PlanDocument): string {
     ...costLines(plan),
     "",
     ...(plan.levers ? leverLines(plan.levers) : []),
+    ...(plan.ways ? wayLines(plan.ways) : []),
     ...section(
       "What is missing",
       plan.gaps.map(
@@ -83,12 +85,15 @@ function cents(range: { low: string; expected: string; high: string }): [string,
 }
 
 /** A figure that nothing in the plan rests on is left to the JSON. */
-function assumptionsShown({ assumptions, levers }: PlanDocument): PlanDocument["assumptions"] {
+function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocument["assumptions"] {
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
   return assumptions.filter(
-    ({ group, key, changed }) => group !== "levers" || changed || pulled.has(key ?? ""),
+    ({ group, key, changed }) =>
+      changed ||
+      pulled.has(key ?? "") ||
+      (group === "ways" ? (ways?.purchases ?? []).length > 0 : group !== "levers"),
   );
 }
 

@@ -1,11 +1,11 @@
 import type { PlanDocument } from "@portolan/planner/contract";
-import { toCents } from "@portolan/planner/policy";
+import { purchaseLines, spotLine, toCents } from "@portolan/planner/policy";
 import { figure, type Texts } from "./page-parts.ts";
 import { budgetWords } from "./plan-page.ts";
 
 /** A plan as Markdown, e.g. for a pull request: tables of GitHub's dialect; what a charter says is text in it. */
 export function planMarkdown(plan: PlanDocument): string {
-  const { useCase, pricedOn, production, poc, budget, levers } = plan;
+  const { useCase, pricedOn, production, poc, budget, levers, ways } = plan;
   return [
     `# Plan for ${text(useCase)}`,
     `Prices of ${text(pricedOn)}. Amounts are of a month, shown to the cent; \`--json\` has them exactly.`,
@@ -30,6 +30,7 @@ export function planMarkdown(plan: PlanDocument): string {
         ]
       : [text(budget.why ?? "Nothing can be priced.")]),
     ...(levers ? leverParts(levers) : []),
+    ...(ways ? wayParts(ways) : []),
     ...bullets(
       "What is missing",
       plan.gaps.map(
@@ -79,6 +80,22 @@ function leverParts({ levers, together }: NonNullable<PlanDocument["levers"]>): 
             ],
           ),
         ]),
+  ];
+}
+
+function wayParts({ ways, least, purchases, spot }: NonNullable<PlanDocument["ways"]>): string[] {
+  return [
+    "## Ways to pay",
+    table(
+      ["Infrastructure in a month", "Low", "Expected", "High", "At once", "How"],
+      ways.map(({ name, title, planned, infrastructure, upfront, why, excludedBy }) => [
+        `${title}${planned ? ", as planned" : ""}${name === least ? ", least" : ""}`,
+        ...(infrastructure ? cents(infrastructure) : ["no price", "", ""]),
+        upfront ? toCents(upfront.expected) : "",
+        `${why}${excludedBy.length === 0 ? "" : `; the charter excludes it: ${excludedBy.join("; ")}`}`,
+      ]),
+    ),
+    ...[...purchaseLines(purchases), ...(spot ? [spotLine(spot)] : [])].map(text),
   ];
 }
 

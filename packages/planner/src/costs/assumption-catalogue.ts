@@ -14,8 +14,8 @@ interface AssumptionKind {
   readonly otherwise?: { readonly value: Quantity; readonly note: string };
 }
 
-/** `costs`: every plan rests on it. `levers`: only what a lever saves does. */
-export type AssumptionGroup = "costs" | "levers";
+/** `costs`: every plan rests on it. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
+export type AssumptionGroup = "costs" | "levers" | "ways";
 
 const one = (value: number): Quantity => ({ low: value, expected: value, high: value });
 
@@ -303,6 +303,31 @@ export const assumptionCatalogue = {
     least: 0.01,
     most: 60,
     otherwise: { value: { low: 3, expected: 6, high: 12 }, note: "as in portolan own-or-rent" },
+  },
+  serverFactor: {
+    name: "a card with its share of server and network",
+    unit: "times its price",
+    group: "ways",
+    least: 1,
+    most: 100,
+    otherwise: { value: { low: 1.3, expected: 1.4, high: 1.6 }, note: "as in portolan own-or-rent" },
+  },
+  cardWatts: {
+    name: "power of a card with server and cooling",
+    unit: "W",
+    group: "ways",
+    least: 0,
+    most: 1e5,
+    otherwise: { value: { low: 700, expected: 980, high: 1200 }, note: "as in portolan own-or-rent" },
+  },
+  cardLifeMonths: {
+    name: "life of what is bought",
+    unit: "months",
+    group: "ways",
+    least: 1,
+    most: 600,
+    moreIsCheaper: true,
+    otherwise: { value: one(36), note: "worth nothing after that, as in portolan own-or-rent" },
   },
 } as const satisfies Readonly<Record<string, AssumptionKind>>;
 

@@ -16,7 +16,7 @@ import {
 const gib = 2 ** 30;
 
 /** The case of an assumption that goes with the low, expected and high cost. */
-function forCosts({ key, value }: Assumption): Quantity {
+export function forCosts({ key, value }: Assumption): Quantity {
   return kindOf(key).moreIsCheaper ? cheapestFirst(value) : value;
 }
 

@@ -178,7 +178,7 @@ function autoscale(asked: LeverQuestion): Pulled {
   );
 }
 
-function trainOnSpot(asked: LeverQuestion): Pulled {
+export function trainOnSpot(asked: LeverQuestion): Pulled {
   const { assumptions, training, document } = asked.question;
   const book = asked.question.trainingBook ?? asked.question.book;
   if (assumptions.trainingRunsPerMonth.value.high === 0) return off("nothing is trained");
