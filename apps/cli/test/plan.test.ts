@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
+import { toCents } from "@portolan/planner/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../src/program.ts";
 
@@ -44,8 +45,32 @@ test("a page holds the plan's figures and nothing from elsewhere, and what a cha
     expect(page).toContain(`${category}: ${what}`);
   for (const { name } of plan.assumptions) expect(page).toContain(name);
   expect(page).not.toMatch(/<script|https?:\/\/|@import|url\(/);
-  expect(page.match(/<svg role="img"/g)).toHaveLength(2);
+  expect(page.match(/<svg role="img"/g)).toHaveLength(4);
+  for (const { title } of plan.ways?.ways ?? []) expect(page).toContain(title);
+  for (const { title, why } of plan.levers?.levers ?? []) {
+    expect(page).toContain(`<th scope="row">${title}</th>`);
+    expect(out).toContain(why);
+  }
   expect((await portolan("plan", "churn", "--html", "plan.html")).err).toContain("--force");
+});
+
+test("as Markdown it holds the same figures, and what a charter says is text in it", async () => {
+  const charter = readFileSync(join(folder, "churn/charter.yaml"), "utf8");
+  await portolan("init", "marked");
+  writeFileSync(
+    join(folder, "marked/charter.yaml"),
+    charter.replace(/availability: .*/, "availability: 99.9%"),
+  );
+  const { code, out } = await portolan("plan", "marked", "--markdown", "plan.md", "--json");
+  expect(code).toBe(0);
+  const plan = JSON.parse(out) as PlanDocument;
+  const written = readFileSync(join(folder, "plan.md"), "utf8");
+  expect(written).toContain(`**${toCents(plan.production?.infrastructure.expected ?? "")}**`);
+  expect(written).toContain("## What could be saved");
+  expect(written).toContain("## Ways to pay");
+  const columns = (line: string) => line.replaceAll("\\|", "").split("|").length;
+  for (const block of written.split("\n\n").filter((part) => part.startsWith("| ")))
+    expect(new Set(block.split("\n").map(columns)).size, block).toBe(1);
 });
 
 test("several folders are a portfolio: the sum of their plans, less the platforms that are not paid twice", async () => {
@@ -84,6 +109,7 @@ test.each([
   [["plan", "churn", "--assume", "modle-bytes=1"], "Did you mean model-bytes?"],
   [["plan", "churn", "churn"], "churn is planned twice"],
   [["plan", "nowhere"], "charter.yaml"],
+  [["plan", "churn", "manufacturing", "--markdown", "plan.md"], "--markdown writes one plan"],
   [["plan", "churn", "manufacturing", "--keep"], "--keep keeps one plan"],
 ])("%j says what is wrong", async (args, message) => {
   const { code, err } = await portolan(...args);

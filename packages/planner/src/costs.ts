@@ -1,85 +1,28 @@
-import type { CharterDocument } from "@portolan/charter/contract";
-import { termsOf, workloadOf } from "@portolan/charter/policy";
-import { type Currency, type EpochMicros, multiplyMoney } from "@portolan/kernel";
-import { type Assumptions, cheapestFirst, hoursPerMonth } from "./assumptions.ts";
-import type { Placement, PriceBook, PricedResource } from "./price-book.ts";
-import { type ChosenPrice, choosePrice } from "./price-choice.ts";
-import {
-  type Cost,
-  combine,
-  costOf,
-  exactly,
-  mapRange,
-  type Quantity,
-  sumCosts,
-  times,
-  toMillionths,
-} from "./range.ts";
-import type { Tier } from "./tier.ts";
+import { termsOf } from "@portolan/charter/policy";
+import { type Currency, multiplyMoney } from "@portolan/kernel";
+import { type Assumptions, hoursPerMonth } from "./assumptions.ts";
+import { type CostBreakdown, type CostLine, type CostQuestion, costLine } from "./costs/cost-line.ts";
+import { pocServingLines, servingLines, trainingLines } from "./costs/machines.ts";
+import { combine, exactly, mapRange, type Quantity, sumCosts, times, toMillionths } from "./range.ts";
 
-export const costCategories = [
-  "training",
-  "inference",
-  "storage",
-  "egress",
-  "platform",
-  "compliance",
-  "people",
-] as const;
-export type CostCategory = (typeof costCategories)[number];
+export {
+  type CostBreakdown,
+  type CostCategory,
+  type CostLine,
+  type CostQuestion,
+  costCategories,
+} from "./costs/cost-line.ts";
 
-/** One line of the plan: price times quantity, both shown. */
-export interface CostLine {
-  readonly category: CostCategory;
-  readonly what: string;
-  readonly unit: string;
-  readonly quantity: Quantity;
-  readonly price?: ChosenPrice;
-  readonly cost: Cost;
-}
-
-export interface CostBreakdown {
-  readonly lines: readonly CostLine[];
-  /** The exact sum of all lines but people: what a bill of machines would say, compared with the ceiling. */
-  readonly infrastructure: Cost;
-  /** The exact sum of all lines. */
-  readonly total: Cost;
-}
-
-export interface CostQuestion {
-  readonly document: CharterDocument;
-  readonly assumptions: Assumptions;
-  readonly training: Placement;
-  readonly inference: Placement;
-  readonly tier: Tier;
-  readonly book: PriceBook;
-  /** Prices of sellers that training may use too; absent: those of `book`. */
-  readonly trainingBook?: PriceBook;
-  readonly currency: Currency;
-  readonly now: EpochMicros;
-}
-
-const gib = 2 ** 30;
 const secondsPerMonth = hoursPerMonth * 3600;
 const daysPerMonth = 30;
-/** GPU models that the article's figures are about, for training and large models. */
-const gpuModels = ["A100", "H100"];
-const smallGpuModels = ["L4"];
 
 /** What the use case costs in a month of production, once the log has its full length. */
 export function productionCosts(question: CostQuestion): CostBreakdown {
   const { assumptions, document } = question;
   const terms = termsOf(document);
-  const busy = combine(
-    assumptions.cpuMsPerPrediction.value,
-    cheapestFirst(assumptions.plannedUtilisation.value),
-    (ms, most) => Math.max(1, Math.ceil((terms.rateLimit.requestsPerSecond * ms) / 1000 / most)),
-  );
-  const active = question.tier === "gpu" ? assumptions.activeGpus.value : busy;
-  const replicas = combine(active, assumptions.redundantReplicas.value, (count, more) => count + more);
   const lines = [
     ...trainingLines(question, assumptions.trainingRunsPerMonth.value),
-    ...servingLines(question, replicas, exactly(hoursPerMonth)),
+    ...servingLines(question),
     ...storageLines(
       question,
       assumptions.averageRequestsPerSecond.value,
@@ -88,7 +31,12 @@ export function productionCosts(question: CostQuestion): CostBreakdown {
     ...egressLines(question, assumptions.averageRequestsPerSecond.value),
     ...platformLines(question),
   ];
-  return totals([...lines, ...complianceLine(lines, assumptions, question.currency)], question);
+  return withCompliance(lines, question);
+}
+
+/** Lines of machines and people, with what compliance adds to them. */
+export function withCompliance(lines: readonly CostLine[], question: CostQuestion): CostBreakdown {
+  return totals([...lines, ...complianceLine(lines, question.assumptions, question.currency)], question);
 }
 
 /** What the proof of concept costs: one replica in working hours, a hundredth of the load, no redundancy, no audit. */
@@ -98,97 +46,11 @@ export function pocCosts(question: CostQuestion): CostBreakdown {
   return totals(
     [
       ...trainingLines(question, exactly(question.document.model.trainer === undefined ? 0 : 1)),
-      ...servingLines(question, exactly(1), pocHours.value),
+      ...pocServingLines(question, pocHours.value),
       ...storageLines(question, load, 1),
     ],
     question,
   );
-}
-
-function line(
-  question: CostQuestion,
-  placement: Placement,
-  resource: PricedResource,
-  part: {
-    category: CostCategory;
-    what: string;
-    unit: string;
-    quantity: Quantity;
-    products?: readonly string[];
-  },
-): CostLine {
-  const { products, ...shown } = part;
-  const { currency, now } = question;
-  const book = part.category === "training" ? (question.trainingBook ?? question.book) : question.book;
-  const price = choosePrice(book, { resource, placement, currency, now, ...(products ? { products } : {}) });
-  return { ...shown, price, cost: costOf(price.price, part.quantity) };
-}
-
-function trainingLines(question: CostQuestion, runs: Quantity): CostLine[] {
-  const { assumptions, document, training } = question;
-  if (runs.high === 0) return [];
-  const gpus = workloadOf(document).trainingGpus ?? 0;
-  const hours = times(runs, assumptions.trainingHours.value);
-  const category = "training" as const;
-  if (gpus > 0) {
-    const quantity = times(hours, gpus);
-    return [
-      line(question, training, "gpu_hour", {
-        category,
-        what: `training on ${gpus} GPUs`,
-        unit: "GPU hours",
-        quantity,
-        products: gpuModels,
-      }),
-    ];
-  }
-  const cores = assumptions.trainingCores.value;
-  return [
-    line(question, training, "cpu_core_hour", {
-      category,
-      what: `training on ${cores.expected} cores`,
-      unit: "core hours",
-      quantity: times(hours, cores),
-    }),
-  ];
-}
-
-function servingLines(question: CostQuestion, replicas: Quantity, hours: Quantity): CostLine[] {
-  const { inference, tier, assumptions } = question;
-  const category = "inference" as const;
-  const replicaHours = times(replicas, hours);
-  const models = combine(
-    assumptions.modelBytes.value,
-    assumptions.modelCopies.value,
-    (bytes, copies) => (copies * bytes) / gib,
-  );
-  const memory = combine(assumptions.runtimeGib.value, models, (runtime, loaded) => runtime + loaded);
-  const lines = [
-    line(question, inference, "cpu_core_hour", {
-      category,
-      what: "serving, one core a replica",
-      unit: "core hours",
-      quantity: replicaHours,
-    }),
-    line(question, inference, "memory_gib_hour", {
-      category,
-      what: "serving, memory",
-      unit: "GiB hours",
-      quantity: times(replicaHours, memory),
-    }),
-  ];
-  if (tier === "cpu" || (tier === "edge" && assumptions.modelBytes.value.expected < 1e8)) return lines;
-  const products = assumptions.modelBytes.value.expected > 1e10 ? gpuModels : smallGpuModels;
-  return [
-    ...lines,
-    line(question, inference, "gpu_hour", {
-      category,
-      what: "serving on GPUs",
-      unit: "GPU hours",
-      quantity: replicaHours,
-      products,
-    }),
-  ];
 }
 
 function storageLines(question: CostQuestion, load: Quantity, months: number): CostLine[] {
@@ -203,13 +65,18 @@ function storageLines(question: CostQuestion, load: Quantity, months: number): C
     (bytes, runs) => (bytes / 1e9) * Math.max(1, Math.min(runs, 3)),
   );
   return [
-    line(question, inference, "storage_gb_month", {
+    costLine(question, inference, "storage_gb_month", {
       category,
       what: `prediction log, ${Number(months.toFixed(1))} months kept`,
       unit,
       quantity: log,
     }),
-    line(question, training, "storage_gb_month", { category, what: "training sets", unit, quantity: sets }),
+    costLine(question, training, "storage_gb_month", {
+      category,
+      what: "training sets",
+      unit,
+      quantity: sets,
+    }),
   ];
 }
 
@@ -218,7 +85,7 @@ function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
   if (question.inference !== "cloud") return [];
   const quantity = times(times(load, question.assumptions.answerBytes.value), secondsPerMonth / 1e9);
   return [
-    line(question, "cloud", "egress_gb", {
+    costLine(question, "cloud", "egress_gb", {
       category: "egress",
       what: "answers leaving the cloud",
       unit: "GB",
@@ -234,19 +101,19 @@ function platformLines(question: CostQuestion): CostLine[] {
   const cores = assumptions.platformCores.value.expected;
   const memory = assumptions.platformGib.value.expected;
   return [
-    line(question, place, "cpu_core_hour", {
+    costLine(question, place, "cpu_core_hour", {
       category: "platform",
       what: `control plane, ${cores} cores`,
       unit: "core hours",
       quantity: times(assumptions.platformCores.value, hoursPerMonth),
     }),
-    line(question, place, "memory_gib_hour", {
+    costLine(question, place, "memory_gib_hour", {
       category: "platform",
       what: `control plane, ${memory} GiB`,
       unit: "GiB hours",
       quantity: times(assumptions.platformGib.value, hoursPerMonth),
     }),
-    line(question, place, "engineer_month", {
+    costLine(question, place, "engineer_month", {
       category: "people",
       what: "running it",
       unit: "engineer months",

@@ -4,8 +4,10 @@ import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money 
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
+import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
+import { type LeverPlan, planLevers } from "./levers/lever-plan.ts";
 import { type Architecture, planArchitecture } from "./placement/architecture.ts";
 import type { PlacementChoice } from "./placement-choice.ts";
 import type { PriceBook } from "./price-book.ts";
@@ -27,6 +29,10 @@ export interface CharterPlan {
   readonly poc?: CostBreakdown;
   /** Production infrastructure over that of the proof of concept, expected case, one decimal. */
   readonly timesPoc?: string;
+  /** What could be saved, and how. */
+  readonly levers?: LeverPlan;
+  /** The same on demand, reserved, on spot machines, owned, and both. */
+  readonly ways?: WaysToPay;
   readonly budget: BudgetVerdict;
   readonly assumptions: readonly Assumption[];
   readonly gaps: readonly Gap[];
@@ -94,6 +100,8 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
+    levers: planLevers(question, measured),
+    ways: waysToPay({ question, measured, training, inference }),
     budget,
     gaps: [...budgetGap(budget), ...gaps],
     warnings: [

@@ -1,7 +1,9 @@
 import { formatMoney } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { assumptionOption } from "./costs/assumption-catalogue.ts";
+import { WaysDocument, waysJson } from "./costs/ways-json.ts";
 import type { CostBreakdown, CostLine } from "./costs.ts";
+import { LeversDocument, leversJson } from "./levers/levers-json.ts";
 import { ArchitectureDocument, architectureJson } from "./placement/architecture-json.ts";
 import { type CharterPlan, pricedOn } from "./plan-charter.ts";
 import { type Cost, mapRange } from "./range.ts";
@@ -45,6 +47,8 @@ export const PlanDocument = Type.Object({
   production: Type.Optional(Breakdown),
   poc: Type.Optional(Breakdown),
   timesPoc: Type.Optional(Type.String()),
+  levers: Type.Optional(LeversDocument),
+  ways: Type.Optional(WaysDocument),
   budget: Type.Object({
     kind: Type.Enum(["within", "at_risk", "over", "not_comparable"]),
     ceiling: Type.String(),
@@ -86,6 +90,8 @@ export function planJson(plan: CharterPlan): PlanDocument {
     ...(production ? { production: breakdown(production) } : {}),
     ...(poc ? { poc: breakdown(poc) } : {}),
     ...(plan.timesPoc === undefined ? {} : { timesPoc: plan.timesPoc }),
+    ...(plan.levers ? { levers: leversJson(plan.levers) } : {}),
+    ...(plan.ways ? { ways: waysJson(plan.ways) } : {}),
     budget: {
       kind: budget.kind,
       ceiling: formatMoney(budget.ceiling),

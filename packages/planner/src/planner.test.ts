@@ -11,8 +11,9 @@ import { planJson } from "./plan-json.ts";
 import { mergePriceBooks, parsePriceFile } from "./price-book.ts";
 import { choosePrice } from "./price-choice.ts";
 import { costOf, exactly, toMillionths } from "./range.ts";
-import { renderPlan, toCents } from "./render-plan.ts";
+import { renderPlan } from "./render-plan.ts";
 import { readShippedPrices } from "./shipped-prices.ts";
+import { shownMoney } from "./shown-money.ts";
 import { chooseTier } from "./tier.ts";
 
 const now = parseInstant("2026-06-01T00:00:00Z");
@@ -76,7 +77,9 @@ describe("money in a plan", () => {
     ["0.015 USD", "0.02 USD"],
     ["0.0150001 USD", "0.02 USD"],
     ["1234.999 USD", "1235.00 USD"],
-  ])("%s is shown as %s", (exact, shown) => expect(toCents(exact)).toBe(shown));
+    ["-0.015 USD", "-0.02 USD"],
+    ["-0.004 USD", "0.00 USD"],
+  ])("%s is shown as %s", (exact, shown) => expect(shownMoney(exact)).toBe(shown));
 });
 
 describe("the budget", () => {

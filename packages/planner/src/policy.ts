@@ -1,6 +1,7 @@
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { assumptionHelp, assumptionKeys, assumptionOption } from "./costs/assumption-catalogue.ts";
 export { parseAssumptions } from "./costs/changed-assumptions.ts";
+export { purchaseLines, spotLine } from "./costs/render-ways.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
 export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";
 export { ownOrRent } from "./ownership/own-or-rent.ts";
@@ -34,6 +35,8 @@ export {
 } from "./prices/search-prices.ts";
 export { judgeReadiness } from "./readiness/judge-readiness.ts";
 export { renderPlan, toCents } from "./render-plan.ts";
+export { renderPlan } from "./render-plan.ts";
+export { shownMoney as toCents } from "./shown-money.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
 export { type UnitPrices, unitPrices } from "./unit-prices.ts";

@@ -1,6 +1,8 @@
-import { type Money, money } from "@portolan/kernel";
+import { wayLines } from "./costs/render-ways.ts";
+import { leverLines } from "./levers/render-levers.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
+import { shownMoney } from "./shown-money.ts";
 
 /** A plan as text for a terminal, 100 columns wide at most where its words allow. Cents are rounded half to even here only. */
 export function renderPlan(plan: PlanDocument): string {
@@ -12,6 +14,8 @@ export function renderPlan(plan: PlanDocument): string {
     "",
     ...costLines(plan),
     "",
+    ...(plan.levers ? leverLines(plan.levers) : []),
+    ...(plan.ways ? wayLines(plan.ways) : []),
     ...section(
       "What is missing",
       plan.gaps.map(
@@ -19,7 +23,7 @@ export function renderPlan(plan: PlanDocument): string {
           `${gap.severity === "blocks_production" ? "BLOCKS" : "note  "}  ${gap.what}\n          ${gap.mend}`,
       ),
     ),
-    ...section("What the figures rest on", plan.assumptions.map(assumptionLine)),
+    ...section("What the figures rest on", assumptionsShown(plan).map(assumptionLine)),
     ...section(
       "Prices to look at",
       plan.warnings.map((warning) => `- ${warning}`),
@@ -44,7 +48,7 @@ function placementLines(plan: PlanDocument): string[] {
 
 function controlCost({ production }: PlanDocument): string | undefined {
   const line = production?.lines.find(({ category }) => category === "compliance");
-  return line && toCents(line.cost.expected);
+  return line && shownMoney(line.cost.expected);
 }
 
 function costLines(plan: PlanDocument): string[] {
@@ -77,19 +81,20 @@ function columns(...texts: readonly string[]): string {
 }
 
 function cents(range: { low: string; expected: string; high: string }): [string, string, string] {
-  return [toCents(range.low), toCents(range.expected), toCents(range.high)];
+  return [shownMoney(range.low), shownMoney(range.expected), shownMoney(range.high)];
 }
 
-/** `152.305 USD` as `152.30 USD`: half to even. */
-export function toCents(text: string): string {
-  const [amount = "0", currency = "XXX"] = text.split(" ");
-  const value: Money = money(amount, currency);
-  const nanosPerCent = 10_000_000n;
-  const quotient = value.nanos / nanosPerCent;
-  const twice = (value.nanos % nanosPerCent) * 2n;
-  const rounded =
-    twice > nanosPerCent || (twice === nanosPerCent && quotient % 2n === 1n) ? quotient + 1n : quotient;
-  return `${rounded / 100n}.${(rounded % 100n).toString().padStart(2, "0")} ${currency}`;
+/** A figure that nothing in the plan rests on is left to the JSON. */
+function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocument["assumptions"] {
+  const pulled = new Set(
+    levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
+  );
+  return assumptions.filter(
+    ({ group, key, changed }) =>
+      changed ||
+      pulled.has(key ?? "") ||
+      (group === "ways" ? (ways?.purchases ?? []).length > 0 : group !== "levers"),
+  );
 }
 
 function assumptionLine({

@@ -17,6 +17,7 @@ import {
 import { readShippedPrices } from "@portolan/planner/prices";
 import type { Command } from "commander";
 import { type CliContext, connect } from "../context.ts";
+import { planMarkdown } from "../plan/plan-markdown.ts";
 import { planPage, portfolioPage } from "../plan/plan-page.ts";
 import { portfolioText } from "../plan/portfolio-text.ts";
 import type { ContextOf } from "../program.ts";
@@ -29,6 +30,7 @@ interface PlanOptions {
   readonly assume: readonly string[];
   readonly keep?: boolean;
   readonly html?: string;
+  readonly markdown?: string;
   readonly force?: boolean;
   readonly explainSources?: boolean;
   readonly all?: boolean;
@@ -50,6 +52,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
     )
     .option("--keep", "keep the plan on the server, to compare with what really happens")
     .option("--html <file>", "write it as a page to read, with pictures and without anything from elsewhere")
+    .option("--markdown <file>", "write it as Markdown, e.g. for a pull request; of one folder")
     .option("--force", "overwrite the file that is there")
     .option(
       "--explain-sources",
@@ -73,6 +76,8 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
       }
       if (options.keep && folders.length > 1)
         throw badUsage("--keep keeps one plan", "Keep each folder's plan by a call of its own.");
+      if (options.markdown !== undefined && folders.length > 1)
+        throw badUsage("--markdown writes one plan", "Name one folder, or write the portfolio with --html.");
       const prices =
         options.prices === undefined ? undefined : await readText(resolve(context.cwd, options.prices));
       if (options.keep) return keepPlan(context, folders[0] ?? ".", options, prices);
@@ -83,7 +88,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
         plans.push(await planFolder(context, folder, book, changed));
       const [plan] = plans;
       if (plans.length === 1 && plan) {
-        await writePage(context, options, () => planPage(plan));
+        await writePlan(context, options, plan);
         context.output.result(plan, renderPlan(plan));
         return;
       }
@@ -139,8 +144,15 @@ async function keepPlan(
     path: "/v1/plans",
     body,
   });
-  await writePage(context, options, () => planPage(kept.plan));
+  await writePlan(context, options, kept.plan);
   context.output.result(kept, `${renderPlan(kept.plan)}\nkept as ${kept.id}`);
+}
+
+async function writePlan(context: CliContext, options: PlanOptions, plan: PlanDocument): Promise<void> {
+  await writePage(context, options, () => planPage(plan));
+  const { markdown, force } = options;
+  if (markdown !== undefined)
+    await writeNew(resolve(context.cwd, markdown), planMarkdown(plan), force === true);
 }
 
 async function writePage(

@@ -1,12 +1,10 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
 import { toCents } from "@portolan/planner/policy";
 import { escaped } from "../markup.ts";
-
-interface Texts {
-  readonly low: string;
-  readonly expected: string;
-  readonly high: string;
-}
+import { leverSection } from "./lever-page.ts";
+import { amount, cells, figure, list, money, nanos, type Texts } from "./page-parts.ts";
+import { type Bar, rangeBars } from "./range-bars.ts";
+import { waySection } from "./way-page.ts";
 
 /** A plan that a person who signs budgets can read: one file, without a script and without anything from elsewhere; each picture has its numbers in the table below it. */
 export function planPage(plan: PlanDocument): string {
@@ -28,6 +26,8 @@ export function planPage(plan: PlanDocument): string {
     title,
     `<h1>${escaped(title)}</h1><p>Prices of ${escaped(pricedOn)}. Every figure is a range; amounts are shown to the cent, and their exact values are in the cells' titles.</p>
 ${costs}
+${plan.levers ? leverSection(plan.levers) : ""}
+${plan.ways ? waySection(plan.ways) : ""}
 ${placement(plan)}
 ${list(
   "What is missing",
@@ -96,11 +96,6 @@ function verdict({ budget }: PlanDocument, infrastructure: Texts): string {
   return `<p${budget.kind === "over" ? ' class="over"' : ""}>Infrastructure costs <strong>${money(infrastructure.expected)}</strong> a month (${money(infrastructure.low)} to ${money(infrastructure.high)}). The ceiling is ${money(budget.ceiling)}: ${escaped(words)}${budget.why === undefined ? "" : ` (${escaped(budget.why)})`}.</p>`;
 }
 
-interface Bar {
-  readonly name: string;
-  readonly cost: Texts;
-}
-
 function byCategory({ production }: PlanDocument): readonly Bar[] {
   const found = new Map<string, { low: bigint; expected: bigint; high: bigint }>();
   const currency = production?.total.expected.split(" ")[1] ?? "";
@@ -117,25 +112,6 @@ function byCategory({ production }: PlanDocument): readonly Bar[] {
     name,
     cost: { low: text(low), expected: text(expected), high: text(high) },
   }));
-}
-
-const shape = { row: 26, left: 190, width: 520, right: 130 };
-
-/** A line from low to high with the expected case as a bar: the axis begins at 0 and ends at the greatest high case. */
-function rangeBars(bars: readonly Bar[], title: string): string {
-  if (bars.length === 0) return "";
-  const most = bars.reduce((top, { cost }) => (nanos(cost.high) > top ? nanos(cost.high) : top), 1n);
-  const x = (text: string): number =>
-    shape.left + Number((nanos(text) * BigInt(shape.width) * 100n) / most) / 100;
-  const height = bars.length * shape.row + 30;
-  const total = shape.left + shape.width + shape.right;
-  const drawn = bars.map(({ name, cost }, index) => {
-    const y = 30 + index * shape.row;
-    const middle = y + 9;
-    const words = `${name}: ${toCents(cost.expected)}, ${toCents(cost.low)} to ${toCents(cost.high)}`;
-    return `<g><title>${escaped(words)}</title><text x="${shape.left - 8}" y="${y + 13}" text-anchor="end">${escaped(name.slice(0, 28))}</text><rect x="${shape.left}" y="${y}" width="${Math.max(1, x(cost.expected) - shape.left).toFixed(1)}" height="18" fill="#1d4ed8"/><line x1="${x(cost.low).toFixed(1)}" x2="${x(cost.high).toFixed(1)}" y1="${middle}" y2="${middle}" stroke="#d97706" stroke-width="3"/><text x="${(x(cost.high) + 6).toFixed(1)}" y="${y + 13}">${escaped(toCents(cost.expected))}</text></g>`;
-  });
-  return `<svg role="img" viewBox="0 0 ${total} ${height}" width="${total}" height="${height}" font-family="sans-serif" font-size="12" fill="#0f172a"><title>${escaped(title)}</title><text x="0" y="16" font-weight="bold">${escaped(title)}</text>${drawn.join("\n")}</svg>`;
 }
 
 function costTable({ lines, infrastructure, total }: NonNullable<PlanDocument["production"]>): string {
@@ -187,31 +163,4 @@ function assumptions({ assumptions: all }: PlanDocument): string {
       `<tr${changed ? ' class="changed"' : ""}><th scope="row">${escaped(name)}${key === undefined ? "" : `<br><code>${escaped(key)}</code>`}</th><td class="n">${figure(value.low)}</td><td class="n">${figure(value.expected)}</td><td class="n">${figure(value.high)}</td><td>${escaped(unit)}</td><td>${changed ? "<strong>changed</strong>, " : ""}${escaped(`${origin}: ${note}`)}</td></tr>`,
   );
   return `<h2>What the figures rest on</h2><table><thead><tr><th scope="col">Figure</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">Unit</th><th scope="col">From</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`;
-}
-
-function list(title: string, lines: readonly string[]): string {
-  return lines.length === 0
-    ? ""
-    : `<h2>${escaped(title)}</h2><ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>`;
-}
-
-function cells({ low, expected, high }: Texts): string {
-  return [low, expected, high].map(amount).join("");
-}
-
-function amount(text: string): string {
-  return `<td class="n" title="${escaped(text)}">${money(text)}</td>`;
-}
-
-function money(text: string): string {
-  return escaped(toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ","));
-}
-
-function figure(value: number): string {
-  return String(Number(value.toPrecision(4)));
-}
-
-function nanos(text: string): bigint {
-  const [whole = "0", fraction = ""] = (text.split(" ")[0] ?? "0").split(".");
-  return BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0") || "0");
 }

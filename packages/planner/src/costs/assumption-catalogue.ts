@@ -8,12 +8,14 @@ interface AssumptionKind {
   readonly group: AssumptionGroup;
   readonly least: number;
   readonly most: number;
+  /** Where more of it costs less. */
+  readonly moreIsCheaper?: boolean;
   /** Taken where nobody knows better; absent: the charter or its rules say it. */
   readonly otherwise?: { readonly value: Quantity; readonly note: string };
 }
 
-/** `costs`: every plan rests on it. */
-export type AssumptionGroup = "costs";
+/** `costs`: every plan rests on it. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
+export type AssumptionGroup = "costs" | "levers" | "ways";
 
 const one = (value: number): Quantity => ({ low: value, expected: value, high: value });
 
@@ -108,6 +110,7 @@ export const assumptionCatalogue = {
     group: "costs",
     least: 0.01,
     most: 1,
+    moreIsCheaper: true,
     otherwise: { value: one(0.6), note: "a replica is no busier at the ceiling, so that peaks find room" },
   },
   redundantReplicas: {
@@ -188,6 +191,143 @@ export const assumptionCatalogue = {
     least: 0,
     most: 1,
     otherwise: { value: one(0.01), note: "a hundredth of the average load" },
+  },
+  quantisedSize: {
+    name: "model after quantisation",
+    unit: "share",
+    group: "levers",
+    least: 0.05,
+    most: 1,
+    otherwise: {
+      value: { low: 0.25, expected: 0.3, high: 0.5 },
+      note: "eight bits in the place of 32 are a quarter, of 16 a half, with their scales",
+    },
+  },
+  quantisedTime: {
+    name: "CPU time after quantisation",
+    unit: "share",
+    group: "levers",
+    least: 0.05,
+    most: 2,
+    otherwise: {
+      value: { low: 0.35, expected: 0.6, high: 1 },
+      note: "processors with instructions for eight bits take a half to a third, others as long as before; measure it",
+    },
+  },
+  cpuMsPerGb: {
+    name: "CPU time of a large model",
+    unit: "ms/GB",
+    group: "levers",
+    least: 0.1,
+    most: 1e6,
+    otherwise: {
+      value: { low: 50, expected: 100, high: 200 },
+      note: "every weight is read once a prediction, at 5 to 20 GB/s a core; measure it",
+    },
+  },
+  leastCores: {
+    name: "least that a replica asks for",
+    unit: "cores",
+    group: "levers",
+    least: 0.001,
+    most: 1,
+    otherwise: { value: { low: 0.1, expected: 0.25, high: 0.5 }, note: "it has to start, too" },
+  },
+  autoscalingFill: {
+    name: "replicas filled while they follow the load",
+    unit: "share",
+    group: "levers",
+    least: 0.05,
+    most: 1,
+    moreIsCheaper: true,
+    otherwise: {
+      value: { low: 0.5, expected: 0.7, high: 0.9 },
+      note: "new ones come after the load, and go after it",
+    },
+  },
+  gpuBusy: {
+    name: "part of a large card that the ceiling takes",
+    unit: "share",
+    group: "levers",
+    least: 0,
+    most: 1,
+    otherwise: {
+      value: { low: 0.07, expected: 0.2, high: 0.5 },
+      note: "the mean of a public trace (Alibaba GenAI, 2026) is 7 %, clusters of the articles have 20 to 30 %",
+    },
+  },
+  gpuMemoryFactor: {
+    name: "memory of a card over the model's size",
+    unit: "times",
+    group: "levers",
+    least: 1,
+    most: 20,
+    otherwise: { value: { low: 1.1, expected: 1.2, high: 1.5 }, note: "what is computed beside the weights" },
+  },
+  migPacking: {
+    name: "slices of a pool that somebody uses",
+    unit: "share",
+    group: "levers",
+    least: 0.05,
+    most: 1,
+    moreIsCheaper: true,
+    otherwise: {
+      value: { low: 0.7, expected: 0.85, high: 0.95 },
+      note: "what is left between slices is paid for, too",
+    },
+  },
+  spotHoursBetweenInterruptions: {
+    name: "spot machines are taken away every",
+    unit: "hours",
+    group: "levers",
+    least: 0.5,
+    most: 1e6,
+    moreIsCheaper: true,
+    otherwise: {
+      value: { low: 12, expected: 24, high: 48 },
+      note: "mean time between, as in portolan own-or-rent",
+    },
+  },
+  spotCheckpointMinutes: {
+    name: "a checkpoint takes",
+    unit: "minutes",
+    group: "levers",
+    least: 0.01,
+    most: 60,
+    otherwise: { value: { low: 1, expected: 3, high: 6 }, note: "as in portolan own-or-rent" },
+  },
+  spotRestartMinutes: {
+    name: "going on after an interruption takes",
+    unit: "minutes",
+    group: "levers",
+    least: 0.01,
+    most: 60,
+    otherwise: { value: { low: 3, expected: 6, high: 12 }, note: "as in portolan own-or-rent" },
+  },
+  serverFactor: {
+    name: "a card with its share of server and network",
+    unit: "times its price",
+    group: "ways",
+    least: 1,
+    most: 100,
+    otherwise: { value: { low: 1.3, expected: 1.4, high: 1.6 }, note: "as in portolan own-or-rent" },
+  },
+  cardWatts: {
+    name: "power of a card with server and cooling",
+    unit: "W",
+    group: "ways",
+    least: 0,
+    most: 1e5,
+    otherwise: { value: { low: 700, expected: 980, high: 1200 }, note: "as in portolan own-or-rent" },
+  },
+  cardLifeMonths: {
+    name: "life of what is bought",
+    unit: "months",
+    group: "ways",
+    least: 1,
+    most: 600,
+    moreIsCheaper: true,
+    otherwise: { value: one(36), note: "worth nothing after that, as in portolan own-or-rent" },
   },
 } as const satisfies Readonly<Record<string, AssumptionKind>>;
 

@@ -1,0 +1,39 @@
+import { toCents } from "@portolan/planner/policy";
+import { escaped } from "../markup.ts";
+
+/** Parts of pages about money, each without a script. */
+export interface Texts {
+  readonly low: string;
+  readonly expected: string;
+  readonly high: string;
+}
+
+export function list(title: string, lines: readonly string[]): string {
+  return lines.length === 0
+    ? ""
+    : `<h2>${escaped(title)}</h2><ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>`;
+}
+
+export function cells({ low, expected, high }: Texts): string {
+  return [low, expected, high].map(amount).join("");
+}
+
+export function amount(text: string): string {
+  return `<td class="n" title="${escaped(text)}">${money(text)}</td>`;
+}
+
+export function money(text: string): string {
+  return escaped(toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ","));
+}
+
+export function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+/** Below zero too. */
+export function nanos(text: string): bigint {
+  const amount = text.split(" ")[0] ?? "0";
+  const [whole = "0", fraction = ""] = amount.replace("-", "").split(".");
+  const size = BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0") || "0");
+  return amount.startsWith("-") ? -size : size;
+}

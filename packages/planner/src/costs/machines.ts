@@ -1,0 +1,226 @@
+import { migModels } from "@portolan/capacity/policy";
+import { termsOf, workloadOf } from "@portolan/charter/policy";
+import { type Assumption, type Assumptions, cheapestFirst, hoursPerMonth } from "../assumptions.ts";
+import { paidPerHourOfWork } from "../ownership/interruptions.ts";
+import { combine, exactly, mapRange, type Quantity, times } from "../range.ts";
+import { kindOf } from "./assumption-catalogue.ts";
+import {
+  type CostLine,
+  type CostQuestion,
+  costLine,
+  gpuModels,
+  isPriced,
+  servingCards,
+} from "./cost-line.ts";
+
+const gib = 2 ** 30;
+
+/** The case of an assumption that goes with the low, expected and high cost. */
+export function forCosts({ key, value }: Assumption): Quantity {
+  return kindOf(key).moreIsCheaper ? cheapestFirst(value) : value;
+}
+
+export function trainingLines(question: CostQuestion, runs: Quantity): CostLine[] {
+  const { assumptions, document, training, practice } = question;
+  if (runs.high === 0) return [];
+  const gpus = workloadOf(document).trainingGpus ?? 0;
+  const paid = practice?.spotTraining ? spotHoursPaid(assumptions) : exactly(1);
+  const hours = times(times(runs, assumptions.trainingHours.value), paid);
+  const paying = practice?.spotTraining ? { pricing: "spot" as const } : {};
+  const category = "training" as const;
+  const on = practice?.spotTraining ? ", spot" : "";
+  if (gpus > 0) {
+    return [
+      costLine(question, training, "gpu_hour", {
+        category,
+        what: `training on ${gpus} GPUs${on}`,
+        unit: "GPU hours",
+        quantity: times(hours, gpus),
+        products: gpuModels,
+        ...paying,
+      }),
+    ];
+  }
+  const cores = assumptions.trainingCores.value;
+  return [
+    costLine(question, training, "cpu_core_hour", {
+      category,
+      what: `training on ${cores.expected} cores${on}`,
+      unit: "core hours",
+      quantity: times(hours, cores),
+      ...paying,
+    }),
+  ];
+}
+
+/** Hours that are paid on spot machines for one of work, checkpoints and lost work included (Young, Daly). */
+export function spotHoursPaid(assumptions: Assumptions): Quantity {
+  const { spotHoursBetweenInterruptions, spotCheckpointMinutes, spotRestartMinutes } = assumptions;
+  return mapRange(forCosts(spotHoursBetweenInterruptions), (every, which) =>
+    paidPerHourOfWork({
+      every,
+      checkpoint: spotCheckpointMinutes.value[which] / 60,
+      restart: spotRestartMinutes.value[which] / 60,
+    }),
+  );
+}
+
+/** What answers, in replicas; the parts of one that are paid for. */
+export interface ServingShape {
+  /** At work: their mean over the month, where they follow the load. */
+  readonly active: Quantity;
+  readonly redundant: Quantity;
+  readonly coresEach: Quantity;
+  /** Of all, those that never stop. */
+  readonly steady: Quantity;
+}
+
+export function servingShape(question: CostQuestion): ServingShape {
+  const { assumptions, document, tier, practice } = question;
+  const { requestsPerSecond } = termsOf(document).rateLimit;
+  const busiest = forCosts(assumptions.plannedUtilisation);
+  const coresFor = (load: Quantity): Quantity =>
+    combine(
+      combine(load, assumptions.cpuMsPerPrediction.value, (rps, ms) => (rps * ms) / 1000),
+      busiest,
+      (work, most) => work / most,
+    );
+  const needed = coresFor(exactly(requestsPerSecond));
+  const atCeiling =
+    tier === "gpu"
+      ? assumptions.activeGpus.value
+      : mapRange(needed, (cores) => Math.max(1, Math.ceil(cores)));
+  const coresEach = practice?.rightSized
+    ? rising(
+        combine(
+          combine(needed, atCeiling, (cores, replicas) => cores / replicas),
+          assumptions.leastCores.value,
+          (part, least) => Math.min(1, Math.max(part, least)),
+        ),
+      )
+    : exactly(1);
+  const redundant = assumptions.redundantReplicas.value;
+  if (!practice?.autoscaled) {
+    return {
+      active: atCeiling,
+      redundant,
+      coresEach,
+      steady: combine(atCeiling, redundant, (a, b) => a + b),
+    };
+  }
+  const followed = combine(
+    coresFor(assumptions.averageRequestsPerSecond.value),
+    forCosts(assumptions.autoscalingFill),
+    (cores, filled) => Math.max(1, cores / filled),
+  );
+  const active = tier === "gpu" ? atCeiling : combine(followed, atCeiling, Math.min);
+  return { active, redundant, coresEach, steady: mapRange(redundant, (count) => count + 1) };
+}
+
+/** A replica more makes each of them smaller: the dearer case takes no less than the cheaper one. */
+function rising({ low, expected, high }: Quantity): Quantity {
+  return { low, expected: Math.max(low, expected), high: Math.max(low, expected, high) };
+}
+
+/** A month of what answers in production. */
+export function servingLines(question: CostQuestion): CostLine[] {
+  const { active, redundant, coresEach, steady } = servingShape(question);
+  const replicas = combine(active, redundant, (a, b) => a + b);
+  const pricing = question.practice?.steady;
+  if (pricing === undefined)
+    return machineLines(question, times(replicas, hoursPerMonth), coresEach, "on_demand");
+  const kept = combine(steady, replicas, Math.min);
+  const others = combine(replicas, kept, (a, b) => a - b);
+  return [
+    ...machineLines(question, times(kept, hoursPerMonth), coresEach, pricing),
+    ...(others.high > 0 ? machineLines(question, times(others, hoursPerMonth), coresEach, "on_demand") : []),
+  ];
+}
+
+export function pocServingLines(question: CostQuestion, hours: Quantity): CostLine[] {
+  return machineLines(question, hours, exactly(1), "on_demand");
+}
+
+type Pricing = "on_demand" | NonNullable<NonNullable<CostQuestion["practice"]>["steady"]>;
+
+function machineLines(
+  question: CostQuestion,
+  replicaHours: Quantity,
+  coresEach: Quantity,
+  pricing: Pricing,
+): CostLine[] {
+  const { assumptions, inference, tier, practice, book } = question;
+  const models = combine(
+    assumptions.modelBytes.value,
+    assumptions.modelCopies.value,
+    (bytes, copies) => (copies * bytes) / gib,
+  );
+  const memory = combine(assumptions.runtimeGib.value, models, (runtime, loaded) => runtime + loaded);
+  const line = (resource: Resource, what: string, unit: string, quantity: Quantity) => {
+    const products = resource === "gpu_hour" ? { products: servingCards(question) } : {};
+    const asked = { resource, placement: inference, pricing: pricing as Exclude<Pricing, "on_demand"> };
+    const isOnDemand =
+      pricing === "on_demand" || !isPriced(question, book, { ...asked, products: products.products });
+    return costLine(question, inference, resource, {
+      category: "inference",
+      what: isOnDemand ? what : `${what}, ${pricing.replace("_", " ")}`,
+      unit,
+      quantity,
+      ...products,
+      ...(isOnDemand ? {} : { pricing }),
+    });
+  };
+  const lines = [
+    line(
+      "cpu_core_hour",
+      `serving, ${practice?.rightSized ? "cores" : "one core"} a replica`,
+      "core hours",
+      times(replicaHours, coresEach),
+    ),
+    line("memory_gib_hour", "serving, memory", "GiB hours", times(replicaHours, memory)),
+  ];
+  if (!servesOnCards(tier, assumptions)) return lines;
+  const slices = practice?.pooled ? sliceShare(assumptions) : undefined;
+  return [
+    ...lines,
+    slices
+      ? line(
+          "gpu_hour",
+          `serving on slices of GPUs (${slices.profile})`,
+          "GPU hours",
+          times(replicaHours, slices.share),
+        )
+      : line("gpu_hour", "serving on GPUs", "GPU hours", replicaHours),
+  ];
+}
+
+type Resource = "cpu_core_hour" | "memory_gib_hour" | "gpu_hour";
+
+/** Whether what answers has cards. */
+export function servesOnCards(tier: CostQuestion["tier"], { modelBytes }: Assumptions): boolean {
+  return tier === "gpu" || (tier === "edge" && modelBytes.value.expected >= 1e8);
+}
+
+/** Slices of an A100 of 80 GB: those of an H100 have no less memory. */
+const profiles = (migModels.find(({ name }) => name === "A100-80GB")?.profiles ?? [])
+  .filter(({ hasMedia }) => !hasMedia)
+  .map(({ name, computeSlices, memorySlices, memoryGib = 0 }) => ({
+    name,
+    compute: computeSlices / 7,
+    memoryGib,
+    // Who takes half of the memory leaves half of the card to others, whatever it computes.
+    share: Math.max(computeSlices / 7, memorySlices / 8),
+  }))
+  .toSorted((a, b) => a.share - b.share);
+
+/** The part of a card that the smallest slice takes which has the memory and the compute; a whole card where none has. */
+export function sliceShare(assumptions: Assumptions): { readonly profile: string; readonly share: Quantity } {
+  const { modelBytes, gpuMemoryFactor, gpuBusy, migPacking } = assumptions;
+  const needed = combine(modelBytes.value, gpuMemoryFactor.value, (bytes, factor) => (bytes * factor) / gib);
+  const profileOf = (which: "low" | "expected" | "high") =>
+    profiles.find(({ memoryGib, compute }) => memoryGib >= needed[which] && compute >= gpuBusy.value[which]);
+  const share = mapRange(forCosts(migPacking), (packing, which) =>
+    Math.min(1, (profileOf(which)?.share ?? 1) / packing),
+  );
+  return { profile: profileOf("expected")?.name ?? "whole cards", share };
+}
