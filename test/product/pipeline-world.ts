@@ -3,11 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readTemplate } from "@portolan/charter/templates";
+import { parseInstant } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { PipelineRun } from "@portolan/pipelines/contract";
 import { type CommandResult, runPortolan } from "../../apps/cli/test/product.ts";
 import { bootstrapAcme, must, putInForce } from "../../apps/control/test/api.ts";
-import { type ControlProcess, startControlProcess } from "../../apps/control/test/control-process.ts";
+import {
+  type ControlOptions,
+  type ControlProcess,
+  startControlProcess,
+} from "../../apps/control/test/control-process.ts";
 import { visitsContract, visitsCsv, visitsView } from "../../apps/control/test/visits.ts";
 
 const markers = [0.111, 0.222, 0.333];
@@ -75,8 +80,14 @@ stages:
 
 export type PipelineWorld = Awaited<ReturnType<typeof openPipelineWorld>>;
 
-/** The real control process, with two days of visits in production and a pipeline's folder. */
-export async function openPipelineWorld(pythonMinor: string) {
+/**
+ * The real control process, with two days of visits in production and a pipeline's folder.
+ * @param options of the process, at each of its starts
+ */
+export async function openPipelineWorld(
+  pythonMinor: string,
+  options: Pick<ControlOptions, "port" | "env"> = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), "portolan-pipelines-"));
   const home = join(folder, "home");
   const [training, file] = [join(folder, "training"), join(folder, "pipeline.yaml")];
@@ -89,21 +100,24 @@ export async function openPipelineWorld(pythonMinor: string) {
   await writeFile(join(training, "training-set.json"), JSON.stringify(trainingSet));
   const heldOut = { from: "${until}", to: "2026-03-03T00:00:00Z" };
   await writeFile(join(training, "held-out.json"), JSON.stringify(heldOut));
-  let control = await startControlProcess({ home });
+  let control = await startControlProcess({ ...options, home });
   const acme = await bootstrapAcme(control, (await readFile(join(home, "local-credential"), "utf8")).trim());
   await putInForce(control, readTemplate("flight-delays"));
   await bringInVisits(control, acme.useCaseId);
   const api = async (path: string, method: "GET" | "POST" = "GET", body?: object) =>
     must(control, method, path, body, await control.token("ci"));
   const run = async (id: string) => (await api(`/v1/pipeline-runs/${id}`)) as unknown as PipelineRun;
+  const trainingLog = async (id: string): Promise<string> => {
+    const path = `/v1/training-runs/${id}/logs`;
+    const { status, body } = await control.call("GET", path, undefined, await control.token("ci"));
+    return status === 200 ? String(body["log"]) : "";
+  };
   return {
     file,
+    trainingLog,
     /** What its trainer wrote so far; nothing while its training run is named and not begun. */
-    async logOf({ made: { trainingRunId } }: PipelineRun): Promise<string> {
-      const path = `/v1/training-runs/${trainingRunId ?? "none"}/logs`;
-      const { status, body } = await control.call("GET", path, undefined, await control.token("ci"));
-      return status === 200 ? String(body["log"]) : "";
-    },
+    logOf: ({ made: { trainingRunId } }: PipelineRun): Promise<string> =>
+      trainingLog(trainingRunId ?? "none"),
     api,
     run,
     async portolan(...args: string[]): Promise<CommandResult> {
@@ -114,11 +128,24 @@ export async function openPipelineWorld(pythonMinor: string) {
         PORTOLAN_TOKEN,
       });
     },
-    /** SIGKILL, and a start of the same one. */
-    async killAndRestart(): Promise<void> {
+    /** SIGKILL, and a start of the same one, after what is done while it is away. */
+    async killAndRestart(meanwhile?: () => Promise<void>): Promise<void> {
       const { port } = control;
       await control.kill();
-      control = await startControlProcess({ home, port });
+      await meanwhile?.();
+      control = await startControlProcess({ ...options, home, port });
+    },
+    /** A training run of the folder's program, beside all pipelines; resolves to its id. */
+    async startTraining(change: Readonly<Record<string, unknown>>): Promise<string> {
+      const place = { environment: "production", useCaseId: acme.useCaseId };
+      const span = { from: parseInstant("2026-03-01T00:00:00Z"), to: parseInstant("2026-03-02T00:00:00Z") };
+      const set = await api("/v1/training-sets", "POST", { ...place, ...trainingSet, ...span });
+      const path = `/v1/training-sets/${String(set["id"])}`;
+      for (let look = 0; look < 600 && (await api(path))["state"] !== "ready"; look++) await sleep(50);
+      const code = await upload(control, place, program);
+      const locks = { [pythonMinor]: await upload(control, place, "# nothing is locked\n") };
+      const body = { ...place, trainingSetId: set["id"], code, locks, seed: 7, ...change };
+      return String((await api("/v1/training-runs", "POST", body))["id"]);
     },
     /** Looks until it is so, or the run is over. */
     async until(id: string, isSo: (run: PipelineRun) => boolean | Promise<boolean>): Promise<PipelineRun> {
@@ -141,13 +168,7 @@ async function bringInVisits(control: ControlProcess, useCaseId: string): Promis
   const place = { environment: "production", useCaseId };
   await must(control, "PUT", "/v1/contracts/visits", { document: visitsContract }, token);
   await must(control, "PUT", "/v1/feature-views/visits-by-place", { document: visitsView }, token);
-  const uploaded = await fetch(`${control.url}/v1/artifacts?${new URLSearchParams(place).toString()}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/octet-stream" },
-    body: visitsCsv,
-  });
-  const { digest } = (await uploaded.json()) as { digest: string };
-  const sources = [{ object: digest, format: "csv" }];
+  const sources = [{ object: await upload(control, place, visitsCsv), format: "csv" }];
   const { id } = await must(
     control,
     "POST",
@@ -162,4 +183,21 @@ async function bringInVisits(control: ControlProcess, useCaseId: string): Promis
     await sleep(50);
   }
   throw new Error(`the visits are not published:\n${control.log()}`);
+}
+
+/** Resolves to its digest. */
+async function upload(
+  control: ControlProcess,
+  place: Readonly<Record<string, string>>,
+  body: string,
+): Promise<string> {
+  const uploaded = await fetch(`${control.url}/v1/artifacts?${new URLSearchParams(place).toString()}`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${await control.token("ci")}`,
+      "content-type": "application/octet-stream",
+    },
+    body,
+  });
+  return ((await uploaded.json()) as { digest: string }).digest;
 }

@@ -54,6 +54,10 @@ export const commandGroups: readonly CommandGroup[] = [
     ],
     load: async () => (await import("./commands/identity.ts")).registerIdentityCommands,
   },
+  {
+    names: ["login", "logout"],
+    load: async () => (await import("./commands/login.ts")).registerLoginCommands,
+  },
   { names: ["ci"], load: async () => (await import("./commands/ci.ts")).registerCiCommands },
   { names: ["sweep"], load: async () => (await import("./commands/sweep.ts")).registerSweepCommands },
   { names: ["model"], load: async () => (await import("./commands/model.ts")).registerModelCommands },

@@ -4,6 +4,7 @@ export const cliErrors = {
   "cli.server_unreachable": { status: 503, title: "Server does not answer" },
   "cli.unexpected_answer": { status: 502, title: "Server answered in an unknown way" },
   "cli.no_token": { status: 401, title: "No token of the job's own" },
+  "cli.sign_in_failed": { status: 401, title: "Nobody is signed in" },
   "cli.not_running": { status: 503, title: "Portolan is not running here" },
   "cli.already_running": { status: 409, title: "Portolan is already running here" },
   "cli.port_in_use": { status: 409, title: "Port is taken" },

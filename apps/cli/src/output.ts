@@ -43,6 +43,11 @@ export class Output {
     if (!this.#json) this.#streams.err.write(`${printable(text)}\n`);
   }
 
+  /** What somebody has to do before the command goes on: to standard error, also beside a script's document. */
+  request(text: string): void {
+    this.#streams.err.write(`${printable(text)}\n`);
+  }
+
   /** The command's result: `human` for people, `value` as JSON for scripts. */
   result(value: unknown, human: string): void {
     this.#streams.out.write(`${printable(this.#json ? JSON.stringify(value, null, 2) : human)}\n`);

@@ -14,10 +14,22 @@ process.once("message", ({ port, audience, clientId, secret, keys, tokenSeconds 
         response_types: [],
         id_token_signed_response_alg: "ES256",
       },
+      {
+        client_id: "portolan-cli",
+        application_type: "native",
+        token_endpoint_auth_method: "none",
+        grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+        redirect_uris: ["http://127.0.0.1/callback"],
+        response_types: ["code"],
+        id_token_signed_response_alg: "ES256",
+      },
     ],
     jwks: { keys },
     features: {
-      devInteractions: { enabled: false },
+      // Its pages take any name and any password.
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,

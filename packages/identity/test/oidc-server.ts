@@ -19,12 +19,15 @@ function signingKey(): Record<string, unknown> {
   return { ...privateKey.export({ format: "jwk" }), kid: randomUUID(), use: "sig", alg: "ES256" };
 }
 
-/** A real OpenID provider on a port that it keeps over its deaths, with one client that gets access tokens for itself. */
+/**
+ * A real OpenID provider on a port that it keeps over its deaths, with one client that gets access tokens for itself, and a public one, `portolan-cli`, at which
+ * anybody signs in under the name that they give.
+ */
 export class OidcServer implements AsyncDisposable {
   #settings: OidcServerSettings;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, change: Partial<OidcServerSettings>) {
     this.#settings = {
       port,
       audience: "https://portolan.example/api",
@@ -32,11 +35,12 @@ export class OidcServer implements AsyncDisposable {
       secret: "not-a-real-secret-but-long-enough-for-tests",
       keys: [signingKey()],
       tokenSeconds: 3600,
+      ...change,
     };
   }
 
-  static async start(port: number): Promise<OidcServer> {
-    const server = new OidcServer(port);
+  static async start(port: number, change: Partial<OidcServerSettings> = {}): Promise<OidcServer> {
+    const server = new OidcServer(port, change);
     await server.start();
     return server;
   }

@@ -12,6 +12,7 @@ import {
   type TeamWorld,
 } from "../../../apps/control/test/team-world.ts";
 import { pythonClient } from "../../../tools/python-client.ts";
+import { openPipelineWorld } from "../../product/pipeline-world.ts";
 import { endProcess, type RayCluster, startRayCluster } from "./ray-cluster.ts";
 
 /** Ray itself, from PyPI: training runs as jobs of a cluster of two nodes. */
@@ -162,5 +163,53 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
     expect(await standings()).toEqual({ [one]: "SUCCEEDED", [two]: "SUCCEEDED", [cancelled]: "STOPPED" });
     // What everybody who may list jobs sees holds no credential.
     expect(JSON.stringify(await cluster.ask("/api/jobs/"))).not.toContain("ptr_");
+  });
+
+  test("a control that is killed while its job works takes it up again, and what it made while nobody was there", async () => {
+    const port = await freePort();
+    const env = {
+      RAY_ADDRESS: cluster.address,
+      RAY_CONTROL_URL: `http://127.0.0.1:${port}`,
+      RAY_PYTHON: minor,
+      RAY_REGION: "local",
+      RAY_OWNER: "self",
+    };
+    const killed = await openPipelineWorld(minor, { port, env });
+    try {
+      const rounds = 40;
+      const id = await killed.startTraining({ params: { rounds, pause: 0.5 }, backend: "ray" });
+      const run = async () => (await killed.api(`/v1/training-runs/${id}`)) as unknown as TrainingRunView;
+      const log = async () => {
+        const { state, failure } = await run();
+        if (state === "failed") throw new Error(JSON.stringify(failure));
+        return killed.trainingLog(id);
+      };
+      const says = (text: string, read: () => Promise<string> = log) =>
+        until(async () => ((await read()).includes(`${text}\n`) ? true : undefined), text);
+      await says("round 2");
+      await killed.killAndRestart();
+      // It brings what the job said meanwhile, and what it goes on to say.
+      await says("round 6");
+      await killed.killAndRestart(async () => {
+        const said = async () => {
+          const { logs } = (await cluster.ask(`/api/jobs/${id}/logs`)) as { logs?: string };
+          return logs ?? "";
+        };
+        await says(`round ${rounds}`, said);
+      });
+      const ended = await until(async () => {
+        const now = await run();
+        return now.state === "succeeded" || now.state === "failed" ? now : undefined;
+      }, `the end of ${id}`);
+      expect(ended.failure).toBeUndefined();
+      expect(ended.result).toMatchObject({ metrics: { rounds }, backend: { kind: "ray" } });
+      // One job, which began once and did each round once.
+      expect((await standings())[id]).toBe("SUCCEEDED");
+      const whole = await log();
+      expect(whole.match(/starts at \d+/g)).toEqual(["starts at 0"]);
+      expect(whole.match(/round \d+/g)).toEqual(Array.from({ length: rounds }, (_, at) => `round ${at + 1}`));
+    } finally {
+      await killed.close();
+    }
   });
 });

@@ -157,7 +157,8 @@ function mendOf(problem: ProblemBody | undefined, status: number): { readonly me
   if (problem?.mend !== undefined) return { mend: problem.mend };
   if (status === 404)
     return { mend: "It does not exist, or you may not see it. See who you are with: portolan whoami" };
-  if (status === 401) return { mend: "Give a valid credential: --as <name> here, PORTOLAN_TOKEN elsewhere." };
+  if (status === 401)
+    return { mend: "Give a valid credential: --as <name> here, portolan login or PORTOLAN_TOKEN elsewhere." };
   if (status === 403)
     return { mend: "See your roles with: portolan whoami; act as somebody else with --as." };
   return {};

@@ -23,7 +23,7 @@ const collections: readonly Collection[] = [
   { command: "business-unit", path: "/v1/business-units", what: "a business unit" },
   { command: "team", path: "/v1/teams", what: "a team", parent: "businessUnit" },
   { command: "use-case", path: "/v1/use-cases", what: "a use case", parent: "team" },
-  { command: "user", path: "/v1/users", what: "a person" },
+  { command: "user", path: "/v1/users", what: "a person", hasSubject: true },
   { command: "service-account", path: "/v1/service-accounts", what: "a service account", hasSubject: true },
 ];
 
