@@ -55,8 +55,8 @@ export {
 export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
-export { meteringFacts } from "./usage/facts-store.ts";
 export { dayMicros } from "./usage/daily-usage.ts";
+export { meteringFacts } from "./usage/facts-store.ts";
 export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
 export { addMonths, parsePeriod, periodOf } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";

@@ -34,8 +34,6 @@ export {
   searchPrices,
 } from "./prices/search-prices.ts";
 export { judgeReadiness } from "./readiness/judge-readiness.ts";
-export { renderPlan, toCents } from "./render-plan.ts";
-export { renderPlan } from "./render-plan.ts";
 export { shownMoney as toCents } from "./shown-money.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
