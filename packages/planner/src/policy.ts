@@ -34,6 +34,7 @@ export {
   searchPrices,
 } from "./prices/search-prices.ts";
 export { judgeReadiness } from "./readiness/judge-readiness.ts";
+export { renderPlan } from "./render-plan.ts";
 export { shownMoney as toCents } from "./shown-money.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
