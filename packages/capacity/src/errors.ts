@@ -9,6 +9,8 @@ export const capacityErrors = {
   "capacity.too_many_replicas": { status: 422, title: "Too many replicas would be needed" },
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.quotas_changed": { status: 409, title: "Quotas changed meanwhile" },
+  "capacity.request_not_valid": { status: 422, title: "Request for resources is not valid" },
+  "capacity.queue_full": { status: 429, title: "Queue is full" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },
   "capacity.trace_not_valid": { status: 422, title: "Trace is not valid" },
 } as const satisfies Record<string, ErrorSpec>;

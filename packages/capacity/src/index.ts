@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
+export { createAdmissionQueue, type QueueDeps } from "./admission/admission-queue.ts";
 export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export {
@@ -28,7 +29,7 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
-export type { QuotaTenants } from "./ports.ts";
+export type { QuotaTenants, TeamNames } from "./ports.ts";
 export { amountText } from "./quota/amounts.ts";
 export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
 export {
