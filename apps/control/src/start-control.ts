@@ -172,20 +172,17 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const capacity = wireCapacity(base, identity);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
-  const data = await wireData(
-    base,
-    identity,
-    governance.charter,
-    artifacts,
-    trainers.tracking,
-    governance.baseModels,
-  );
+  const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking, {
+    baseModels: governance.baseModels,
+    admission: capacity.admission,
+  });
   const scoring = wireScoring(base, identity, {
     charter: governance.charter,
     registry: governance.registry,
     serving: serving.serving,
     residency: data.residency,
     upstreams: governance.upstreams,
+    admission: capacity.admission,
   });
   const performance = wirePerformance(base, identity, serving.predictions);
   const parts = { ...governance, ...data, ...monitoring, ...releases, performance };

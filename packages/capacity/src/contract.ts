@@ -1,4 +1,5 @@
 /** What others may see of quotas and of the queue. */
+import type { CallContext, EpochMicros, Sql, Transaction } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -54,3 +55,121 @@ export type QuotaView = Static<typeof QuotaView>;
 
 export const AppliedQuotas = Type.Object({ ...QuotaVerdict.properties, version: Type.Integer() });
 export type AppliedQuotas = Static<typeof AppliedQuotas>;
+
+/** What a training run or scoring asks for. */
+export const WorkRequest = Type.Object(
+  {
+    cpu: Type.Optional(Type.String({ maxLength: 20, description: "Cores, e.g. 2 or 0.5" })),
+    memory: Type.Optional(Type.String({ maxLength: 20, description: "e.g. 16GiB" })),
+    pods: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    gpus: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            model: Type.Optional(
+              Type.String({
+                maxLength: 60,
+                description: "A card that the quotas name, or its beginning: a100",
+              }),
+            ),
+            profile: Type.Optional(
+              Type.String({ maxLength: 40, description: "A MIG slice, e.g. 1g.10gb; absent: whole cards" }),
+            ),
+            count: Type.Integer({ minimum: 1, maximum: 10_000 }),
+          },
+          closed,
+        ),
+        { minItems: 1, maxItems: 16 },
+      ),
+    ),
+  },
+  {
+    ...closed,
+    description: "What it asks of its team's quotas; what is left out is assumed where the team has a quota",
+  },
+);
+export type WorkRequest = Static<typeof WorkRequest>;
+
+export const workKinds = ["training", "scoring"] as const;
+export type WorkKind = (typeof workKinds)[number];
+
+export const queueStates = ["waiting", "admitted", "running", "evicting", "ended"] as const;
+export type QueueState = (typeof queueStates)[number];
+
+/** Where a run or scoring stands in the queue of its team. */
+export const QueueView = Type.Object(
+  {
+    state: Type.Enum([...queueStates], {
+      description:
+        "admitted: it has its part of the quota, and waits for its turn to begin; evicting: another one has its part, and it is being stopped",
+    }),
+    team: Type.Optional(Type.String({ description: "unit/team" })),
+    request: Type.Array(Type.String(), { description: "e.g. 2 CPU" }),
+    says: Type.String({ description: "Why it waits, in words" }),
+    reason: Type.Optional(Type.String()),
+    resource: Type.Optional(Type.String()),
+    position: Type.Optional(Type.Integer({ description: "In its team's queue, from 1" })),
+    expectedWaitSeconds: Type.Optional(
+      Type.Integer({
+        description: "Where work of its kind has ended before: by the median of how long that took",
+      }),
+    ),
+    evictions: Type.Integer({ description: "How often it had to go for others" }),
+  },
+  { description: "Absent where the organisation has no quotas" },
+);
+export type QueueView = Static<typeof QueueView>;
+
+/** Work as it stands in the queue; made before any transaction, for it asks who the team is. */
+export interface QueuedWork {
+  readonly id: string;
+  readonly kind: WorkKind;
+  readonly environment: string;
+  readonly useCaseId?: string;
+  /** `unit/team` */
+  readonly team?: string;
+  /** By resource, in whole units. */
+  readonly asked: Readonly<Record<string, number>>;
+  readonly assumed: Readonly<Record<string, number>>;
+  readonly priority: number;
+  readonly isPreemptible: boolean;
+  /** Outside its window until then. */
+  readonly notBefore?: EpochMicros;
+}
+
+/** What the domains whose work waits ask; without quotas every answer is that it may begin, and nothing is kept. */
+export interface AdmissionQueue {
+  /**
+   * @returns undefined where the organisation has no quotas: nothing need be asked
+   * @throws PortolanError `capacity.request_not_valid` where it asks for what the quotas do not know
+   */
+  prepare(
+    call: CallContext,
+    work: Omit<QueuedWork, "team" | "asked" | "assumed"> & {
+      readonly request: WorkRequest | undefined;
+      readonly assumed: { readonly cpu: number; readonly memoryBytes: number };
+    },
+  ): Promise<QueuedWork | undefined>;
+  /** In the transaction in which the job is enqueued. */
+  enter(tx: Transaction, work: QueuedWork, job: string): Promise<void>;
+  /** Each time the job begins: one that was being stopped is out of the way then. */
+  ask(tx: Transaction, work: QueuedWork, job: string): Promise<Admission>;
+  /** Why work that runs has to go; undefined where it need not. */
+  evictedBy(sql: Sql, id: string): Promise<string | undefined>;
+  /** It runs no more, and waits again. */
+  putBack(tx: Transaction, id: string, notBefore?: EpochMicros): Promise<void>;
+  /** It is over, however it ended. */
+  release(tx: Transaction, id: string): Promise<void>;
+  /** Those of them that wait for their team's quota. */
+  waitingAmong(sql: Sql, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  view(sql: Sql, organisationId: string, id: string): Promise<QueueView | undefined>;
+}
+
+export type Admission =
+  | { readonly kind: "go" }
+  | {
+      readonly kind: "wait";
+      readonly note: string;
+      /** When to ask again at the latest; it is woken before. */
+      readonly until: EpochMicros;
+    };

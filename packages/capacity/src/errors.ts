@@ -11,6 +11,8 @@ export const capacityErrors = {
   "capacity.load_not_valid": { status: 422, title: "Load curve is not valid" },
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.quotas_changed": { status: 409, title: "Quotas changed meanwhile" },
+  "capacity.request_not_valid": { status: 422, title: "Request for resources is not valid" },
+  "capacity.queue_full": { status: 429, title: "Queue is full" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },
   "capacity.series_not_valid": { status: 422, title: "Series cannot be forecast" },
   "capacity.trace_not_valid": { status: 422, title: "Trace is not valid" },

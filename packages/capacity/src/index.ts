@@ -11,6 +11,7 @@ export {
   type RedundancyQuestion,
   redundancyFor,
 } from "./availability/redundancy-for.ts";
+export { createAdmissionQueue, type QueueDeps } from "./admission/admission-queue.ts";
 export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export type { Scores } from "./forecast/backtest.ts";
@@ -59,6 +60,7 @@ export {
   priceMix,
   procure,
 } from "./procurement/procure.ts";
+export type { QuotaTenants, TeamNames } from "./ports.ts";
 export { amountText } from "./quota/amounts.ts";
 export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
 export {

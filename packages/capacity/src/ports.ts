@@ -1,3 +1,9 @@
+/** The team that a use case belongs to, as a file of quotas names it. */
+export interface TeamNames {
+  /** `unit/team` */
+  ofUseCase(organisationId: string, useCaseId: string): Promise<string | undefined>;
+}
+
 /** Who there is in an organisation, by the names that a file of quotas uses; `identity`'s directory knows them. */
 export interface QuotaTenants {
   hasBusinessUnit(organisationId: string, name: string): Promise<boolean>;

@@ -1,4 +1,5 @@
 /** What others may see of batch scoring: requests, runs and the manifests of scored snapshots. */
+import { QueueView, WorkRequest } from "@portolan/capacity/contract";
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
@@ -83,6 +84,7 @@ export const ScoringRequest = Type.Object(
         description: "Among waiting jobs, the highest first; default 0",
       }),
     ),
+    resources: Type.Optional(WorkRequest),
   },
   closed,
 );
@@ -176,5 +178,6 @@ export const Scoring = Type.Object({
   startedBy: Type.String(),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
+  queue: Type.Optional(QueueView),
 });
 export type Scoring = Static<typeof Scoring>;

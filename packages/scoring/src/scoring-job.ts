@@ -14,6 +14,7 @@ import {
   parseDigest,
   type Transaction,
 } from "@portolan/kernel";
+import { admitScoring, stepAside } from "./admit-scoring.ts";
 import type { ScoredManifest, Scoring, ScoringPlan, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { untilWindow } from "./job-window.ts";
@@ -38,13 +39,23 @@ const upstreamPauseMicros = 30_000_000;
  * transaction; the snapshot becomes visible whole. After `kill -9` the chunk that was under way is scored again, to the same bytes.
  */
 export function scoringJob(deps: ScoringDeps): JobHandler {
-  return { queue: scoringQueue, retries: 2, run: (job) => runScoring(deps, job), abandoned };
+  return {
+    queue: scoringQueue,
+    retries: 2,
+    run: (job) => runScoring(deps, job),
+    abandoned: (tx, end) => abandoned(deps, tx, end),
+  };
 }
 
-async function abandoned(tx: Transaction, { payload, state, reason }: JobEnd): Promise<void> {
+async function abandoned(
+  { admission }: Pick<ScoringDeps, "admission">,
+  tx: Transaction,
+  { payload, state, reason }: JobEnd,
+): Promise<void> {
   const { scoringId: id } = payload as { scoringId: string };
   if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
     await tx.record({ event: `scoring.run.${state}`, subject: id });
+  await admission?.release(tx, id);
 }
 
 async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
@@ -87,6 +98,7 @@ async function readRun(deps: ScoringDeps, job: JobRun): Promise<Scoring> {
 /** What scores, as it was when the job began: a deployment meanwhile must not make half of a snapshot another version's. */
 async function pin(deps: ScoringDeps, job: JobRun, scoring: Scoring): Promise<Resolved> {
   const pinned = await job.effect("pin", () => resolve(deps, job, scoring));
+  await admitScoring(deps, job, scoring);
   await job.step("begin", async (tx) => {
     await markRunning(tx.sql, scoring.id);
     return null;
@@ -120,6 +132,7 @@ async function scoreChunk(
   const from = at * chunkRows;
   const chunk = await job.effect(`score ${at}`, async () => {
     await requireWindow(deps, job, scoring, from / plan.rows);
+    await admitScoring(deps, job, scoring);
     // What the charter has taken away since the last chunk counts from here on.
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
@@ -137,7 +150,7 @@ async function scoreChunk(
       },
       job.signal,
     );
-    return scored.catch((error: unknown) => putOff(deps, job, from / plan.rows, error));
+    return scored.catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
   });
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
@@ -171,26 +184,35 @@ async function scoreChunk(
  * A server elsewhere that does not answer fails no scoring: its job makes way for others, and asks again with the chunk that was under
  * way. What the charter takes away meanwhile ends it then.
  */
-async function putOff({ clock }: ScoringDeps, job: JobRun, fraction: number, error: unknown): Promise<never> {
+async function putOff(
+  deps: ScoringDeps,
+  job: JobRun,
+  { id, fraction }: { readonly id: string; readonly fraction: number },
+  error: unknown,
+): Promise<never> {
   if (!isPortolanError(error) || error.code !== "scoring.upstream_away") throw error;
   const note = `waits for the upstream: ${error.detail ?? error.message}`;
   await job.progress(0.95 * fraction, note);
-  throw new JobDeferred(asEpochMicros(clock.now() + upstreamPauseMicros), note);
+  const until = asEpochMicros(deps.clock.now() + upstreamPauseMicros);
+  await stepAside(deps, job, id, until);
+  throw new JobDeferred(until, note);
 }
 
 /** @throws JobDeferred outside the windows: a batch that waits keeps no other from running */
 async function requireWindow(
-  { clock }: ScoringDeps,
+  deps: ScoringDeps,
   job: JobRun,
-  { request }: Scoring,
+  { id, request }: Scoring,
   fraction: number,
 ): Promise<void> {
-  const now = clock.now();
+  const now = deps.clock.now();
   const ms = untilWindow(request.windows, Math.floor(now / 1000));
   if (ms === 0) return;
   const note = "waits for its window";
   await job.progress(0.95 * fraction, note);
-  throw new JobDeferred(asEpochMicros(now + ms * 1000), note);
+  const until = asEpochMicros(now + ms * 1000);
+  await stepAside(deps, job, id, until);
+  throw new JobDeferred(until, note);
 }
 
 async function costOf(
@@ -246,13 +268,14 @@ function upstreamOf(
 }
 
 async function publish(
-  { artifacts }: ScoringDeps,
+  { artifacts, admission }: ScoringDeps,
   tx: Transaction,
   scoring: Scoring,
   manifest: ScoredManifest,
 ): Promise<void> {
   await requireRunning(tx, scoring);
   await finishRun(tx.sql, scoring.id, manifest, tx.now);
+  await admission?.release(tx, scoring.id);
   await artifacts.note(tx, placeOf(scoring), [{ digest: manifest.object, kind: "scored_snapshot" }]);
   const { model, dataset, charter, access } = manifest.plan;
   await tx.record({

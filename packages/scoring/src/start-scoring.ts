@@ -1,3 +1,4 @@
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import type { AnalysisEngine } from "@portolan/data/contract";
 import {
   type ArtifactCatalogue,
@@ -16,6 +17,7 @@ import {
   type RecordBatch,
   requireSeen,
 } from "@portolan/kernel";
+import { queuedScoring } from "./admit-scoring.ts";
 import type { Scoring, ScoringPlan, ScoringQuestion, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
 import { type InputPlan, planInputs } from "./input-plan.ts";
@@ -41,6 +43,8 @@ export interface ScoringDeps extends ScoringAccess {
   readonly residency: Residency;
   /** Asked before a scoring is taken on: the charter may hold new work once a month's money is spent. */
   readonly budget?: { require(call: CallContext, useCaseId: string): Promise<void> };
+  /** Quotas of teams; without it nothing waits for any. */
+  readonly admission?: AdmissionQueue;
   readonly scorer: ChunkScorer;
   readonly engine: AnalysisEngine;
   readonly prices: CpuPrices;
@@ -193,7 +197,7 @@ async function requireSnapshot(
 
 /** What is asked, without where it goes, when it runs and what it costs. */
 export function questionOf(request: ScoringRequest): ScoringQuestion {
-  const { out: _, windows: __, priority: ___, upstreamCost: ____, ...question } = request;
+  const { out: _, windows: __, priority: ___, upstreamCost: ____, resources: _____, ...question } = request;
   return question;
 }
 
@@ -207,8 +211,9 @@ export async function startScoring(
   await deps.budget?.require(call, plan.useCaseId);
   const { organisationId } = call.actor;
   const { environment } = request;
+  const id = newId("scoring", deps.clock.now());
+  const queued = await queuedScoring(deps, call, { id, request, useCaseId: plan.useCaseId });
   return deps.work.write(call, async (tx) => {
-    const id = newId("scoring", tx.now);
     const job = await tx.enqueue({
       queue: scoringQueue,
       payload: { scoringId: id },
@@ -230,24 +235,28 @@ export async function startScoring(
         ...(plan.access ? { access: plan.access } : {}),
       },
     });
+    if (queued) await deps.admission?.enter(tx, queued, job);
     return { id, state: "waiting", request, plan, job, startedBy: call.actor.id, startedAt: tx.now };
   });
 }
 
 export async function readScoring(
-  deps: Pick<ScoringDeps, "work" | "authorizer">,
+  deps: Pick<ScoringDeps, "work" | "authorizer" | "admission">,
   call: CallContext,
   id: string,
 ): Promise<Scoring> {
   const { organisationId } = call.actor;
-  const found = await deps.work.read(call, (sql) => findRun(sql, organisationId, id));
+  const { found, queue } = await deps.work.read(call, async (sql) => ({
+    found: await findRun(sql, organisationId, id),
+    queue: await deps.admission?.view(sql, organisationId, id),
+  }));
   const missing = () =>
     new PortolanError<ScoringErrorCode>("scoring.not_found", { detail: `there is no scoring ${id}` });
   if (!found) throw missing();
   const { environment, useCaseId } = found;
   const resource = { type: "Dataset", id, organisationId, environment, ...asPlace({ useCaseId }) };
   await requireSeen(deps.authorizer, call, { action: "data:read_dataset", resource }, missing);
-  return found.scoring;
+  return { ...found.scoring, ...(queue ? { queue } : {}) };
 }
 
 /** What the caller may see, newest first. */

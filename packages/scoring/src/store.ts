@@ -152,6 +152,16 @@ export async function markRunning(sql: Sql, id: string): Promise<void> {
     .execute();
 }
 
+/** It has been put off. */
+export async function markWaiting(sql: Sql, id: string): Promise<void> {
+  await tables(sql)
+    .updateTable("scoring.runs")
+    .set({ state: "waiting" })
+    .where("id", "=", id)
+    .where("state", "=", "running")
+    .execute();
+}
+
 export async function insertChunk(sql: Sql, chunk: ChunkTable): Promise<void> {
   await tables(sql).insertInto("scoring.chunks").values(chunk).execute();
 }

@@ -1,3 +1,4 @@
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import type { Sql } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import type { KeptAttempt } from "./lost-work.ts";
@@ -144,10 +145,11 @@ export async function askToMakeRoom(sql: Sql, runId: string, reason: string): Pr
   return asked.numUpdatedRows === 1n;
 }
 
-/** Why a run is to make room: somebody asked, or a run of its organisation waits that goes before it. */
+/** Why a run is to make room: somebody asked, or a run of its organisation waits for the trainer alone that goes before it. */
 export async function roomWantedBy(
   sql: Sql,
   runId: string,
+  admission?: Pick<AdmissionQueue, "waitingAmong">,
 ): Promise<{ readonly asked?: string; readonly moreUrgent?: string }> {
   const run = await tables(sql)
     .selectFrom("training.runs")
@@ -162,11 +164,16 @@ export async function roomWantedBy(
     .where("state", "=", "waiting")
     .where("priority", ">", run.priority)
     .orderBy("priority", "desc")
-    .limit(1)
-    .executeTakeFirst();
+    .execute();
+  // One that its team's quota holds back would find the place empty and leave it so.
+  const held = await admission?.waitingAmong(
+    sql,
+    urgent.map(({ id }) => id),
+  );
+  const first = urgent.find(({ id }) => held?.has(id) !== true);
   return {
     ...(run.preemption_asked === null ? {} : { asked: run.preemption_asked }),
-    ...(urgent ? { moreUrgent: urgent.id } : {}),
+    ...(first ? { moreUrgent: first.id } : {}),
   };
 }
 

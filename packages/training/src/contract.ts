@@ -1,3 +1,4 @@
+import { QueueView, WorkRequest } from "@portolan/capacity/contract";
 import { type Static, Type } from "@portolan/typebox";
 import { TrainingWork } from "./attempt-schema.ts";
 
@@ -32,6 +33,14 @@ export const TrainingRunRequest = Type.Object(
     preemptible: Type.Optional(
       Type.Boolean({
         description: "Whether it makes room for more urgent runs; without a word all but production's do",
+      }),
+    ),
+    resources: Type.Optional(WorkRequest),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: -10,
+        maximum: 10,
+        description: "Of runs that wait, the higher goes first; default 0",
       }),
     ),
     baseModel: Type.Optional(
@@ -121,6 +130,7 @@ export const TrainingRunView = Type.Object({
   result: Type.Optional(TrainingRunResult),
   failure: Type.Optional(Type.String()),
   work: Type.Optional(TrainingWork),
+  queue: Type.Optional(QueueView),
   startedBy: Type.String({ description: "Id of the person or service account" }),
   startedAt: Micros,
   finishedAt: Type.Optional(Micros),
@@ -134,6 +144,8 @@ export interface TrainingRunView {
   readonly failure?: string;
   /** Its attempts; absent in the answer to the request that starts it. */
   readonly work?: TrainingWork;
+  /** Where it stands by its team's quotas; absent where there are none. */
+  readonly queue?: QueueView;
   readonly startedBy: string;
   readonly startedAt: number;
   readonly finishedAt?: number;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import {
   asPlace,
   type Clock,
@@ -19,6 +20,8 @@ import { type PreemptionRules, WatchedAttempt } from "./watched-attempt.ts";
 export interface ProcessBackendDeps {
   readonly uow: UnitOfWork;
   readonly preemption: PreemptionRules;
+  /** Quotas of teams; without it nothing waits for any. */
+  readonly admission?: AdmissionQueue;
   readonly clock: Clock;
   readonly objects: ObjectStore;
   readonly tracking: RunTracking;

@@ -24,6 +24,7 @@ import {
   requireSeen,
   type Transaction,
 } from "@portolan/kernel";
+import { admitRun, queuedRun } from "./admit-run.ts";
 import { listAttempts } from "./attempt-store.ts";
 import {
   type BackendTask,
@@ -70,7 +71,7 @@ export async function startTrainingRun(
   deps: TrainingDeps,
   call: CallContext,
   named: TrainingRunRequest,
-  { as, priority }: RunStart = {},
+  { as, priority = named.priority }: RunStart = {},
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const { environment } = named;
@@ -92,12 +93,13 @@ export async function startTrainingRun(
   // The trainer and its locks must be this work's own: a digest alone gives nobody the bytes of others.
   for (const digest of [request.code, ...Object.values(request.locks)])
     await deps.artifacts.require(call, digest, { environment, ...place });
+  const id = as ?? newId("trainingRun", deps.clock.now());
+  const queued = await queuedRun(deps, call, { id, request, priority: priority ?? 0 });
   return deps.uow.write(call, async (tx) => {
     const begun = as && (await findRun(tx.sql, organisationId, as));
     if (begun) return begun;
     const of = { organisationId, ...scope, id: request.trainingSetId };
     if (!(await findReadyTrainingSet(tx.sql, of))) throw notReady(request.trainingSetId);
-    const id = as ?? newId("trainingRun", tx.now);
     await insertRun(tx.sql, {
       id,
       organisationId,
@@ -106,7 +108,7 @@ export async function startTrainingRun(
       now: tx.now,
       ...(priority === undefined ? {} : { priority }),
     });
-    await tx.enqueue({
+    const job = await tx.enqueue({
       queue: trainingQueue,
       payload: { runId: id },
       key: id,
@@ -118,20 +120,28 @@ export async function startTrainingRun(
       subject: id,
       after: digestJson(request),
     });
+    if (queued) await deps.admission?.enter(tx, queued, job);
     const startedBy = call.actor.id;
     return { id, environment, state: "waiting", request, startedBy, startedAt: tx.now };
   });
 }
 
 export async function readTrainingRun(
-  deps: Pick<TrainingDeps, "uow" | "authorizer">,
+  deps: Pick<TrainingDeps, "uow" | "authorizer" | "admission">,
   call: CallContext,
   id: string,
 ): Promise<TrainingRunView> {
   const organisationId = call.actor.organisationId;
   const found = await deps.uow.read(call, async (sql) => {
     const run = await findRun(sql, organisationId, id);
-    return run && { ...run, work: workOf(run.request, await listAttempts(sql, id)) };
+    const queue = await deps.admission?.view(sql, organisationId, id);
+    return (
+      run && {
+        ...run,
+        work: workOf(run.request, await listAttempts(sql, id)),
+        ...(queue ? { queue } : {}),
+      }
+    );
   });
   const missing = () => noSuchRun(id);
   if (!found) throw missing();
@@ -158,7 +168,7 @@ export function trainingJob(deps: TrainingDeps): JobHandler {
       const { runId: id } = payload as { runId: string };
       if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
         await tx.record({ event: `training.run.${state}`, subject: id });
-      await deps.tracking.settle(tx, id);
+      await settleRun(deps, tx, id);
       await endElsewhere(deps, tx, id);
       // Nobody goes on from its checkpoint; what it wrote stays to be read.
       const folder = join(deps.workFolder, id);
@@ -173,6 +183,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
   const id = typeof payload === "string" ? payload : "";
   const organisationId = job.call.actor.organisationId;
   try {
+    await admitRun(deps, job, id);
     const pinned = await job.step("pin", async (tx) => {
       const run = await findRun(tx.sql, organisationId, id);
       const setId = run?.request.trainingSetId ?? "";
@@ -190,7 +201,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     await rm(join(deps.workFolder, id), { recursive: true, force: true });
     return await job.step("publish", async (tx) => {
       await updateRun(tx.sql, id, { result }, tx.now);
-      await deps.tracking.settle(tx, id);
+      await settleRun(deps, tx, id);
       await deps.artifacts.note(tx, runPlace(pinned.request), [
         { digest: result.model, kind: "model" },
         { digest: result.log, kind: "training_log" },
@@ -221,7 +232,7 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     const failure = error instanceof Error ? error.message.slice(0, 800) : "failed";
     await job.step("fail", async (tx) => {
       await updateRun(tx.sql, id, { failure }, tx.now);
-      await deps.tracking.settle(tx, id);
+      await settleRun(deps, tx, id);
       await endElsewhere(deps, tx, id);
       await tx.record({ event: "training.run.failed", subject: id });
       return null;
@@ -229,6 +240,16 @@ async function train(deps: TrainingDeps, job: JobRun): Promise<JsonObject> {
     if (settled) return { runId: id, failed: failure };
     throw error;
   }
+}
+
+/** What it held while it was open: its tracking, and its part of the quota. */
+async function settleRun(
+  { tracking, admission }: Pick<TrainingDeps, "tracking" | "admission">,
+  tx: Transaction,
+  id: string,
+): Promise<void> {
+  await tracking.settle(tx, id);
+  await admission?.release(tx, id);
 }
 
 /** What another try would not change. */

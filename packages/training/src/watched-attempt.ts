@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { type CallContext, isPortolanError, messageOf, type UnitOfWork } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import {
@@ -35,6 +36,7 @@ interface WatchedRun {
 interface WatchDeps {
   readonly uow: UnitOfWork;
   readonly preemption: PreemptionRules;
+  readonly admission?: AdmissionQueue;
 }
 
 const defaultWatchMs = 2_000;
@@ -132,20 +134,21 @@ export class WatchedAttempt {
 
   /** Notes what is seen of it; resolves to why it is to make room. */
   async #look(): Promise<string | undefined> {
-    const { uow } = this.#deps;
+    const { uow, admission } = this.#deps;
     const { id, request, folder } = this.#run;
     const newest = await newestCheckpoint(join(folder, "checkpoint"));
-    const wanted = await uow.write(this.#call, async (tx) => {
+    return uow.write(this.#call, async (tx) => {
       this.#seen = lookedAt(this.#seen, {
         newest,
         now: tx.now,
         intervalSeconds: request.checkpointIntervalSeconds,
       });
       await noteAttempt(tx.sql, { runId: id, attempt: this.#attempt }, { now: tx.now, ...this.#seen });
-      return roomWantedBy(tx.sql, id);
+      const evicted = await admission?.evictedBy(tx.sql, id);
+      if (evicted !== undefined) return evicted;
+      const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, admission);
+      return asked ?? (moreUrgent === undefined ? undefined : `${moreUrgent} goes before it`);
     });
-    if (wanted.asked !== undefined) return wanted.asked;
-    return wanted.moreUrgent === undefined ? undefined : `${wanted.moreUrgent} goes before it`;
   }
 
   async #close(ending: AttemptEnding, reason?: string): Promise<void> {
@@ -155,6 +158,7 @@ export class WatchedAttempt {
       await closeAttempt(tx.sql, { runId: id, attempt: this.#attempt }, end);
       if (ending !== "preempted") return;
       await putBack(tx.sql, id);
+      await this.#deps.admission?.putBack(tx, id);
       const { keptSeconds, lostSeconds } = attemptView({ ...this.#seen, endedAt: tx.now, ending });
       await tx.record({
         event: "training.run.preempted",

@@ -1,4 +1,5 @@
-import type { QuotaDeps } from "@portolan/capacity";
+import { createAdmissionQueue, type QuotaDeps } from "@portolan/capacity";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import type { DirectoryLookups } from "@portolan/identity";
 import type { Id } from "@portolan/kernel";
 import type { Foundation } from "./foundation.ts";
@@ -6,14 +7,19 @@ import type { IdentityWiring } from "./identity.ts";
 
 export interface CapacityWiring {
   readonly quotas: QuotaDeps;
+  readonly admission: AdmissionQueue;
 }
 
-/** Who may have how much of the cluster. */
+/** Who may have how much of the cluster, and the queue of those who wait for it. */
 export function wireCapacity(
-  { work }: Foundation,
+  { work, jobs, clock }: Foundation,
   { authorizer, directory }: IdentityWiring,
 ): CapacityWiring {
-  return { quotas: { work, authorizer, tenants: quotaTenants(directory) } };
+  const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
+  return {
+    quotas: { work, authorizer, tenants: quotaTenants(directory), wake },
+    admission: createAdmissionQueue({ work, clock, wake, teams: teamNames(directory) }),
+  };
 }
 
 /** The directory finds by id too; a file of quotas names. */
@@ -25,6 +31,15 @@ function quotaTenants(directory: DirectoryLookups): QuotaDeps["tenants"] {
     unitOfTeam: async (organisationId, name) => {
       const found = await directory.tenant(organisationId as Id<"organisation">, "team", name);
       return found?.team === name ? found.businessUnit : undefined;
+    },
+  };
+}
+
+function teamNames(directory: DirectoryLookups) {
+  return {
+    ofUseCase: async (organisationId: string, useCaseId: string) => {
+      const found = await directory.findUseCase(organisationId as Id<"organisation">, useCaseId);
+      return found && `${found.businessUnit}/${found.team}`;
     },
   };
 }

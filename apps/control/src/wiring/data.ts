@@ -1,4 +1,5 @@
 import { delimiter, join } from "node:path";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { type CharterDeps, type InForceCharter, inForceCharter } from "@portolan/charter";
 import { assertPlacement, judgePlacement, placementRefused } from "@portolan/charter/policy";
 import {
@@ -87,7 +88,7 @@ export async function wireData(
   charter: CharterDeps,
   artifacts: ArtifactCatalogue,
   tracking: RunTracking,
-  baseModels: BaseModels,
+  { baseModels, admission }: { readonly baseModels: BaseModels; readonly admission: AdmissionQueue },
 ): Promise<DataWiring> {
   const { work: uow, objects, config } = base;
   const { authorizer } = identity;
@@ -113,7 +114,13 @@ export async function wireData(
   };
   const features: FeatureDeps = { ...data, ...readingData(data), online };
   const charters = trainingCharters(base, charter, residency);
-  const training = trainingDeps(base, shared, { charters, tracking, baseModels, ...(ray ? { ray } : {}) });
+  const training = trainingDeps(base, shared, {
+    charters,
+    tracking,
+    baseModels,
+    admission,
+    ...(ray ? { ray } : {}),
+  });
   return {
     data,
     features,
@@ -135,7 +142,7 @@ type SharedDeps = Pick<
 function trainingDeps(
   { config, clock }: Foundation,
   shared: SharedDeps,
-  given: Pick<TrainingDeps, "charters" | "tracking" | "baseModels" | "ray">,
+  given: Pick<TrainingDeps, "charters" | "tracking" | "baseModels" | "admission" | "ray">,
 ): TrainingDeps {
   const home = config.PORTOLAN_HOME;
   return {

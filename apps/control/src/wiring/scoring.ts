@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { type CharterDeps, inForceCharter } from "@portolan/charter";
 import { termsOf } from "@portolan/charter/policy";
 import { createRowsAccess, type ResidencyCheck } from "@portolan/data";
@@ -47,6 +48,7 @@ interface Parts {
   readonly registry: RegistryDeps;
   readonly serving: ServingRouteDeps;
   readonly residency: ResidencyCheck;
+  readonly admission: AdmissionQueue;
   /** Loads versions that other servers run. */
   readonly upstreams: ModelRuntime;
 }
@@ -68,6 +70,7 @@ export function wireScoring(base: Foundation, identity: IdentityWiring, parts: P
       stillServes: (call, pinned) => stillServes(parts, call, pinned),
     },
     residency: parts.residency,
+    admission: parts.admission,
     access: createRowsAccess(wireDataAccess(base, identity)),
     source: scorableRows,
     budget: { require: (call, useCaseId) => requireBudget(budgets, call, useCaseId) },

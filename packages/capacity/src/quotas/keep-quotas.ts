@@ -7,18 +7,18 @@ import {
   PortolanError,
   type UnitOfWork,
 } from "@portolan/kernel";
+import { settleQueue, treeInForce, type WakeDeps } from "../admission/settle-queue.ts";
 import type { AppliedQuotas, QuotaApplication, QuotaChange, QuotaVerdict, QuotaView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
 import type { QuotaTenants } from "../ports.ts";
 import { amountText } from "../quota/amounts.ts";
 import { checkQuotas, type QuotaSum, readCluster } from "../quota/check-quotas.ts";
 import { type QuotaReading, readQuotas } from "../quota/read-quotas.ts";
-import type { QuotaTree } from "../quota/tree.ts";
 import { findQuotas, insertQuotas, type KeptQuotas, lockOrganisation } from "../store.ts";
 import { checkTenants } from "./check-tenants.ts";
 import { quotaChanges } from "./quota-changes.ts";
 
-export interface QuotaDeps {
+export interface QuotaDeps extends WakeDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly tenants: QuotaTenants;
@@ -93,15 +93,10 @@ export async function removeQuotas(deps: QuotaDeps, call: CallContext): Promise<
   if (kept?.quotas !== undefined && kept.quotas !== null) {
     const { cluster } = kept;
     const digest = digestJson({ quotas: null, cluster });
-    const changes = quotaChanges(treeOf(kept), undefined);
+    const changes = quotaChanges(treeInForce(kept), undefined);
     await keep(deps, call, { quotas: null, cluster, digest, changes, kept });
   }
   return readKeptQuotas(deps, call);
-}
-
-/** What is in force, read; absent where there is nothing. */
-export function treeOf(kept: Pick<KeptQuotas, "quotas"> | undefined): QuotaTree | undefined {
-  return kept === undefined || kept.quotas === null ? undefined : readQuotas(kept.quotas, "quotas").tree;
 }
 
 async function requireWrite({ authorizer }: QuotaDeps, call: CallContext): Promise<void> {
@@ -119,7 +114,7 @@ async function checked(
   const text = cluster?.text ?? kept?.cluster ?? null;
   const sums = text === null ? [] : checkQuotas(reading, readCluster(text, cluster?.file ?? "the cluster"));
   await checkTenants(reading, tenants, call.actor.organisationId);
-  return { cluster: text, verdict: verdictOf(reading, sums, quotaChanges(treeOf(kept), reading.tree)) };
+  return { cluster: text, verdict: verdictOf(reading, sums, quotaChanges(treeInForce(kept), reading.tree)) };
 }
 
 function verdictOf({ tree }: QuotaReading, sums: readonly QuotaSum[], changes: QuotaChange[]): QuotaVerdict {
@@ -145,12 +140,12 @@ interface Keeping {
 }
 
 async function keep(
-  { work }: QuotaDeps,
+  deps: QuotaDeps,
   call: CallContext,
   { quotas, cluster, digest, changes, kept }: Keeping,
 ): Promise<number> {
   const { organisationId, id: appliedBy } = call.actor;
-  return work.write(call, async (tx) => {
+  return deps.work.write(call, async (tx) => {
     await lockOrganisation(tx.sql, organisationId);
     const current = await findQuotas(tx.sql, organisationId);
     if (current?.version !== kept?.version)
@@ -175,6 +170,8 @@ async function keep(
       after: digest,
       detail: ledgerDetail(version, changes),
     });
+    // What waits is judged by them at once; what runs goes on.
+    await settleQueue(deps, tx);
     return version;
   });
 }

@@ -13,6 +13,8 @@ export interface JobQueue extends JobSink {
    * @returns false when there is no such job in the caller's organisation, or it is over already.
    */
   cancel(tx: TransactionContext, jobId: string): Promise<boolean>;
+  /** Has jobs that were put off go on at once instead of later; those that are at work, or over, are left alone. */
+  wake(tx: Pick<TransactionContext, "sql" | "now">, jobIds: readonly string[]): Promise<void>;
   /** Gives an unfinished job to the next free worker, at once or later, under a new queue entry. For the job worker. */
   redispatch(tx: Pick<TransactionContext, "sql" | "now">, job: Redispatched): Promise<void>;
 }
@@ -69,7 +71,29 @@ export function createJobQueue(database: Database): JobQueue {
     return true;
   };
   const redispatch: JobQueue["redispatch"] = (tx, job) => redispatchJob(connection, boss, tx, job);
-  return { enqueue, cancel, redispatch };
+  const wake: JobQueue["wake"] = async (tx, jobIds) => {
+    for (const job of await putOff(tx, jobIds)) await redispatch(tx, job);
+  };
+  return { enqueue, cancel, redispatch, wake };
+}
+
+/** A job that somebody else holds is on its way anyway: waiting for it could be waiting for each other. */
+async function putOff(
+  { sql }: Pick<TransactionContext, "sql">,
+  jobIds: readonly string[],
+): Promise<readonly Redispatched[]> {
+  if (jobIds.length === 0) return [];
+  return jobTables(sql)
+    .selectFrom("database.job_runs")
+    .select(["id", "queue", "boss_id", "priority", "note"])
+    .where("id", "in", [...jobIds])
+    .where("state", "=", "waiting")
+    .where("deferrals", ">", 0)
+    .orderBy("priority", "desc")
+    .orderBy("id")
+    .forUpdate()
+    .skipLocked()
+    .execute();
 }
 
 async function redispatchJob(

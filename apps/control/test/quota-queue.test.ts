@@ -1,0 +1,177 @@
+import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { logisticModel } from "@portolan/onnx-format/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Answer, must } from "./api.ts";
+import { type InProcessControl, openControl } from "./in-process.ts";
+import { prepareScoring, type ScoringWorld } from "./scoring-world.ts";
+import { visitsSet, visitsView } from "./visits.ts";
+
+let control: InProcessControl;
+let world: ScoringWorld;
+let trainingSet: string;
+let place: { readonly environment: string; readonly useCaseId: string };
+
+/** Works until it is told to stop, and leaves a checkpoint then; once it was stopped twice it ends. */
+const program = `import json, os, signal, sys, time
+from pathlib import Path
+kept = Path(os.environ["PORTOLAN_CHECKPOINT"]) / "state"
+def stop(*_):
+    kept.write_text(stops + "x")
+    sys.exit(1)
+stops = kept.read_text() if kept.exists() else ""
+signal.signal(signal.SIGTERM, stop)
+print("at work", flush=True)
+while len(stops) < 2:
+    time.sleep(0.05)
+output = Path(os.environ["PORTOLAN_OUTPUT"])
+(output / "model.onnx").write_bytes(b"whole")
+(output / "metrics.json").write_text(json.dumps({"kept": 1}))
+`;
+
+const quotas = (cpu: number, team = "network-planning"): string =>
+  `version: 1\nbusinessUnits:\n  - name: operations\n    teams:\n      - name: ${team}\n        quotas: { cpu: ${cpu} }\n        preemption: { withinClusterQueue: lower-priority }\n`;
+const cluster = { file: "cluster.yaml", text: "nodes:\n  - { cpu: 4 }\n" };
+
+async function put(text: string, as = "ada"): Promise<Answer> {
+  const body = { file: "quotas.yaml", quotas: text, cluster };
+  return control.call("PUT", "/v1/quotas", body, await control.token(as));
+}
+
+async function score(out: string, more: object = {}): Promise<string> {
+  const asked = { environment: "dev", model: "waits", version: 1, datasetId: world.datasetId };
+  const body = { ...asked, purpose: "staff-planning", columns: ["wait"], out, ...more };
+  return String((await world.post("/v1/scorings", body, "sam"))["id"]);
+}
+
+type Stand = Readonly<Record<string, unknown>> & {
+  readonly state: string;
+  readonly queue?: Readonly<Record<string, unknown>>;
+};
+async function standOf(id: string): Promise<Stand> {
+  const path = id.startsWith("run") ? `/v1/training-runs/${id}` : `/v1/scorings/${id}`;
+  return (await must(control, "GET", path, undefined, await control.token("max"))) as Stand;
+}
+async function until(id: string, is: (stand: Stand) => boolean): Promise<Stand> {
+  for (let waited = 0; ; waited += 50) {
+    const stand = await standOf(id);
+    if (is(stand)) return stand;
+    if (waited > 20_000 || stand.state === "failed") throw new Error(JSON.stringify(stand));
+    await sleep(50);
+  }
+}
+/** Waits until its trainer has begun so often. */
+async function atWork(run: string, times: number): Promise<void> {
+  for (let waited = 0; ; waited += 50) {
+    const path = `/v1/training-runs/${run}/logs`;
+    const { text } = await control.call("GET", path, undefined, await control.token("max"));
+    if (text.split("at work").length > times) return;
+    if (waited > 30_000) throw new Error(`its trainer did not begin: ${text}`);
+    await sleep(50);
+  }
+}
+const rowsOf = (query: string): Promise<readonly Record<string, unknown>[]> =>
+  control.database.session((session) => session.query<Record<string, unknown>>(query));
+
+beforeAll(async () => {
+  control = await openControl({ TRAINING_NOTICE_SECONDS: "5" });
+  world = await prepareScoring(control);
+  const { useCaseId } = world.acme;
+  place = { environment: "dev", useCaseId };
+  const max = await control.token("max");
+  await must(control, "PUT", "/v1/feature-views/visits-by-place", { document: visitsView }, max);
+  trainingSet = String((await world.post("/v1/training-sets", visitsSet(place), "max"))["id"]);
+  await control.runJobs(control.jobs.data);
+  const upload = `/v1/artifacts?environment=dev&useCaseId=${useCaseId}`;
+  const { digest } = await world.post(upload, Buffer.from(logisticModel([0.5], 0.1)));
+  const lineage = { origin: "imported", source: "model.onnx" };
+  await world.post("/v1/models/waits/versions", { ...place, artifact: digest, lineage });
+}, 60_000);
+afterAll(() => control.close());
+
+test("without quotas everything starts as it did, and nothing of it is kept in a queue", async () => {
+  const id = await score("free", { resources: { cpu: "900" } });
+  await control.runJobs(control.jobs.scoring);
+  const stand = await standOf(id);
+  expect([stand.state, stand.queue]).toEqual(["ready", undefined]);
+  expect(await rowsOf("select id from capacity.workloads")).toEqual([]);
+});
+
+test("only administrators say who has how much, and a file that does not hold together changes nothing", async () => {
+  expect((await put(quotas(2), "sam")).status).toBeGreaterThanOrEqual(403);
+  for (const [text, says] of [
+    [quotas(5), "brings the quotas to 5 CPU, and the cluster has 4 CPU"],
+    [quotas(2, "nobody"), "is no team of the organisation"],
+    [quotas(2).replace("cpu: 2", "cpu: 2, gpus: { H100-80GB: 1 }"), "is not in the cluster"],
+  ] as const) {
+    const answer = await put(text);
+    expect([answer.status, answer.body["code"]]).toEqual([422, "capacity.quotas_not_valid"]);
+    expect(answer.text).toContain(says);
+  }
+  expect(await rowsOf("select version from capacity.quotas")).toEqual([]);
+});
+
+test("runs and scorings wait for their team's quota, give way by it, go on from where they were, and leave nothing behind", async () => {
+  expect((await put(quotas(2))).status).toBe(200);
+  const upload = `/v1/artifacts?${new URLSearchParams(place).toString()}`;
+  const code = await world.post(upload, Buffer.from(program), "max");
+  const lock = await world.post(upload, Buffer.from("# nothing is locked\n"), "max");
+  const minor = execFileSync("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"], {
+    encoding: "utf8",
+  }).trim();
+  const asked = { ...place, trainingSetId: trainingSet, code: code["digest"], params: {}, seed: 7 };
+  const body = { ...asked, locks: { [minor]: lock["digest"] }, resources: { cpu: "2" } };
+  const run = String((await world.post("/v1/training-runs", body, "max"))["id"]);
+  const [waits, cancelled] = [await score("waits"), await score("cancelled")];
+  expect((await standOf(run)).queue).toMatchObject({ state: "admitted", request: ["2 CPU"] });
+  expect((await standOf(waits)).queue).toMatchObject({
+    state: "waiting",
+    team: "operations/network-planning",
+    request: ["1 CPU"],
+    reason: "no-room",
+    resource: "cpu",
+    position: 1,
+  });
+  expect((await standOf(cancelled)).queue).toMatchObject({ position: 2 });
+  const refused = await control.call(
+    "POST",
+    "/v1/training-runs",
+    { ...body, resources: { gpus: [{ model: "a100", count: 1 }] } },
+    await control.token("max"),
+  );
+  expect([refused.status, refused.body["code"]]).toEqual([422, "capacity.request_not_valid"]);
+
+  let worker = await control.startJobs();
+  await atWork(run, 1);
+  // A control that dies leaves its rows: they hold what they held, and its successor lets in nobody twice.
+  await worker.stop();
+  expect(await rowsOf("select id from capacity.workloads where state = 'running'")).toEqual([{ id: run }]);
+  worker = await control.startJobs();
+  try {
+    await atWork(run, 2);
+    const { job } = (await standOf(cancelled)) as unknown as { readonly job: string };
+    await world.post(`/v1/jobs/${job}/cancellation`, {}, "max");
+    const urgent = await score("urgent", { priority: 5 });
+    expect((await until(urgent, ({ state }) => state === "ready")).queue).toMatchObject({ state: "ended" });
+    const trained = await until(run, ({ state }) => state === "succeeded");
+    const { attempts } = trained["work"] as { attempts: readonly { ending: string; reason?: string }[] };
+    expect(attempts.at(-1)?.ending).toBe("finished");
+    expect((await until(waits, ({ state }) => state === "ready")).queue).toMatchObject({ state: "ended" });
+    expect(trained.queue).toMatchObject({ state: "ended", evictions: 1 });
+    expect(attempts.map(({ ending }) => ending)).toContain("preempted");
+    expect(attempts.find(({ ending }) => ending === "preempted")?.reason).toContain(urgent);
+  } finally {
+    await worker.stop();
+  }
+  expect((await standOf(cancelled)).state).toBe("cancelled");
+  expect(await rowsOf("select id, state from capacity.workloads where state <> 'ended'")).toEqual([]);
+  const events = await rowsOf(
+    "select event, subject from ledger.rows where event in ('capacity.workload.evicted', 'training.run.preempted')",
+  );
+  expect(events).toEqual(
+    expect.arrayContaining([
+      { event: "capacity.workload.evicted", subject: run },
+      { event: "training.run.preempted", subject: run },
+    ]),
+  );
+}, 60_000);

@@ -1,0 +1,88 @@
+import type { QueueView } from "../contract.ts";
+import { amountText, gpuPrefix } from "../quota/amounts.ts";
+import type { QuotaTree } from "../quota/tree.ts";
+import { expectedWait, type usualMicros } from "./expected-wait.ts";
+import { amountsOf, teamNode } from "./round.ts";
+import type { Wait, Workload } from "./workload.ts";
+
+/** Where work stands, in words and figures. Pure. */
+export function queueView(
+  work: Workload,
+  tree: QuotaTree | undefined,
+  open: readonly Workload[],
+  known: { readonly now: number; readonly usual: ReturnType<typeof usualMicros> },
+): QueueView {
+  const { id, state, team, wait, evictions } = work;
+  const expected = state === "waiting" && tree ? expectedWait(tree, open, id, known) : undefined;
+  return {
+    state,
+    ...(team === undefined ? {} : { team }),
+    request: requestTexts(work, tree),
+    says: saysOf(work),
+    ...(wait && state === "waiting"
+      ? {
+          reason: wait.reason,
+          ...(wait.resource === undefined ? {} : { resource: wait.resource }),
+          position: wait.position,
+        }
+      : {}),
+    ...(expected === undefined ? {} : { expectedWaitSeconds: Math.ceil(expected / 1e6) }),
+    evictions,
+  };
+}
+
+/** What it asks of its team; what is only assumed as far as the team has a quota of it. */
+export function requestTexts(
+  work: Pick<Workload, "team" | "asked" | "assumed">,
+  tree: QuotaTree | undefined,
+): string[] {
+  const node = tree && teamNode(tree, work.team);
+  const amounts = tree && node ? amountsOf(tree, node, work) : undefined;
+  if (!tree || !amounts || "missing" in amounts)
+    return Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
+  return tree.resources.flatMap((resource, r) => {
+    const amount = amounts[r] ?? 0;
+    return amount === 0 ? [] : [amountText(resource, amount)];
+  });
+}
+
+function saysOf({ state, team = "", wait, evictedBy }: Workload): string {
+  switch (state) {
+    case "waiting":
+      return wait ? waitText(wait, team) : "waits to be looked at";
+    case "admitted":
+      return "has its part of the quota, and waits to begin";
+    case "running":
+      return "runs within the quota of its team";
+    case "evicting":
+      return `makes room for ${evictedBy ?? "another one"}`;
+    case "ended":
+      return "is over";
+  }
+}
+
+/** Why it waits, for people. Pure. */
+export function waitText({ reason, resource, position }: Wait, team: string): string {
+  const what = resource === undefined ? "it" : nameOf(resource);
+  const place = `number ${position} in the queue of ${team}`;
+  switch (reason) {
+    case "no-room":
+      return `waits for ${what}: others hold it, and it may not evict them; ${place}`;
+    case "behind-another":
+      return `waits behind an older or more urgent one; ${place}`;
+    case "not-covered":
+      return `never starts as things stand: ${team} has no quota of ${what}`;
+    case "above-maximum":
+      return `never starts as things stand: it asks for more ${what} than ${team} could ever have`;
+    case "no-team":
+      return "never starts as things stand: it belongs to no use case, and so to no team with a quota";
+    case "no-quota":
+      return `never starts as things stand: ${team} is not in the quotas in force`;
+    case "outside-window":
+      return `waits for its window; ${place}`;
+  }
+}
+
+function nameOf(resource: string): string {
+  return resource.startsWith(gpuPrefix) ? resource.slice(gpuPrefix.length) : resource;
+}

@@ -1,0 +1,46 @@
+import type { QueueState, WorkKind } from "../contract.ts";
+import type { WaitReason } from "../quota/decide.ts";
+
+/** Work of an organisation that waits or runs, as it is kept; times in epoch microseconds. */
+export interface Workload {
+  readonly id: string;
+  readonly kind: WorkKind;
+  readonly environment: string;
+  readonly useCaseId?: string;
+  /** `unit/team` */
+  readonly team?: string;
+  readonly job: string;
+  readonly startedBy: string;
+  readonly asked: Readonly<Record<string, number>>;
+  readonly assumed: Readonly<Record<string, number>>;
+  readonly priority: number;
+  readonly isPreemptible: boolean;
+  readonly state: QueueState;
+  readonly arrivedAt: number;
+  readonly notBefore?: number;
+  readonly admittedSeq?: number;
+  readonly admittedAt?: number;
+  readonly begunAt?: number;
+  readonly endedAt?: number;
+  readonly ranMicros: number;
+  readonly wasEvicted: boolean;
+  readonly evictions: number;
+  readonly evictedBy?: string;
+  readonly wait?: Wait;
+}
+
+/** Why work of one organisation does not run. */
+export type QueueReason =
+  | WaitReason
+  /** It belongs to no use case, and so to no team. */
+  | "no-team"
+  /** Its team is not in the file of quotas. */
+  | "no-quota"
+  | "outside-window";
+
+export interface Wait {
+  readonly reason: QueueReason;
+  readonly resource?: string;
+  /** In its team's queue, from 1. */
+  readonly position: number;
+}

@@ -1,0 +1,273 @@
+import type { Environment, Sql } from "@portolan/kernel";
+import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
+import type { EndedWork } from "./admission/expected-wait.ts";
+import type { QueueReason, Workload } from "./admission/workload.ts";
+import type { QueueState, WorkKind } from "./contract.ts";
+
+type WorkloadTable = {
+  id: string;
+  organisation_id: string;
+  kind: WorkKind;
+  environment: Environment;
+  use_case_id: string | null;
+  team: string | null;
+  job: string;
+  started_by: string;
+  asked: JSONColumnType<Readonly<Record<string, number>>>;
+  assumed: JSONColumnType<Readonly<Record<string, number>>>;
+  priority: number;
+  is_preemptible: boolean;
+  state: QueueState;
+  arrived_at: number;
+  not_before: number | null;
+  admitted_seq: number | null;
+  admitted_at: number | null;
+  begun_at: number | null;
+  ended_at: number | null;
+  ran_micros: number;
+  was_evicted: boolean;
+  evictions: number;
+  evicted_by: string | null;
+  reason: QueueReason | null;
+  reason_resource: string | null;
+  position: number | null;
+};
+
+const tables = (sql: Sql) => sql.withTables<{ "capacity.workloads": WorkloadTable }>();
+
+/** One that is there already stays as it is. */
+export async function insertWorkload(
+  sql: Sql,
+  organisationId: string,
+  work: Pick<
+    Workload,
+    | "id"
+    | "kind"
+    | "environment"
+    | "useCaseId"
+    | "team"
+    | "job"
+    | "startedBy"
+    | "asked"
+    | "assumed"
+    | "priority"
+    | "isPreemptible"
+    | "arrivedAt"
+    | "notBefore"
+  >,
+): Promise<void> {
+  await tables(sql)
+    .insertInto("capacity.workloads")
+    .values({
+      id: work.id,
+      organisation_id: organisationId,
+      kind: work.kind,
+      environment: work.environment as Environment,
+      use_case_id: work.useCaseId ?? null,
+      team: work.team ?? null,
+      job: work.job,
+      started_by: work.startedBy,
+      asked: JSON.stringify(work.asked),
+      assumed: JSON.stringify(work.assumed),
+      priority: work.priority,
+      is_preemptible: work.isPreemptible,
+      state: "waiting",
+      arrived_at: work.arrivedAt,
+      not_before: work.notBefore ?? null,
+      ran_micros: 0,
+      was_evicted: false,
+      evictions: 0,
+    })
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .execute();
+}
+
+export async function findWorkload(sql: Sql, id: string): Promise<(Workload & Owned) | undefined> {
+  const row = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row && { ...workload(row), organisationId: row.organisation_id };
+}
+
+interface Owned {
+  readonly organisationId: string;
+}
+
+/** All that is not over, the oldest first. */
+export async function openWorkloads(sql: Sql, organisationId: string): Promise<Workload[]> {
+  const rows = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("state", "<>", "ended")
+    .orderBy("arrived_at")
+    .orderBy("id")
+    .execute();
+  return rows.map(workload);
+}
+
+export async function countWaiting(sql: Sql, organisationId: string): Promise<number> {
+  const { count } = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .select((select) => select.fn.countAll<number>().as("count"))
+    .where("organisation_id", "=", organisationId)
+    .where("state", "=", "waiting")
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+/** Who takes its place, of one that has to go. */
+export async function evictedBy(sql: Sql, id: string): Promise<string | undefined> {
+  const row = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .select("evicted_by")
+    .where("id", "=", id)
+    .where("state", "=", "evicting")
+    .executeTakeFirst();
+  return row && (row.evicted_by ?? "another one");
+}
+
+/** Those of them that wait. */
+export async function waitingAmong(sql: Sql, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .select("id")
+    .where("id", "in", [...ids])
+    .where("state", "=", "waiting")
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** How long the last of them took. */
+export async function endedWork(sql: Sql, organisationId: string): Promise<EndedWork[]> {
+  const rows = await tables(sql)
+    .selectFrom("capacity.workloads")
+    .select(["kind", "team", "ran_micros"])
+    .where("organisation_id", "=", organisationId)
+    .where("state", "=", "ended")
+    .where("ran_micros", ">", 0)
+    .orderBy("ended_at", "desc")
+    .limit(200)
+    .execute();
+  return rows.map(({ kind, team, ran_micros: micros }) => ({
+    kind,
+    ...(team === null ? {} : { team }),
+    micros,
+  }));
+}
+
+export interface WorkloadChange {
+  readonly state: QueueState;
+  readonly seq?: number;
+  /** Absent: as it was. */
+  readonly evictedBy?: string;
+  readonly gaveWay?: boolean;
+  readonly now: number;
+}
+
+/** Moves one from one state to another; what it ran for is added up when it stops. */
+export async function moveWorkload(
+  sql: Sql,
+  id: string,
+  { state, seq, evictedBy, gaveWay, now }: WorkloadChange,
+): Promise<void> {
+  const isStopping = state === "waiting" || state === "ended";
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set({
+      state,
+      ...(state === "admitted" && seq !== undefined ? { admitted_seq: seq, admitted_at: now } : {}),
+      ...(state === "running" ? { begun_at: now } : {}),
+      ...(isStopping
+        ? {
+            ran_micros: raw<number>`ran_micros + coalesce(greatest(0, ${now}::bigint - begun_at), 0)`,
+            begun_at: null,
+          }
+        : {}),
+      ...(state === "waiting" ? { admitted_seq: null, admitted_at: null } : {}),
+      ...(state === "ended" ? { ended_at: now } : {}),
+      ...(state === "waiting"
+        ? {}
+        : { reason: null, reason_resource: null, position: null, not_before: null }),
+      ...(evictedBy === undefined ? {} : { evicted_by: evictedBy, evictions: raw<number>`evictions + 1` }),
+      ...(gaveWay === true ? { was_evicted: raw<boolean>`true` } : {}),
+    })
+    .where("id", "=", id)
+    .where("state", "<>", "ended")
+    .execute();
+}
+
+/** It evicts nobody to borrow from now on. */
+export async function markGaveWay(sql: Sql, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set({ was_evicted: raw<boolean>`true` })
+    .where("id", "in", [...ids])
+    .execute();
+}
+
+export async function noteWait(
+  sql: Sql,
+  id: string,
+  wait: { readonly reason: QueueReason; readonly resource?: string; readonly position: number },
+): Promise<void> {
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set({ reason: wait.reason, reason_resource: wait.resource ?? null, position: wait.position })
+    .where("id", "=", id)
+    .where("state", "=", "waiting")
+    .execute();
+}
+
+/** What is known of it when its job begins: whether it may still be evicted, and that its window is open. */
+export async function refreshWorkload(
+  sql: Sql,
+  id: string,
+  known: { readonly isPreemptible: boolean; readonly notBefore: number | null },
+): Promise<void> {
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set({ is_preemptible: known.isPreemptible, not_before: known.notBefore })
+    .where("id", "=", id)
+    .execute();
+}
+
+function workload(row: Selectable<WorkloadTable>): Workload {
+  return {
+    id: row.id,
+    kind: row.kind,
+    environment: row.environment,
+    ...(row.use_case_id === null ? {} : { useCaseId: row.use_case_id }),
+    ...(row.team === null ? {} : { team: row.team }),
+    job: row.job,
+    startedBy: row.started_by,
+    asked: row.asked,
+    assumed: row.assumed,
+    priority: row.priority,
+    isPreemptible: row.is_preemptible,
+    state: row.state,
+    arrivedAt: row.arrived_at,
+    ...(row.not_before === null ? {} : { notBefore: row.not_before }),
+    ...(row.admitted_seq === null ? {} : { admittedSeq: row.admitted_seq }),
+    ...(row.admitted_at === null ? {} : { admittedAt: row.admitted_at }),
+    ...(row.begun_at === null ? {} : { begunAt: row.begun_at }),
+    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+    ranMicros: row.ran_micros,
+    wasEvicted: row.was_evicted,
+    evictions: row.evictions,
+    ...(row.evicted_by === null ? {} : { evictedBy: row.evicted_by }),
+    ...(row.reason === null || row.position === null
+      ? {}
+      : {
+          wait: {
+            reason: row.reason,
+            ...(row.reason_resource === null ? {} : { resource: row.reason_resource }),
+            position: row.position,
+          },
+        }),
+  };
+}

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import type { AdmissionQueue, QueuedWork } from "@portolan/capacity/contract";
+import { type CallContext, JobDeferred, type JobRun, type UnitOfWork } from "@portolan/kernel";
+import { listAttempts, putBack } from "./attempt-store.ts";
+import type { TrainerLimits } from "./backend.ts";
+import type { TrainingRunRequest } from "./contract.ts";
+import { isPreemptible } from "./lost-work.ts";
+import { findRun } from "./store.ts";
+import { endTrainersOf } from "./stray-trainers.ts";
+import type { PreemptionRules } from "./watched-attempt.ts";
+
+export interface AdmitDeps {
+  readonly uow: UnitOfWork;
+  readonly workFolder: string;
+  readonly limits: TrainerLimits;
+  readonly preemption: PreemptionRules;
+  /** Quotas of teams; without it nothing waits for any. */
+  readonly admission?: AdmissionQueue;
+}
+
+/** A run as the queue has it; undefined where nothing need be asked: there are no quotas, or it runs on another cluster. */
+export async function queuedRun(
+  { admission, limits, preemption }: Pick<AdmitDeps, "admission" | "limits" | "preemption">,
+  call: CallContext,
+  {
+    id,
+    request,
+    priority,
+    preemptions = 0,
+  }: {
+    readonly id: string;
+    readonly request: TrainingRunRequest;
+    readonly priority: number;
+    readonly preemptions?: number;
+  },
+): Promise<QueuedWork | undefined> {
+  if (!admission || request.backend === "ray") return undefined;
+  return admission.prepare(call, {
+    id,
+    kind: "training",
+    environment: request.environment,
+    ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),
+    priority,
+    isPreemptible: isPreemptible(request) && preemptions < preemption.mostPreemptions,
+    request: request.resources,
+    assumed: { cpu: limits.threads, memoryBytes: limits.memoryLimitBytes },
+  });
+}
+
+/**
+ * Lets a run's job go on once the quotas of its team have room for it.
+ *
+ * @throws JobDeferred while it has to wait: it holds up no other job meanwhile
+ */
+export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promise<void> {
+  const { admission, uow, workFolder } = deps;
+  if (!admission) return;
+  const found = await uow.read(job.call, async (sql) => {
+    const run = await findRun(sql, job.call.actor.organisationId, id);
+    const attempts = run ? await listAttempts(sql, id) : [];
+    return run && { run, preemptions: attempts.filter(({ ending }) => ending === "preempted").length };
+  });
+  if (!found) return;
+  const { run, preemptions } = found;
+  const { request } = run;
+  const work = await queuedRun(deps, job.call, { id, request, priority: request.priority ?? 0, preemptions });
+  if (!work) return;
+  // What a killed control left at work must not go on beside what gets its place.
+  await endTrainersOf(join(workFolder, id, "checkpoint"));
+  const verdict = await uow.write(job.call, async (tx) => {
+    const answer = await admission.ask(tx, work, job.id);
+    if (answer.kind === "wait") await putBack(tx.sql, id);
+    return answer;
+  });
+  if (verdict.kind === "wait") throw new JobDeferred(verdict.until, verdict.note);
+}
