@@ -72,15 +72,15 @@ async function version(number: number, origin: string): Promise<string> {
   return id;
 }
 
-async function deployment(number: number, previous: number | null, daysAgo: number): Promise<void> {
+async function deployment(number: number, previous: number, daysAgo: number, by: string): Promise<void> {
   await row("serving.deployments", {
     id: `dep_${number}`,
     endpoint_id: "ep_1",
     route: { model: { name: "delays", version: number }, features: { views: [{}, {}] } },
     request: { model: "delays", version: number },
-    previous_id: previous === null ? null : `dep_${previous}`,
+    previous_id: `dep_${previous}`,
     deployed_at: now - daysAgo * day,
-    deployed_by: "usr_lea",
+    deployed_by: by,
   });
 }
 
@@ -132,6 +132,8 @@ async function fill(): Promise<void> {
     gates: gates(true),
   });
   await row("evaluation.evaluations", { ...judged, id: "ev_3", version_id: second, version: 2, gates: [] });
+  const set = { environment: "production", use_case_id, state: "ready", started_by: "x", started_at: 1 };
+  await row("features.training_sets", { ...set, id: "ts_1", request: { views: [{ view: "visits" }] } });
   const run = {
     environment: "production",
     request: { seed: 7, trainingSetId: "ts_1" },
@@ -152,7 +154,7 @@ async function fill(): Promise<void> {
       [place.organisationId, useCaseId, now - 34 * day],
     ),
   );
-  await deployment(2, 1, 20);
+  await deployment(2, 1, 20, "release-controller");
   const release = {
     environment: "production",
     endpoint: "delays",
@@ -336,7 +338,7 @@ test("what is on record of a model in production is found, what is not its own o
 
 test("a deployment beside every release, of what was imported, is an anti-pattern of what runs", async () => {
   await version(3, "imported");
-  await deployment(3, 2, 1);
+  await deployment(3, 2, 1, "usr_lea");
   await control.database.session((session) =>
     session.query("update serving.endpoints set deployment_id = 'dep_3' where id = 'ep_1'", []),
   );
