@@ -31,6 +31,7 @@ export {
   searchPrices,
 } from "./prices/search-prices.ts";
 export { judgeReadiness } from "./readiness/judge-readiness.ts";
+export { freshMicros } from "./readiness/standing.ts";
 export { renderPlan, toCents } from "./render-plan.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";

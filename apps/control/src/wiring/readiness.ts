@@ -12,6 +12,7 @@ import { reviewFacts } from "@portolan/oversight";
 import { pipelineFacts } from "@portolan/pipelines";
 import { planFacts, type ReadinessDeps } from "@portolan/planner";
 import type { CharterFact, Found, ServedFact } from "@portolan/planner/contract";
+import { freshMicros } from "@portolan/planner/policy";
 import { predictionFacts } from "@portolan/predictions";
 import {
   findComputeProfile,
@@ -26,8 +27,6 @@ import { type Deployed, endpointsOf, listDeployed, servingFacts } from "@portola
 import { trainingFacts } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
-
-const monthMicros = 31 * 86_400_000_000;
 
 /** What every package has on record of a use case, for the judgement of how far it is from production. */
 export function wireReadiness(
@@ -136,7 +135,7 @@ async function servedFact(
   const trainingSetId = found?.lineage.trainingSetId;
   const trained =
     trainingSetId === undefined ? undefined : await findTrainingSet(sql, organisationId, trainingSetId);
-  const window = { from: now - monthMicros, to: now };
+  const window = { from: now - freshMicros, to: now };
   const load = await endpointLoad(sql, { organisationId, environment, endpoint: name, ...window });
   return {
     endpoint: name,
