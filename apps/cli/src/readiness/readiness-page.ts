@@ -27,22 +27,7 @@ export function readinessPage(judged: ReadinessDocument): string {
         ["First model", firstModelText(judged)],
       ])}${picture(judged)}`,
     ),
-    ...dimensions.map(({ name, score, checks }) =>
-      section(
-        `${name}: ${score}`,
-        table(
-          `Checks of ${name}`,
-          ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"],
-          checks.map(({ title, state, evidence, missing }) => [
-            title,
-            state,
-            missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
-            missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
-            missing?.command ?? "",
-          ]),
-        ),
-      ),
-    ),
+    ...dimensions.map(checksSection),
     section(
       "Anti-patterns of what runs",
       table(
@@ -72,6 +57,18 @@ export function readinessPage(judged: ReadinessDocument): string {
       ),
     ),
   ]);
+}
+
+function checksSection({ name, score, checks }: ReadinessDocument["dimensions"][number]): string {
+  const rows = checks.map(({ title, state, evidence, missing }) => [
+    title,
+    state,
+    missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
+    missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
+    missing?.command ?? "",
+  ]);
+  const heads = ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"];
+  return section(`${name}: ${score}`, table(`Checks of ${name}`, heads, rows));
 }
 
 const drawn = { width: 640, row: 26, left: 130, bar: 360 } as const;
