@@ -31,12 +31,20 @@ const idsOf = (judged: ReadinessDocument, name: string) =>
     .find((one) => one.name === name)
     ?.evidence.map(({ id }) => id);
 
+/** Tables whose rows belong to another table's. */
+const ofNobody = ["registry.compute_profiles", "rollout.approvals"];
+
 /** A row as the package that owns the table leaves it; what the judgement does not read is filled in anyhow. */
 async function row(table: string, values: Readonly<Record<string, unknown>>): Promise<void> {
-  const own = table.startsWith("registry.compute") ? {} : { organisation_id: place.organisationId };
+  const own = ofNobody.includes(table) ? {} : { organisation_id: place.organisationId };
   const entries = Object.entries({ ...own, ...values }).map(
     ([name, value]) =>
-      [name, typeof value === "object" && value !== null ? JSON.stringify(value) : value] as const,
+      [
+        name,
+        typeof value === "object" && value !== null && !Buffer.isBuffer(value)
+          ? JSON.stringify(value)
+          : value,
+      ] as const,
   );
   const names = entries.map(([name]) => name).join(", ");
   const places = entries.map((_, index) => `$${index + 1}`).join(", ");
@@ -72,15 +80,15 @@ async function version(number: number, origin: string): Promise<string> {
   return id;
 }
 
-async function deployment(number: number, previous: number | null, daysAgo: number): Promise<void> {
+async function deployment(number: number, previous: number, daysAgo: number, by: string): Promise<void> {
   await row("serving.deployments", {
     id: `dep_${number}`,
     endpoint_id: "ep_1",
     route: { model: { name: "delays", version: number }, features: { views: [{}, {}] } },
     request: { model: "delays", version: number },
-    previous_id: previous === null ? null : `dep_${previous}`,
+    previous_id: `dep_${previous}`,
     deployed_at: now - daysAgo * day,
-    deployed_by: "usr_lea",
+    deployed_by: by,
   });
 }
 
@@ -132,6 +140,8 @@ async function fill(): Promise<void> {
     gates: gates(true),
   });
   await row("evaluation.evaluations", { ...judged, id: "ev_3", version_id: second, version: 2, gates: [] });
+  const set = { environment: "production", use_case_id, state: "ready", started_by: "x", started_at: 1 };
+  await row("features.training_sets", { ...set, id: "ts_1", request: { views: [{ view: "visits" }] } });
   const run = {
     environment: "production",
     request: { seed: 7, trainingSetId: "ts_1" },
@@ -152,7 +162,7 @@ async function fill(): Promise<void> {
       [place.organisationId, useCaseId, now - 34 * day],
     ),
   );
-  await deployment(2, 1, 20);
+  await deployment(2, 1, 20, "release-controller");
   const release = {
     environment: "production",
     endpoint: "delays",
@@ -174,6 +184,35 @@ async function fill(): Promise<void> {
   };
   await row("rollout.releases", { ...release, id: "rel_1", state: "promoted", deployment_id: "dep_2" });
   await row("rollout.releases", { ...release, id: "rel_2", state: "rolled_back" });
+  const approval = { release_id: "rel_1", approved_at: now - 20 * day };
+  await row("rollout.approvals", { ...approval, approved_by: "usr_ron" });
+  await row("rollout.approvals", { ...approval, approved_by: "usr_lea" });
+  const explained = {
+    writer_id: "w",
+    epoch: 1,
+    block: 1,
+    use_case_id,
+    ...at,
+    model: "delays",
+    version: "2",
+    artifact: "a",
+    top: 3,
+    fixed: [],
+    received_at: 1,
+    chosen_at: 1,
+    not_before: 1,
+  };
+  const kept = (prediction_id: string, state: string) =>
+    row("evaluation.kept_explanations", { ...explained, prediction_id, state, ended_at: now - day });
+  await kept("prd_1", "explained");
+  await kept("prd_2", "not_explainable");
+  const root = Buffer.alloc(32);
+  await row("ledger.checkpoints", { size: 7, root, signed_at: now - day, key_id: "k", note: "n" });
+  const policy = { digest: "d", document: "", body: {}, published_by: "x" };
+  for (let daysAgo = 9; daysAgo > 0; daysAgo -= 1)
+    await row("data.access_policies", { ...policy, name: `p${daysAgo}`, published_at: now - daysAgo * day });
+  const withdrawn = { withdrawn_by: "x", withdrawn_at: now };
+  await row("data.access_policies", { ...policy, ...withdrawn, name: "p0", published_at: now });
   const minute = Math.floor((now - day) / 60_000_000) * 60_000_000;
   const buckets = [
     500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000,
@@ -319,7 +358,12 @@ test("what is on record of a model in production is found, what is not its own o
   expect(found("compute_measured")).toEqual(["delays 2"]);
   expect(found("gates_passed")).toEqual(["ev_2"]);
   expect(found("promoted")).toEqual(["delays 1", "delays 2"]);
-  expect(found("approved_by_second")).toEqual(["delays 1", "delays 2"]);
+  expect(found("approved_by_second")).toEqual(["rel_1", "delays 1", "delays 2"]);
+  expect(found("explained")).toEqual(["prd_1"]);
+  expect(found("audit_sealed")).toEqual(["checkpoint 7"]);
+  // Of many the newest are shown, and the oldest dates it.
+  expect(found("data_policies")).toEqual(["p1", "p2", "p3", "p4", "p5"]);
+  expect(checksOf(judged).find(({ name }) => name === "data_policies")?.heldSince).toBe(now - 9 * day);
   expect(found("canary_passed")).toEqual(["rel_1"]);
   for (const name of ["endpoint_live", "features_served", "way_back", "load_seen", "retraining_policy"])
     expect([name, found(name)]).toEqual([name, ["delays"]]);
@@ -336,7 +380,7 @@ test("what is on record of a model in production is found, what is not its own o
 
 test("a deployment beside every release, of what was imported, is an anti-pattern of what runs", async () => {
   await version(3, "imported");
-  await deployment(3, 2, 1);
+  await deployment(3, 2, 1, "usr_lea");
   await control.database.session((session) =>
     session.query("update serving.endpoints set deployment_id = 'dep_3' where id = 'ep_1'", []),
   );

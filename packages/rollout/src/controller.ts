@@ -92,7 +92,7 @@ interface Steering extends ControllerDeps {
 }
 
 /** Who deploys endpoints for releases, as deployments and ledger rows name it. */
-const controllerId = "release-controller";
+export const controllerId = "release-controller";
 
 /** Never rejects: a release that cannot be moved is no reason to leave the others. */
 async function steerAll(deps: Steering): Promise<void> {

@@ -24,15 +24,3 @@ export async function rolloutFacts(
     ),
   };
 }
-
-/** Ids of all deployments that releases of a use case made. */
-export async function releasedDeployments(
-  session: Sql,
-  { organisationId, useCaseId }: Pick<FactsOf, "organisationId" | "useCaseId">,
-): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    with own as (select id, deployment_id from rollout.releases where organisation_id = ${organisationId} and use_case_id = ${useCaseId})
-    select deployment_id as id from own where deployment_id is not null
-    union select s.deployment_id from rollout.steps as s join own on own.id = s.release_id`.execute(session);
-  return new Set(rows.map(({ id }) => id));
-}

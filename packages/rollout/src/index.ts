@@ -6,10 +6,15 @@ import { flagRoutes } from "./routes/flags.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 
 export { rollBackRelease } from "./change-release.ts";
-export { type ControllerDeps, type ReleaseController, startReleaseController } from "./controller.ts";
+export {
+  type ControllerDeps,
+  controllerId as releaseControllerId,
+  type ReleaseController,
+  startReleaseController,
+} from "./controller.ts";
 export { type CountDeps, countBlocks } from "./count-blocks.ts";
 export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
-export { releasedDeployments, rolloutFacts } from "./facts-store.ts";
+export { rolloutFacts } from "./facts-store.ts";
 export { flagsInForce } from "./flags/read-flags.ts";
 export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
 export { readRelease, readReleases } from "./read-releases.ts";

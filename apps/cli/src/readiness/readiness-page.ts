@@ -27,22 +27,7 @@ export function readinessPage(judged: ReadinessDocument): string {
         ["First model", firstModelText(judged)],
       ])}${picture(judged)}`,
     ),
-    ...dimensions.map(({ name, score, checks }) =>
-      section(
-        `${name}: ${score}`,
-        table(
-          `Checks of ${name}`,
-          ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"],
-          checks.map(({ title, state, evidence, missing }) => [
-            title,
-            state,
-            missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
-            missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
-            missing?.command ?? "",
-          ]),
-        ),
-      ),
-    ),
+    ...dimensions.map(checksSection),
     section(
       "Anti-patterns of what runs",
       table(
@@ -74,7 +59,19 @@ export function readinessPage(judged: ReadinessDocument): string {
   ]);
 }
 
-const drawn = { width: 640, row: 26, left: 130, bar: 460 } as const;
+function checksSection({ name, score, checks }: ReadinessDocument["dimensions"][number]): string {
+  const rows = checks.map(({ title, state, evidence, missing }) => [
+    title,
+    state,
+    missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
+    missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
+    missing?.command ?? "",
+  ]);
+  const heads = ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"];
+  return section(`${name}: ${score}`, table(`Checks of ${name}`, heads, rows));
+}
+
+const drawn = { width: 640, row: 26, left: 130, bar: 360 } as const;
 
 /** A bar for each dimension, of at most 100. */
 function picture({ dimensions, score }: ReadinessDocument): string {
@@ -83,7 +80,7 @@ function picture({ dimensions, score }: ReadinessDocument): string {
     const y = index * drawn.row;
     const missing = checks.filter(({ state }) => state === "missing").length;
     const text = `${own}${missing === 0 ? "" : `, ${missing} missing`}`;
-    return `<text x="${drawn.left - 8}" y="${y + 17}" text-anchor="end">${escaped(name)}</text><rect x="${drawn.left}" y="${y + 4}" width="${drawn.bar}" height="${drawn.row - 8}" fill="#e2e8f0"/><rect x="${drawn.left}" y="${y + 4}" width="${((drawn.bar * own) / 100).toFixed(1)}" height="${drawn.row - 8}" fill="#1d4ed8"/><text x="${drawn.left + 6}" y="${y + 17}" fill="${own < 30 ? "#0f172a" : "#ffffff"}">${escaped(text)}</text>`;
+    return `<text x="${drawn.left - 8}" y="${y + 17}" text-anchor="end">${escaped(name)}</text><rect x="${drawn.left}" y="${y + 4}" width="${drawn.bar}" height="${drawn.row - 8}" fill="#e2e8f0"/><rect x="${drawn.left}" y="${y + 4}" width="${((drawn.bar * own) / 100).toFixed(1)}" height="${drawn.row - 8}" fill="#1d4ed8"/><text x="${drawn.left + drawn.bar + 8}" y="${y + 17}">${escaped(text)}</text>`;
   });
   const mean = (drawn.left + (drawn.bar * score) / 100).toFixed(1);
   const title = `Scores of 100: ${dimensions.map((one) => `${one.name} ${one.score}`).join(", ")}; mean ${score}`;

@@ -1,7 +1,7 @@
 import { chartersOfUseCase, signaturesOf } from "@portolan/charter";
 import { dataFacts } from "@portolan/data";
 import { evaluationFacts } from "@portolan/evaluation";
-import { featureFacts } from "@portolan/features";
+import { featureFacts, findTrainingSet } from "@portolan/features";
 import { identityFacts } from "@portolan/identity";
 import type { Environment, Sql } from "@portolan/kernel";
 import type { FactsOf } from "@portolan/kernel/facts";
@@ -12,6 +12,7 @@ import { reviewFacts } from "@portolan/oversight";
 import { pipelineFacts } from "@portolan/pipelines";
 import { planFacts, type ReadinessDeps } from "@portolan/planner";
 import type { CharterFact, Found, ServedFact } from "@portolan/planner/contract";
+import { freshMicros } from "@portolan/planner/policy";
 import { predictionFacts } from "@portolan/predictions";
 import {
   findComputeProfile,
@@ -21,13 +22,11 @@ import {
   wasPromoted,
 } from "@portolan/registry";
 import { retrainingFacts } from "@portolan/retraining";
-import { releasedDeployments, rolloutFacts } from "@portolan/rollout";
+import { releaseControllerId, rolloutFacts } from "@portolan/rollout";
 import { type Deployed, endpointsOf, listDeployed, servingFacts } from "@portolan/serving";
 import { trainingFacts } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
-
-const monthMicros = 31 * 86_400_000_000;
 
 /** What every package has on record of a use case, for the judgement of how far it is from production. */
 export function wireReadiness(
@@ -110,14 +109,13 @@ async function readFound(sql: Sql, of: FactsOf, endpoints: Endpoints): Promise<F
 /** Endpoints of production as they are now, where the caller may read it. */
 async function servedFacts(sql: Sql, of: FactsOf, endpoints: Endpoints, now: number): Promise<ServedFact[]> {
   if (!of.environments.includes("production")) return [];
-  const released = await releasedDeployments(sql, of);
   const served: ServedFact[] = [];
   for (const deployed of await listDeployed(sql, of.organisationId)) {
     if (deployed.useCaseId !== of.useCaseId || deployed.environment !== "production" || deployed.halt)
       continue;
-    const { later = [] } = endpoints.find(isAt(deployed.environment, deployed.name)) ?? {};
-    const byHand = later.filter((id) => !released.has(id)).length;
-    served.push({ ...(await servedFact(sql, of, deployed, now)), byHand });
+    const { replacedBy } = endpoints.find(isAt(deployed.environment, deployed.name)) ?? {};
+    const cameByHand = replacedBy !== undefined && replacedBy !== releaseControllerId;
+    served.push({ ...(await servedFact(sql, of, deployed, now)), cameByHand });
   }
   return served;
 }
@@ -131,20 +129,22 @@ async function servedFact(
   { organisationId }: FactsOf,
   { name, environment, request: { model, version }, route, deployedAt }: Deployed,
   now: number,
-): Promise<Omit<ServedFact, "byHand">> {
+): Promise<Omit<ServedFact, "cameByHand">> {
   const found = await findVersion(sql, organisationId, model, version);
   const profile = found && (await findComputeProfile(sql, found.id))?.profile;
-  const window = { from: now - monthMicros, to: now };
+  const trainingSetId = found?.lineage.trainingSetId;
+  const trained =
+    trainingSetId === undefined ? undefined : await findTrainingSet(sql, organisationId, trainingSetId);
+  const window = { from: now - freshMicros, to: now };
   const load = await endpointLoad(sql, { organisationId, environment, endpoint: name, ...window });
   return {
     endpoint: name,
     model,
     version,
     deployedAt,
-    ...(found ? { origin: found.lineage.origin } : {}),
+    ...(found && !found.lineage.upstream ? { origin: found.lineage.origin } : {}),
     isPromoted: found !== undefined && (await wasPromoted(sql, found.id)),
-    // A training set is built from feature views, and from nothing else.
-    learnedFromViews: found?.lineage.trainingSetId !== undefined,
+    learnedFromViews: (trained?.request.views.length ?? 0) > 0,
     readsViews: (route.features?.views.length ?? 0) > 0,
     requests: load.requests,
     isGpuFirst: route.backends?.order[0]?.hardware === "gpu",

@@ -41,11 +41,11 @@ export function judgeRunning(facts: UseCaseFacts): RunningAntiPattern[] {
           ? { found: true, note: "it was imported: nobody can make it again from here" }
           : { found: false, note: "it was trained here" },
     ),
-    "manual-promotion": split(facts.served, ({ isPromoted, byHand }) => {
+    "manual-promotion": split(facts.served, ({ isPromoted, cameByHand }) => {
       if (!isPromoted) return { found: true, note: "it serves without having been promoted by gates" };
-      return byHand > 0
-        ? { found: true, note: `${byHand} deployments after the first were no release` }
-        : { found: false, note: "promoted by gates, and changed by releases alone" };
+      return cameByHand
+        ? { found: true, note: "it took another version's place without a release" }
+        : { found: false, note: "promoted by gates, and put there by a release or as the first" };
     }),
     "feature-divergence": split(facts.served, ({ learnedFromViews, readsViews }) => {
       if (!learnedFromViews) return undefined;

@@ -56,15 +56,15 @@ export interface ServedFact {
   readonly model: string;
   readonly version: number;
   readonly deployedAt: number;
-  /** `undefined`: the version is not to be found. */
+  /** Absent: the version is not to be found, or another server runs it. */
   readonly origin?: "trained" | "imported";
   /** The version is, or was, promoted to production by gates. */
   readonly isPromoted: boolean;
   /** Feature views that the version learned from, and that the gateway reads for it. */
   readonly learnedFromViews: boolean;
   readonly readsViews: boolean;
-  /** Deployments after the first that neither a release nor the process itself made. */
-  readonly byHand: number;
+  /** It took another version's place, and no release put it there. */
+  readonly cameByHand: boolean;
   /** Requests that were counted in the last month. */
   readonly requests: number;
   readonly isGpuFirst: boolean;

@@ -268,7 +268,7 @@ const served: ServedFact = {
   isPromoted: true,
   learnedFromViews: true,
   readsViews: true,
-  byHand: 0,
+  cameByHand: false,
   requests: 10,
   isGpuFirst: false,
 };
@@ -294,7 +294,7 @@ test("what runs in order has none of the five anti-patterns; where nothing runs,
 test.each([
   ["notebook-as-api", { origin: "imported" }, {}],
   ["manual-promotion", { isPromoted: false }, {}],
-  ["manual-promotion", { byHand: 2 }, {}],
+  ["manual-promotion", { cameByHand: true }, {}],
   ["feature-divergence", { readsViews: false }, {}],
   ["system-metrics-only", {}, { found: {} }],
   ["system-metrics-only", {}, { found: { drift_window: [record({ at: now - freshMicros - 1 })] } }],
