@@ -69,8 +69,8 @@ test("what control itself did is recorded once, and all of it read again gives t
     const org = testOrganisation;
     await raw`insert into training.runs (id, organisation_id, environment, use_case_id, request, state, started_by, started_at)
       values ('run_1', ${org}, 'dev', 'uc_1', '{}', 'succeeded', 'x', ${trained})`.execute(session);
-    await raw`insert into training.attempts (run_id, attempt, started_at, seen_at, ended_at, ending) values
-      ('run_1', 1, ${trained}, ${trained}, ${trained + 2 * hour}, 'interrupted'), ('run_1', 2, ${trained + 3 * hour}, ${trained}, null, null)`.execute(
+    await raw`insert into training.attempts (run_id, attempt, started_at, seen_at, ended_at, ending, cpu_micros) values
+      ('run_1', 1, ${trained}, ${trained}, ${trained + 2 * hour}, 'interrupted', 90000001), ('run_1', 2, ${trained + 3 * hour}, ${trained}, null, null, 5)`.execute(
       session,
     );
     await raw`insert into scoring.runs (id, organisation_id, environment, use_case_id, name, request, plan, job, state, started_by, started_at)
@@ -109,6 +109,9 @@ test("what control itself did is recorded once, and all of it read again gives t
     // Two hours over the end of October; the attempt that runs is not over.
     ["training", "2026-10", "training_hours", String(hour)],
     ["training", "2026-11", "training_hours", String(hour)],
+    // 90.000001 seconds of processors, split as the time is.
+    ["training", "2026-10", "cpu_hours", "45000001"],
+    ["training", "2026-11", "cpu_hours", "45000000"],
   ]);
   expect(JSON.stringify(found), "nobody's name").not.toContain("ada");
   await meterOwn(deps, call());

@@ -26,6 +26,14 @@ export const TrainingAttempt = Type.Object({
   lostSeconds: Type.Number({
     description: "From its last checkpoint (or its start) to its end, where it did not finish",
   }),
+  cpuSeconds: Type.Optional(
+    Type.Number({
+      description: "Processor time of its trainer and all that it started; absent where nobody could look",
+    }),
+  ),
+  peakMemoryBytes: Type.Optional(
+    Type.Integer({ description: "The most memory that they were seen to hold, twice a second" }),
+  ),
 });
 export type TrainingAttempt = Static<typeof TrainingAttempt>;
 

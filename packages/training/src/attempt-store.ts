@@ -2,6 +2,7 @@ import type { AdmissionQueue } from "@portolan/capacity/contract";
 import type { Sql } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import type { KeptAttempt } from "./lost-work.ts";
+import type { TrainerUsage } from "./trainer-usage.ts";
 
 type AttemptTable = {
   run_id: string;
@@ -15,6 +16,8 @@ type AttemptTable = {
   ended_at: number | null;
   ending: AttemptEnding | null;
   reason: string | null;
+  cpu_micros: number | null;
+  peak_memory_bytes: number | null;
 };
 
 /** Of `training.runs`, what is asked here. */
@@ -48,6 +51,9 @@ export async function listAttempts(sql: Sql, runId: string): Promise<KeptAttempt
     ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
     ...(row.ending === null ? {} : { ending: row.ending }),
     ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.cpu_micros === null || row.peak_memory_bytes === null
+      ? {}
+      : { used: { cpuMicros: row.cpu_micros, peakMemoryBytes: row.peak_memory_bytes } }),
   }));
 }
 
@@ -83,6 +89,10 @@ export async function openAttempt(sql: Sql, runId: string, now: number): Promise
   return attempt;
 }
 
+function usedColumns(used: TrainerUsage | undefined): Partial<AttemptTable> {
+  return used ? { cpu_micros: used.cpuMicros, peak_memory_bytes: used.peakMemoryBytes } : {};
+}
+
 /** What was seen of an attempt that runs. */
 export async function noteAttempt(
   sql: Sql,
@@ -93,11 +103,13 @@ export async function noteAttempt(
     readonly checkpointAt?: number;
     readonly overdueTimes: number;
     readonly overdueSince?: number;
+    readonly used?: TrainerUsage;
   },
 ): Promise<void> {
   await tables(sql)
     .updateTable("training.attempts")
     .set({
+      ...usedColumns(seen.used),
       seen_at: seen.now,
       checkpoints: seen.checkpoints,
       checkpoint_at: seen.checkpointAt ?? null,
@@ -113,11 +125,17 @@ export async function noteAttempt(
 export async function closeAttempt(
   sql: Sql,
   of: { readonly runId: string; readonly attempt: number },
-  end: { readonly ending: AttemptEnding; readonly reason?: string; readonly now: number },
+  end: {
+    readonly ending: AttemptEnding;
+    readonly reason?: string;
+    readonly now: number;
+    readonly used?: TrainerUsage;
+  },
 ): Promise<void> {
+  const { ending, reason = null, now, used } = end;
   await tables(sql)
     .updateTable("training.attempts")
-    .set({ ended_at: end.now, ending: end.ending, reason: end.reason ?? null, overdue_since: null })
+    .set({ ...usedColumns(used), ended_at: now, ending, reason, overdue_since: null })
     .where("run_id", "=", of.runId)
     .where("attempt", "=", of.attempt)
     .where("ended_at", "is", null)

@@ -19,6 +19,9 @@ test("an attempt that was cut off loses what came after its last checkpoint, and
   expect(attemptView(none)).toMatchObject({ keptSeconds: 0, lostSeconds: 90 });
   expect(attemptView({ ...cut, ending: "finished" })).toMatchObject({ keptSeconds: 0, lostSeconds: 0 });
   expect(attemptView(attempt)).toMatchObject({ keptSeconds: 0, lostSeconds: 0 });
+  expect(attemptView(attempt)).not.toHaveProperty("cpuSeconds");
+  const used = { cpuMicros: 1_500_000, peakMemoryBytes: 4096 };
+  expect(attemptView({ ...attempt, used })).toMatchObject({ cpuSeconds: 1.5, peakMemoryBytes: 4096 });
   // A checkpoint whose time the file system says is later than the end has lost nothing.
   expect(attemptView({ ...cut, checkpointAt: 191 * second }).lostSeconds).toBe(0);
 });

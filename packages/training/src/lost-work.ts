@@ -1,5 +1,6 @@
 import type { AttemptEnding, TrainingAttempt, TrainingWork } from "./attempt-schema.ts";
 import type { TrainingRunRequest } from "./contract.ts";
+import type { TrainerUsage } from "./trainer-usage.ts";
 
 /** An attempt as it is kept; times in epoch microseconds. */
 export interface KeptAttempt {
@@ -13,6 +14,8 @@ export interface KeptAttempt {
   readonly endedAt?: number;
   readonly ending?: AttemptEnding;
   readonly reason?: string;
+  /** Absent where nobody could look. */
+  readonly used?: TrainerUsage;
 }
 
 const microsPerSecond = 1_000_000;
@@ -29,7 +32,7 @@ export function isPreemptible({
  * What an attempt came to. One that finished has lost nothing; of one that runs, what would be lost if it ended now is not said. Pure.
  */
 export function attemptView(attempt: KeptAttempt): TrainingAttempt {
-  const { startedAt, endedAt, ending, checkpointAt, checkpoints, overdueTimes, overdueSince, reason } =
+  const { startedAt, endedAt, ending, checkpointAt, checkpoints, overdueTimes, overdueSince, reason, used } =
     attempt;
   const isCut = endedAt !== undefined && ending !== "finished";
   const keptMicros = isCut ? Math.max(0, (checkpointAt ?? startedAt) - startedAt) : 0;
@@ -45,6 +48,7 @@ export function attemptView(attempt: KeptAttempt): TrainingAttempt {
     ...(overdueSince === undefined ? {} : { overdueSince }),
     keptSeconds: keptMicros / microsPerSecond,
     lostSeconds: lostMicros / microsPerSecond,
+    ...(used ? { cpuSeconds: used.cpuMicros / microsPerSecond, peakMemoryBytes: used.peakMemoryBytes } : {}),
   };
 }
 

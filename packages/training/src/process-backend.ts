@@ -105,7 +105,8 @@ async function tracked(
     const tracking = { runId, socket, token: session.token, python };
     const attempt = await WatchedAttempt.begin(deps, call, { id: runId, request, folder });
     const end = await attempt.run(
-      (makeRoom) => runTrainer({ ...task, tracking, makeRoom, noticeMs }),
+      (makeRoom) =>
+        runTrainer({ ...task, tracking, makeRoom, noticeMs, onUsed: (used) => attempt.noteUsed(used) }),
       signal,
     );
     if ("outcome" in end) return end.outcome;

@@ -18,11 +18,21 @@ export async function diskUsage(folders: readonly string[], most: number): Promi
   return bytes;
 }
 
+interface TreeUse {
+  /** What processes share is counted once for each of them. */
+  readonly residentBytes: number;
+  /** Exact; absent where it was not asked for. */
+  readonly memoryBytes?: number;
+  readonly cpuMicros: number;
+}
+
 /**
- * Whether a process and all its descendants hold more than `most` bytes in memory (Linux; elsewhere never). In a process table of
- * its own nobody leaves this tree; without one, a process whose parent ended does.
+ * What a process and all its descendants hold in memory, and the processor time of them and of those that they waited for (Linux; elsewhere nothing). In
+ * a process table of its own nobody leaves this tree; without one, a process whose parent ended does.
+ *
+ * @param known resident bytes that need no exact answer
  */
-export async function exceedsMemory(pid: number, most: number): Promise<boolean> {
+export async function usageOf(pid: number, known: number): Promise<TreeUse> {
   const names = (await readdir("/proc").catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
   const processes = await Promise.all(names.map(readProcess));
   const tree = new Set([pid]);
@@ -35,9 +45,12 @@ export async function exceedsMemory(pid: number, most: number): Promise<boolean>
       }
   }
   const members = processes.flatMap((one) => (one && tree.has(one.pid) ? [one] : []));
-  if (sum(members.map((one) => one.residentBytes)) <= most) return false;
+  const cpuMicros = sum(members.map((one) => one.cpuMicros));
+  const resident = sum(members.map((one) => one.residentBytes));
+  if (resident <= known) return { residentBytes: resident, cpuMicros };
   // What forked processes share was counted once for each of them; asking for the exact share is slow, so only now.
-  return sum(await Promise.all(members.map(proportionalBytes))) > most;
+  const memoryBytes = sum(await Promise.all(members.map(proportionalBytes)));
+  return { residentBytes: resident, memoryBytes, cpuMicros };
 }
 
 function sum(values: readonly number[]): number {
@@ -54,13 +67,26 @@ async function proportionalBytes(one: {
 }
 
 const pageBytes = 4096;
+/** The kernel tells times to programs in hundredths of a second, whatever it counts in. */
+const microsPerTick = 10_000;
 
-async function readProcess(
-  name: string,
-): Promise<{ readonly pid: number; readonly parent: number; readonly residentBytes: number } | undefined> {
+interface ProcessUse {
+  readonly pid: number;
+  readonly parent: number;
+  readonly residentBytes: number;
+  readonly cpuMicros: number;
+}
+
+async function readProcess(name: string): Promise<ProcessUse | undefined> {
   const text = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-  // The command's name may hold blanks and brackets; the fields behind its last bracket do not. proc(5): ppid is 4, rss 24.
+  // The command's name may hold blanks and brackets; the fields behind its last bracket do not. proc(5): ppid is 4, utime, stime,
+  // cutime and cstime are 14 to 17, rss 24.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   if (fields.length < 22) return undefined;
-  return { pid: Number(name), parent: Number(fields[1]), residentBytes: Number(fields[21]) * pageBytes };
+  return {
+    pid: Number(name),
+    parent: Number(fields[1]),
+    residentBytes: Number(fields[21]) * pageBytes,
+    cpuMicros: sum(fields.slice(11, 15).map(Number)) * microsPerTick,
+  };
 }

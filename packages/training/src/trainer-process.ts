@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { chmod, chown, copyFile, lchown, link, mkdir, open, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
 import { leastPriority, niceCommand, systemPath } from "@portolan/sandbox";
@@ -15,8 +16,9 @@ import {
   type TrackingAddress,
   visibleOf,
 } from "./tracking-address.ts";
-import { diskUsage, exceedsMemory } from "./trainer-limits.ts";
+import { diskUsage, usageOf } from "./trainer-limits.ts";
 import { failed, lastLines, readOutput } from "./trainer-output.ts";
+import { childrenMicros, measuredCommand, type TrainerUsage, textOf } from "./trainer-usage.ts";
 
 export interface TrainerTask {
   readonly interpreter: string;
@@ -46,6 +48,8 @@ export interface TrainerTask {
   readonly makeRoom?: AbortSignal;
   /** Two minutes by default. */
   readonly noticeMs?: number;
+  /** Told what it used so far, now and then and at its end, however it ended. */
+  readonly onUsed?: (used: TrainerUsage) => void;
   /** By default the best that this machine permits. */
   readonly isolation?: Isolation;
   /** The one address that it may reach; absent: none. The interpreter is a Python then. */
@@ -184,23 +188,28 @@ async function supervise(task: TrainerTask, places: Places): Promise<End> {
   // A file, not a pipe: the trainer outlives a killed control process for a moment, and must not die writing a line.
   const log = await open(places.log, "a", 0o600);
   try {
-    const [command = "sh", ...args] = commandOf(task, places);
+    const [command = "sh", ...args] = measuredCommand(commandOf(task, places));
     const child = spawn(command, args, {
       cwd: task.folder,
       detached: true,
-      stdio: ["ignore", log.fd, log.fd],
+      stdio: ["ignore", log.fd, log.fd, "pipe"],
       env: environmentOf(task, places),
     });
     const exit = new Promise<Pick<End, "code" | "signal">>((resolve, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => resolve(endOf(code, signal)));
     });
+    const [, , , times] = child.stdio;
+    const said = times instanceof Readable ? textOf(times) : "";
     const stop = stopper(child.pid, task);
     const watch = watchUsage(child.pid, task, places);
     const end = await exit.finally(stop.release);
-    const excess = await watch.release();
+    const { excess, seen } = await watch.release();
     // Whatever it started and left in its group goes with it.
     signalGroup(child.pid, "SIGKILL");
+    // Of what was killed with its shell nobody says more than was seen.
+    const cpuMicros = Math.max(seen.cpuMicros, childrenMicros(await said) ?? 0);
+    task.onUsed?.({ ...seen, cpuMicros });
     const { late, aborted, preempted } = stop.why();
     return { ...end, late, aborted, preempted, ...(excess ? { excess } : {}) };
   } finally {
@@ -300,6 +309,8 @@ function stopper(pid: number | undefined, task: TrainerTask) {
 /** The kernel limits one process and one file at a time; this is for all of them together. */
 function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) {
   let excess: End["excess"];
+  let seen: TrainerUsage = { cpuMicros: 0, peakMemoryBytes: 0 };
+  let mostResident = 0;
   let released = false;
   let end = (): void => undefined;
   const over = new Promise<void>((resolve) => {
@@ -309,7 +320,16 @@ function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) 
   const look = async (): Promise<void> => {
     const disk = await diskUsage([output, checkpoint, scratch, log], task.diskLimitBytes);
     if (disk > task.diskLimitBytes) excess = "disk";
-    else if (pid !== undefined && (await exceedsMemory(pid, task.memoryLimitBytes))) excess = "memory";
+    if (pid === undefined || excess) return;
+    const known = Math.min(mostResident, task.memoryLimitBytes);
+    const { residentBytes, memoryBytes = 0, cpuMicros } = await usageOf(pid, known);
+    mostResident = Math.max(mostResident, residentBytes);
+    seen = {
+      cpuMicros: Math.max(seen.cpuMicros, cpuMicros),
+      peakMemoryBytes: Math.max(seen.peakMemoryBytes, memoryBytes),
+    };
+    task.onUsed?.(seen);
+    if (memoryBytes > task.memoryLimitBytes) excess = "memory";
   };
   const watching = (async () => {
     while (!released && !excess) {
@@ -319,11 +339,11 @@ function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) 
     if (excess) signalGroup(pid, "SIGKILL");
   })();
   return {
-    release: async (): Promise<End["excess"]> => {
+    release: async (): Promise<{ readonly excess: End["excess"]; readonly seen: TrainerUsage }> => {
       released = true;
       end();
       await watching;
-      return excess;
+      return { excess, seen };
     },
   };
 }

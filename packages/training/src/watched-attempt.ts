@@ -15,6 +15,7 @@ import type { TrainingRunRequest } from "./contract.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import { attemptView, isPreemptible, type KeptAttempt, overdueSince } from "./lost-work.ts";
 import { newestCheckpoint } from "./newest-checkpoint.ts";
+import type { TrainerUsage } from "./trainer-usage.ts";
 
 /** How runs make room for others. */
 export interface PreemptionRules {
@@ -54,6 +55,7 @@ export class WatchedAttempt {
   #seen: KeptAttempt;
   readonly #mayBePreempted: boolean;
   #reason: string | undefined;
+  #used: TrainerUsage | undefined;
 
   private constructor(
     deps: WatchDeps,
@@ -77,6 +79,11 @@ export class WatchedAttempt {
       return { attempt, now: tx.now, preemptions };
     });
     return new WatchedAttempt(deps, call, run, begun);
+  }
+
+  /** What its trainer used so far; kept with the next look, and with its end. */
+  noteUsed(used: TrainerUsage): void {
+    this.#used = used;
   }
 
   /**
@@ -143,7 +150,15 @@ export class WatchedAttempt {
         now: tx.now,
         intervalSeconds: request.checkpointIntervalSeconds,
       });
-      await noteAttempt(tx.sql, { runId: id, attempt: this.#attempt }, { now: tx.now, ...this.#seen });
+      await noteAttempt(
+        tx.sql,
+        { runId: id, attempt: this.#attempt },
+        {
+          now: tx.now,
+          ...this.#seen,
+          ...(this.#used ? { used: this.#used } : {}),
+        },
+      );
       const evicted = await admission?.evictedBy(tx.sql, id);
       if (evicted !== undefined) return evicted;
       const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, admission);
@@ -154,7 +169,12 @@ export class WatchedAttempt {
   async #close(ending: AttemptEnding, reason?: string): Promise<void> {
     const { id } = this.#run;
     await this.#deps.uow.write(this.#call, async (tx) => {
-      const end = { ending, now: tx.now, ...(reason === undefined ? {} : { reason }) };
+      const end = {
+        ending,
+        now: tx.now,
+        ...(reason === undefined ? {} : { reason }),
+        ...(this.#used ? { used: this.#used } : {}),
+      };
       await closeAttempt(tx.sql, { runId: id, attempt: this.#attempt }, end);
       if (ending !== "preempted") return;
       await putBack(tx.sql, id);

@@ -79,13 +79,17 @@ test.each([
 ] as const)("%s is an attempt that was %s, and the reason is kept", async (code, ending, detail) => {
   const id = await aRun();
   const attempt = await begin(id);
-  const fails = attempt.run(
-    () => Promise.reject(new PortolanError(code, { detail })),
-    new AbortController().signal,
-  );
+  const fails = attempt.run(() => {
+    attempt.noteUsed({ cpuMicros: 1_500_000, peakMemoryBytes: 2 ** 33 });
+    return Promise.reject(new PortolanError(code, { detail }));
+  }, new AbortController().signal);
   await expect(fails).rejects.toMatchObject({ code });
   expect(await listAttempts(db.sql, id)).toMatchObject([
-    { ending, reason: expect.stringContaining(detail) as string },
+    {
+      ending,
+      reason: expect.stringContaining(detail) as string,
+      used: { cpuMicros: 1_500_000, peakMemoryBytes: 2 ** 33 },
+    },
   ]);
 });
 

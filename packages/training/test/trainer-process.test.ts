@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { TrainerUsage } from "../src/trainer-usage.ts";
 import { requirePython, trial } from "./trainer-fixture.ts";
 
 const python = await requirePython();
@@ -199,11 +200,21 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
       code: "training.trainer_failed",
       detail: expect.stringMatching(/SIGSEGV|139/) as string,
     });
-    const busy = await start("spin", { mode: "spin" }, { cpuSeconds: 1 });
+    let used: TrainerUsage | undefined;
+    const onUsed = (now: TrainerUsage): void => {
+      used = now;
+    };
+    const busy = await start("spin", { mode: "spin" }, { cpuSeconds: 1, onUsed });
     await expect(busy.run()).rejects.toMatchObject({
       code: "training.trainer_failed",
       detail: "the trainer used more CPU time than its limit",
     });
+    // The kernel ended it after a second; what put it behind its walls is counted, too.
+    expect(used?.cpuMicros).toBeGreaterThan(950_000);
+    expect(used?.cpuMicros).toBeLessThan(2_500_000);
+    // More than a Python that holds nothing, less than its limit.
+    expect(used?.peakMemoryBytes).toBeGreaterThan(4 * 2 ** 20);
+    expect(used?.peakMemoryBytes).toBeLessThan(2 ** 28);
     const small = await start("memory", { rounds: 1 }, { memoryLimitBytes: 4 * 2 ** 20 });
     await expect(small.run()).rejects.toMatchObject({ code: "training.trainer_failed" });
   });

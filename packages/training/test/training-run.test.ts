@@ -293,6 +293,10 @@ describe.skipIf(python === undefined)("training runs", () => {
         ],
       },
     });
+    for (const { cpuSeconds = 0, peakMemoryBytes = 0 } of late.work?.attempts ?? []) {
+      expect(cpuSeconds).toBeGreaterThan(0);
+      expect(peakMemoryBytes).toBeGreaterThan(2 ** 20);
+    }
     const [cut] = late.work?.attempts ?? [];
     expect(cut?.keptSeconds).toBeGreaterThan(0);
     expect(late.work).toMatchObject({ keptSeconds: cut?.keptSeconds, lostSeconds: cut?.lostSeconds });

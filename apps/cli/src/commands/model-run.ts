@@ -76,12 +76,15 @@ function describeRun(run: TrainingRunView, { params, tags, metrics }: TrackedDat
   ].join("\n\n");
 }
 
-/** Its attempts, where there is something to say of them: more than one, or checkpoints. */
+/** Its attempts, where there is something to say of them: more than one, checkpoints, or what they used. */
 function describeWork(work: TrainingRunView["work"]): string[] {
   const { attempts = [], keptSeconds = 0, lostSeconds = 0 } = work ?? {};
   if (
     attempts.length < 2 &&
-    !attempts.some(({ checkpoints, overdueTimes }) => checkpoints + overdueTimes > 0)
+    !attempts.some(
+      ({ checkpoints, overdueTimes, cpuSeconds }) =>
+        checkpoints + overdueTimes > 0 || cpuSeconds !== undefined,
+    )
   )
     return [];
   const rows = attempts.map((one, at) => [
@@ -91,10 +94,15 @@ function describeWork(work: TrainingRunView["work"]): string[] {
     `${one.checkpoints}${one.overdueTimes === 0 ? "" : `, overdue ${one.overdueTimes} times`}`,
     one.keptSeconds.toFixed(1),
     one.lostSeconds.toFixed(1),
+    one.cpuSeconds === undefined ? "-" : one.cpuSeconds.toFixed(1),
+    one.peakMemoryBytes === undefined ? "-" : (one.peakMemoryBytes / 2 ** 20).toFixed(0),
   ]);
   const missing = attempts.some(({ overdueSince }) => overdueSince !== undefined);
   return [
-    table(["attempt", "began", "ended", "checkpoints", "kept s", "lost s"], rows),
+    table(
+      ["attempt", "began", "ended", "checkpoints", "kept s", "lost s", "processor s", "memory MiB"],
+      rows,
+    ),
     `Checkpoints kept ${keptSeconds.toFixed(1)} s of work of attempts that were cut off; ${lostSeconds.toFixed(1)} s were lost.`,
     ...(missing ? ["Its checkpoint is overdue."] : []),
   ];

@@ -43,9 +43,12 @@ function selectOf(
     sql`${column} >= ${since}::bigint and ${column} < ${until}::bigint`;
   switch (source) {
     case "training":
-      return sql<OwnRow>`select run_id || '/' || attempt as id, run_id || '/' || attempt as meter, coalesce(use_case_id, '') as "useCaseId", environment,
-        '' as model, 'training_hours' as resource, greatest(ended_at - started_at, 0)::text as quantity, started_at as start, greatest(ended_at, started_at) as "end"
-        from training.attempts_v1 where organisation_id = ${organisationId} and ${within(sql`ended_at`)}`;
+      // The first of both has the id that it had when there was no other.
+      return sql<OwnRow>`select run_id || '/' || attempt || u.suffix as id, run_id || '/' || attempt as meter, coalesce(use_case_id, '') as "useCaseId", environment,
+        '' as model, u.resource, u.quantity::text as quantity, started_at as start, greatest(ended_at, started_at) as "end"
+        from training.attempts_v1
+        cross join lateral (values ('', 'training_hours', greatest(ended_at - started_at, 0)), ('/cpu_hours', 'cpu_hours', cpu_micros)) as u (suffix, resource, quantity)
+        where organisation_id = ${organisationId} and u.quantity is not null and ${within(sql`ended_at`)}`;
     case "scoring":
       return sql<OwnRow>`select run_id || '/' || chunk || '/' || u.resource as id, run_id as meter, use_case_id as "useCaseId", environment, coalesce(model, '') as model,
         u.resource, u.quantity::text as quantity, scored_at as start, scored_at as "end" from scoring.chunks_v1
