@@ -1,10 +1,11 @@
-import { asEpochMicros, createLogger, Secret } from "@portolan/kernel";
+import { asEpochMicros, createLogger, isPortolanError, Secret } from "@portolan/kernel";
 import { openRedisOnlineReader, openRedisOnlineStore } from "@portolan/redis";
 import { createClient } from "@redis/client";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { earlyLine } from "../../packages/features/src/early/early-line.ts";
 import { historyMicros } from "../../packages/features/src/log/log-record.ts";
-import { eventShape, eventView } from "../../packages/features/test/event-world.ts";
+import { aReading, eventShape, eventView } from "../../packages/features/test/event-world.ts";
 import { earlySuite } from "../../packages/features/test/online-store/early-suite.ts";
 import {
   earlyHeader,
@@ -73,6 +74,65 @@ describe.skipIf(program === "")("Redis keeps the contract of the online store", 
     // The correction ends the event that the log has.
     expect((await readOne(store, viewHeader, ["a"], 5)).values["n_short"]?.value).toBe(1);
     await store.close();
+  });
+
+  test("one process folds while another accepts: whoever is refused does it again, and nothing is lost", async () => {
+    const logged = loggedReadings([fc.sample(aReading, { numRuns: 300, seed: 5 })]);
+    const upTo = Math.max(...logged.map(({ record }) => record.sequence));
+    const pages = Array.from({ length: 30 }, (_, at) =>
+      logged.slice((at * logged.length) / 30, ((at + 1) * logged.length) / 30),
+    );
+    const view = { ...earlyHeader(eventView()), windows: eventShape(eventView()) };
+    const asOf = asEpochMicros(historyMicros);
+    const lines = fc
+      .sample(aReading, { numRuns: 1200, seed: 6 })
+      .flatMap(
+        (row, at) => earlyLine(eventView(), rowOfReading(row), { accepted: at + 1, acceptedAt: 1 }) ?? [],
+      );
+    const again = async (work: () => Promise<void>): Promise<void> => {
+      for (;;)
+        try {
+          await work();
+          return;
+        } catch (error) {
+          if (!isPortolanError(error) || error.code !== "features.online_busy") throw error;
+        }
+    };
+    const folded = async (isMixed: boolean) => {
+      await using world = await openWorld();
+      const options = { url: new Secret(world.address), log, timeoutMs: 60_000 };
+      const [folds, accepts] = [openRedisOnlineStore(options), openRedisOnlineStore(options)];
+      const fold = (records: typeof pages) =>
+        again(() =>
+          folds.fold(view, {
+            log: earlyLog,
+            after: 0,
+            upTo: records.length > 0 ? upTo : 0,
+            asOf,
+            pages: once(...records),
+          }),
+        );
+      await fold([]);
+      const accept = async (): Promise<void> => {
+        for (let at = 0; at < lines.length; at += 20)
+          await again(() => accepts.early.accept(view, earlyLog, lines.slice(at, at + 20)));
+      };
+      if (isMixed) await Promise.all([fold(pages), accept()]);
+      else {
+        await fold(pages);
+        await accept();
+      }
+      expect(await accepts.early.waiting(view)).toHaveLength(lines.length);
+      const counted: unknown[] = [];
+      for (let at = 0; at <= 190; at += 10)
+        for (const station of ["a", "b", "it's"])
+          counted.push((await readOne(folds, view, [station], at)).values);
+      await again(async () => void (await accepts.early.settle(view, [[1, 2000]])));
+      expect(await accepts.early.waiting(view)).toEqual([]);
+      await Promise.all([folds.close(), accepts.close()]);
+      return { counted, dumped: await world.dump() };
+    };
+    expect(await folded(true)).toEqual(await folded(false));
   });
 
   test("a replaced generation is gone from the server's memory", async () => {

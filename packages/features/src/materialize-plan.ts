@@ -1,6 +1,7 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
-import { quoteName, quoteText } from "@portolan/expressions";
+import { quoteName, quoteText, toDuckDbSql } from "@portolan/expressions";
 import type { FeatureView } from "./view-model.ts";
+import { availableSql } from "./windows/events-sql.ts";
 import { windowStatements } from "./windows/window-plan.ts";
 
 /**
@@ -20,6 +21,8 @@ export function materializePlan(
   const keys = view.entity.map(({ column }, index) => `p.${quoteName(column)} as key_${index}`);
   const values = view.features.map(({ name }, index) => `w.${quoteName(name)} as value_${index}`);
   const isAsked = columns.map((column, index) => `a.k${index} = cast(events.${column} as varchar)`);
+  // An event that is not known yet is none: no row tells of it.
+  const isKnown = `${availableSql(event, toDuckDbSql(view.available))} <= ${asOf}`;
   const isMeant =
     among === undefined ? "true" : `exists (select 1 from ${among} as a where ${isAsked.join(" and ")})`;
   return [
@@ -29,7 +32,7 @@ export function materializePlan(
     },
     {
       sql: `create table probes as select row_number() over (order by ${columns.join(", ")}) as _row, ${asOf}::bigint as _at, ${columns.join(", ")}
-        from (select distinct ${columns.join(", ")} from events where ${columns.map((column) => `${column} is not null`).join(" and ")} and ${isMeant})`,
+        from (select distinct ${columns.join(", ")} from events where ${columns.map((column) => `${column} is not null`).join(" and ")} and ${isKnown} and ${isMeant})`,
     },
     ...windowStatements({
       view,

@@ -1,10 +1,16 @@
 import { type Static, Type } from "@portolan/typebox";
-import { type UndecidedReason, undecidedReasons } from "./replay/early-states.ts";
 
-const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
-const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 content address" });
-const FeatureName = Type.String({ pattern: "^[a-z][a-z0-9_]{0,62}$" });
-const Environment = Type.Union([Type.Literal("dev"), Type.Literal("staging"), Type.Literal("production")]);
+export const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
+export const Sha256 = Type.String({
+  pattern: "^sha256:[0-9a-f]{64}$",
+  description: "SHA-256 content address",
+});
+export const FeatureName = Type.String({ pattern: "^[a-z][a-z0-9_]{0,62}$" });
+export const Environment = Type.Union([
+  Type.Literal("dev"),
+  Type.Literal("staging"),
+  Type.Literal("production"),
+]);
 
 export const FeatureViewResource = Type.Object({
   id: Type.String(),
@@ -114,7 +120,10 @@ const TrainingSetViewPin = Type.Object({
   rows: Type.Optional(
     Type.Object(
       { found: Type.Integer(), notFound: Type.Integer(), outsideMaxAge: Type.Integer() },
-      { description: "Rows by what the log knew of their entity; they add up to all rows" },
+      {
+        description:
+          "Rows by what the view knew of their entity; they add up to all rows. Absent of windows in sets of before",
+      },
     ),
   ),
   nullKeys: Type.Optional(
@@ -157,6 +166,21 @@ export const TrainingSetManifest = Type.Object({
     Type.Record(Type.String(), Type.Integer(), {
       description: "Null cells of each column that has any; absent once rows of the set were erased",
     }),
+  ),
+  statuses: Type.Optional(
+    Type.Record(
+      Type.String(),
+      Type.Object({
+        present: Type.Integer(),
+        null: Type.Integer(),
+        notFound: Type.Integer(),
+        outsideMaxAge: Type.Integer(),
+      }),
+      {
+        description:
+          "Rows by the status of each feature of a view, as a request would be told it; they add up to all rows. Absent once rows of the set were erased",
+      },
+    ),
   ),
   requestDigest: Sha256,
   accessPolicies: Type.Optional({
@@ -266,110 +290,4 @@ export interface MaterializationView {
   readonly failure?: string;
   readonly startedAt: number;
   readonly finishedAt?: number;
-}
-
-export const ReplayRequest = Type.Object(
-  {
-    environment: Environment,
-    useCaseId: Type.Optional(
-      Type.String({ maxLength: 63, description: "Whose data; by default the view's own use case" }),
-    ),
-    version: Type.Optional(Type.Integer({ minimum: 1 })),
-    purpose: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 100,
-        description:
-          "What the values are read for: one for which the policies on data allow them as they are",
-      }),
-    ),
-    rows: Type.Array(
-      Type.Object(
-        {
-          key: Type.Array(Type.String({ maxLength: 2000 }), {
-            minItems: 1,
-            maxItems: 4,
-            description: "In the view's key order; an integer in decimal form",
-          }),
-          at: { ...Micros, description: "The moment T that the values were read for, epoch microseconds" },
-          servedAt: {
-            ...Micros,
-            description:
-              "When they were read, by the clock on the wall, epoch microseconds: what came online later does not count",
-          },
-          request: Type.Optional(
-            Type.Record(
-              FeatureName,
-              Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Null()]),
-              {
-                description: "Of a view with on-demand features: what the request brought, by field",
-              },
-            ),
-          ),
-        },
-        { additionalProperties: false },
-      ),
-      { minItems: 1, maxItems: 1000 },
-    ),
-  },
-  { additionalProperties: false },
-);
-export type ReplayRequest = Static<typeof ReplayRequest>;
-
-export const ReplayedValues = Type.Object({
-  view: Type.String({ description: "`name@version`" }),
-  digest: Sha256,
-  undecided: Type.Optional(
-    Type.Array(Type.Integer(), {
-      description:
-        "Rows, by their place in the request, that may have been served of accepted events that cannot be derived again",
-    }),
-  ),
-  undecidedReasons: Type.Optional(
-    Type.Array(
-      Type.Object({
-        row: Type.Integer({ description: "The row's place in the request" }),
-        reason: Type.Union(
-          undecidedReasons.map((reason) => Type.Literal(reason)),
-          {
-            description:
-              "`forgotten`: it is not known any more which accepted events counted then; `source_gone`: they are not kept any more, or some were erased; `too_many_events`: more may have counted than are gone through",
-          },
-        ),
-      }),
-      { description: "Why, of each row in `undecided`, in its order" },
-    ),
-  ),
-  rows: Type.Array(
-    Type.Array(
-      Type.Object({
-        status: Type.Union(
-          (["found", "not_found", "outside_max_age"] as const).map((status) => Type.Literal(status)),
-        ),
-        asOf: Type.Optional(Micros),
-        exactFrom: Type.Optional({
-          ...Micros,
-          description:
-            "Of earlier moments the online store says `outside_max_age` where it keeps nothing of them",
-        }),
-        values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()])),
-      }),
-      {
-        description:
-          "What may have been served: one answer, or more where values were going online at that very moment",
-      },
-    ),
-  ),
-});
-export interface ReplayedValues {
-  readonly view: string;
-  readonly digest: string;
-  readonly undecided?: readonly number[];
-  readonly undecidedReasons?: readonly { readonly row: number; readonly reason: UndecidedReason }[];
-  readonly rows: readonly (readonly {
-    readonly status: "found" | "not_found" | "outside_max_age";
-    readonly asOf?: number;
-    readonly exactFrom?: number;
-    readonly values: Readonly<Record<string, number | null>>;
-  }[])[];
 }

@@ -53,7 +53,7 @@ export function ownColumns({
   return [...request, ...attributes, label];
 }
 
-/** The column that says of each row what a view of values knew: `found`, `not_found` or `outside_max_age`. */
+/** The column that says of each row what a view knew of its entity: `found`, `not_found` or `outside_max_age`. */
 export function statusColumn(view: Pick<FeatureView, "name">): string {
   return `_status_${view.name.replaceAll("-", "_")}`;
 }
@@ -85,8 +85,8 @@ export function definitionDigest(
 
 /**
  * Point-in-time training set: every entity row once, in the order of its moment, with what was visible at that moment and nothing
- * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with), `statuses` (rows by view and status), `null_keys` (rows
- * and events without a key, by view) and `nulls` (by column, in the order of features, attributes and label).
+ * later. Results: `counts` (rows before and after), `parity` (rows that the definition disagrees with), `statuses` (rows by status, of each view and each of
+ * its features), `null_keys` (rows and events without a key, by view) and `nulls` (by column, in the order of features, attributes and label).
  */
 export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[] {
   const { request, views, output } = input;
@@ -100,7 +100,7 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
   const joined = views.map((_, index) => `join w${index} on w${index}._row = p._row`);
   const values = views.flatMap((view, index) => [
     ...featureNamesOf(view).map((name) => `w${index}.${quoteName(name)}`),
-    ...(isValueView(view) ? [`w${index}._status as ${quoteName(statusColumn(view))}`] : []),
+    `${statusSql(input, view, { index, derived: `w${index}` })} as ${quoteName(statusColumn(view))}`,
   ]);
   const own = ownColumns(request).map((feature) => `p.${quoteName(feature.name)}`);
   const selected = ["p._row", "p._at", ...own, ...values].join(", ");
@@ -115,7 +115,7 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     },
     { sql: `create table sample as select * from probes order by hash(_row) limit ${paritySample}` },
     ...derivations.flatMap(({ oracle }) => oracle),
-    { sql: paritySql(views), returns: "parity" },
+    { sql: paritySql(input), returns: "parity" },
     { sql: statusesSql(views), returns: "statuses" },
     { sql: nullKeysSql(input), returns: "null_keys" },
     { sql: nullsSql(all), returns: "nulls" },
@@ -165,11 +165,32 @@ function derivationOf(
       `${view.name} has windows over ${view.source}, and the rows come from ${input.request.contract}`,
       "Ask for rows of the view's own contract, or keep its events in a log (`events: log`).",
     );
-  const events = { view, events: "events" };
+  const events = { view: withReach(view), events: "events" };
   return {
     plan: windowStatements({ ...probes, ...events }),
     oracle: [oracleStatement({ ...sample, ...events })],
   };
+}
+
+const reach = "_reach";
+
+/** A view of windows over one dataset with how many events are in reach of its longest window: without any there is nothing online (F12). */
+function withReach(view: FeatureView): FeatureView {
+  const windowMicros = Math.max(...view.features.map((feature) => feature.windowMicros));
+  return { ...view, features: [...view.features, { name: reach, aggregate: "count", windowMicros }] };
+}
+
+/** What is known of a row's entity in a view, as its online store would say it (F73); `p` is the row, `derived` what was derived of it. */
+function statusSql(
+  input: TrainingSetPlanInput,
+  view: FeatureView,
+  { index, derived }: { readonly index: number; readonly derived: string },
+): string {
+  if (isValueView(view)) return `${derived}._status`;
+  const isUnknown = isEventView(view)
+    ? anyNull(probeKeysOf(input, view, index), "p.")
+    : `${derived}.${reach} = 0`;
+  return `case when ${isUnknown} then 'not_found' else 'found' end`;
 }
 
 /** Columns of the entity rows that the view's keys are taken from; a log's keys are text, so that integers and texts meet there. */
@@ -288,24 +309,38 @@ function numberSql(expression: Expression): string {
   return expression.type === "bool" ? `(${sql})::bigint` : sql;
 }
 
-function paritySql(views: readonly FeatureView[]): string {
-  const parts = views.map((view, index) => {
+function paritySql(input: TrainingSetPlanInput): string {
+  const parts = input.views.map((view, index) => {
+    const derived = `o${index}`;
     const differs = featureNamesOf(view).map(
-      (name) => `t.${quoteName(name)} is distinct from o${index}.${quoteName(name)}`,
+      (name) => `t.${quoteName(name)} is distinct from ${derived}.${quoteName(name)}`,
     );
-    if (isValueView(view)) differs.push(`t.${quoteName(statusColumn(view))} <> o${index}._status`);
-    return `select count(*) filter (${differs.join(" or ")}) as wrong from o${index} join training_set as t on t._row = o${index}._row`;
+    differs.push(`t.${quoteName(statusColumn(view))} <> ${statusSql(input, view, { index, derived })}`);
+    return `select count(*) filter (${differs.join(" or ")}) as wrong from ${derived} join training_set as t on t._row = ${derived}._row join sample as p on p._row = t._row`;
   });
   return `select coalesce(sum(wrong), 0)::bigint as mismatches from (${parts.length > 0 ? parts.join(" union all ") : "select 0 as wrong"})`;
 }
 
+/** Rows by status: `v<view>_<status>` of each view, `f<view>_<feature>_<status>` of each of its features. */
 function statusesSql(views: readonly FeatureView[]): string {
-  const parts = views.flatMap((view, index) =>
-    isValueView(view)
-      ? [`select ${index} as view, _status as status, count(*) as rows from w${index} group by _status`]
-      : [],
-  );
-  return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, '' as status, 0 as rows limit 0";
+  const counts = views.flatMap((view, index) => {
+    const of = quoteName(statusColumn(view));
+    const rows = viewStatuses.map((status) => `${rowsWith(`${of} = '${status}'`)} as v${index}_${status}`);
+    const values = featureNamesOf(view).flatMap((name, feature) =>
+      [
+        ["present", `${of} = 'found' and ${quoteName(name)} is not null`],
+        ["null", `${of} = 'found' and ${quoteName(name)} is null`],
+      ].map(([status, when = ""]) => `${rowsWith(when)} as f${index}_${feature}_${status}`),
+    );
+    return [...rows, ...values];
+  });
+  return `select ${["count(*) as rows", ...counts].join(", ")} from training_set`;
+}
+
+const viewStatuses = ["found", "not_found", "outside_max_age"] as const;
+
+function rowsWith(condition: string): string {
+  return `count(*) filter (${condition})`;
 }
 
 /** A row without a key is in the set, with what is known of no entity; an event without one is in no window. */
@@ -320,8 +355,8 @@ function nullKeysSql(input: TrainingSetPlanInput): string {
   return parts.length > 0 ? parts.join(" union all ") : "select 0 as view, 0 as rows, 0 as events limit 0";
 }
 
-function anyNull(columns: readonly string[]): string {
-  return columns.map((column) => `${quoteName(column)} is null`).join(" or ");
+function anyNull(columns: readonly string[], table = ""): string {
+  return columns.map((column) => `${table}${quoteName(column)} is null`).join(" or ");
 }
 
 function nullsSql(columns: readonly string[]): string {

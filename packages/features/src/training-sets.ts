@@ -37,6 +37,7 @@ import {
   type StoredView,
 } from "./store.ts";
 import { definitionDigest, featureNames, trainingSetPlan } from "./training-set-plan.ts";
+import { rowsByStatus, valuesByStatus } from "./training-set-statuses.ts";
 import { viewReference } from "./view-model.ts";
 import { type FeatureDeps, noDataset, viewNotFound } from "./views.ts";
 
@@ -311,9 +312,11 @@ function manifestOf(
       view: viewReference(view),
       digest: view.digest,
       nullKeys: nullKeysOf(logs[index], result, index),
-      ...logOf(logs[index], result, index, view.body),
+      ...logOf(logs[index]),
+      rows: rowsByStatus(result, index),
     })),
     nulls: nullsOf(pinned, result),
+    statuses: valuesByStatus(views, result),
     requestDigest: digestJson(request),
     accessPolicies: access.policyDigest,
     access: accessOf(access, integerCell(counts, "asked") - integerCell(counts, "rows_before")),

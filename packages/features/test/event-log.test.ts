@@ -107,11 +107,15 @@ async function segments() {
   return f.deps.uow.read(f.call, (sql) => segmentsOf(sql, log.id));
 }
 
-async function online(airport: string, at: number) {
+async function vector(airport: string, at: number) {
   const { organisationId } = f.call.actor;
   const { digest } = await stored();
   const of = { organisationId, environment: "dev", view: "airports@1", digest };
-  const { status, asOf, values } = await readOnline(f, of, [airport], minute(at));
+  return readOnline(f, of, [airport], minute(at));
+}
+
+async function online(airport: string, at: number) {
+  const { status, asOf, values } = await vector(airport, at);
   return { status, asOf, values: Object.values(values).map(({ value }) => value) };
 }
 
@@ -187,12 +191,18 @@ test("accepted events go on top without anybody asking, and a served window is d
   });
   for (const [index, { airport, minutes }] of asked.entries()) {
     const { status, asOf, values } = await online(airport, minutes);
-    expect(rows[index]?.map((one) => [one.status, one.asOf, Object.values(one.values)])).toContainEqual([
-      status,
-      asOf,
-      values,
-    ]);
+    const statuses = Object.values((await vector(airport, minutes)).values).map((cell) => cell.status);
+    expect(
+      rows[index]?.map((one) => [
+        one.status,
+        one.asOf,
+        Object.values(one.values),
+        Object.values(one.statuses),
+      ]),
+    ).toContainEqual([status, asOf, values, statuses]);
   }
+  // An airport that nobody has left lately: no delay is known, and that none is, is.
+  expect(Object.values(rows[2]?.[0]?.statuses ?? {})).toEqual(["present", "null", "null"]);
   expect(rows[3]?.[0]?.status).toBe("outside_max_age");
 });
 
@@ -224,7 +234,13 @@ test("a training set sees each event as it was known at the row's moment", async
   const last = (await segments()).at(-1);
   expect(set.manifest).toMatchObject({
     parity: { mismatches: 0 },
-    views: [{ view: "airports@1", log: { digest: last?.digest, lastSequence: last?.last_sequence } }],
+    views: [
+      {
+        view: "airports@1",
+        log: { digest: last?.digest, lastSequence: last?.last_sequence },
+        rows: { found: set.manifest?.rowsBefore, notFound: 0, outsideMaxAge: 0 },
+      },
+    ],
   });
   const rows = await f.rowsOf(set.manifest?.object);
   expect(rows.length).toBe(set.manifest?.rowsBefore);

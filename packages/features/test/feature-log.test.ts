@@ -240,9 +240,17 @@ test("a training set reads the log as of each row's moment, drops and merges not
         rows: { found: 4, notFound: 3, outsideMaxAge: 1 },
         nullKeys: { entityRows: 1, sourceRows: 1 },
       },
-      { view: "spending@1", nullKeys: { entityRows: 1, sourceRows: 1 } },
+      {
+        view: "spending@1",
+        rows: { found: 7, notFound: 1, outsideMaxAge: 0 },
+        nullKeys: { entityRows: 1, sourceRows: 1 },
+      },
     ],
     nulls: { balance: 4 },
+    statuses: {
+      balance: { present: 4, null: 0, notFound: 3, outsideMaxAge: 1 },
+      paid_1h: { present: 7, null: 0, notFound: 1, outsideMaxAge: 0 },
+    },
   });
   const path = await f.deps.objects.localPath(set.manifest?.object as never);
   const { rows } = await f.deps.engine.run({

@@ -2,8 +2,8 @@ import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flightsCsv, waitFor } from "../../data/test/data-fixture.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
+import type { ReplayedValues, ReplayRequest } from "../src/replay/replay-resources.ts";
 import { replayValues } from "../src/replay/replay-values.ts";
-import type { ReplayedValues, ReplayRequest } from "../src/resources.ts";
 import { readView } from "../src/views.ts";
 import { type AccountsFixture, accountsFixture, minute } from "./accounts-fixture.ts";
 import { allowParity, readOnline } from "./features-fixture.ts";
@@ -101,11 +101,17 @@ test("values of windows are derived by the materialisation that was online then"
         status: online.status,
         asOf,
         values: Object.fromEntries(Object.entries(online.values).map(([name, { value }]) => [name, value])),
+        // Of each value what online says of it (F73).
+        statuses: Object.fromEntries(
+          Object.entries(online.values).map(([name, { status }]) => [name, status]),
+        ),
       },
     ]);
   }
   expect(rows[1]?.[0]?.values["origin_flights_3h"]).toBeGreaterThan(0);
-  expect(rows[4]).toMatchObject([{ status: "not_found" }]);
+  expect(rows[4]).toMatchObject([
+    { status: "not_found", statuses: { origin_flights_3h: "not_found", origin_delay_3h: "not_found" } },
+  ]);
 });
 
 test("a key of another length is refused with its row", async () => {

@@ -113,6 +113,36 @@ test("a training set holds every entity row once, with what was known at its mom
       `row ${row}`,
     ).toEqual(expected);
   }
+  // What a request at the row's moment would be told of each view's entity: without a flight in reach that is known by then, nothing is online (F73).
+  const reach = (at: number, window: number, which: (flight: Flight) => boolean): string =>
+    naive(at, window, which) > 0 ? "found" : "not_found";
+  const rows = await f.rowsOf(set.manifest?.object);
+  const views = [
+    ["_status_origin_departures", 24 * hour, (own: Flight) => (one: Flight) => one.origin === own.origin],
+    ["_status_arrivals", 3 * hour, (own: Flight) => (one: Flight) => one.destination === own.origin],
+    [
+      "_status_routes",
+      7 * 24 * hour,
+      (own: Flight) => (one: Flight) => one.origin === own.origin && one.destination === own.destination,
+    ],
+  ] as const;
+  for (const [index, [column, window, isOf]] of views.entries()) {
+    const expected = asked.map((one) => reach(one.at, window, isOf(one)));
+    expect(rows.map((row) => row[column])).toEqual(expected);
+    expect(set.manifest?.views[index]?.rows).toEqual({
+      found: expected.filter((one) => one === "found").length,
+      notFound: expected.filter((one) => one === "not_found").length,
+      outsideMaxAge: 0,
+    });
+  }
+  const delays = columns["origin_delay_3h"] ?? [];
+  const notFound = set.manifest?.views[0]?.rows?.notFound ?? 0;
+  expect(set.manifest?.statuses?.["origin_delay_3h"]).toEqual({
+    present: delays.filter((one) => !Number.isNaN(one)).length,
+    null: delays.filter((one) => Number.isNaN(one)).length - notFound,
+    notFound,
+    outsideMaxAge: 0,
+  });
   // The figures are not all alike: the comparison above compared something.
   expect(new Set(columns["origin_delay_3h"]).size).toBeGreaterThan(20);
 });

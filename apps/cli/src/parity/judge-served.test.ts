@@ -89,10 +89,20 @@ describe("a served value agrees with the offline path", () => {
     status: "found",
     asOf: 900_000,
     values: { balance: value },
+    statuses: { balance: value === null ? "null" : "present" },
     ...more,
   });
-  const missing: DerivedValues = { status: "not_found", values: { balance: null } };
-  const expired: DerivedValues = { ...missing, status: "outside_max_age", asOf: 900_000 };
+  const missing: DerivedValues = {
+    status: "not_found",
+    values: { balance: null },
+    statuses: { balance: "not_found" },
+  };
+  const expired: DerivedValues = {
+    status: "outside_max_age",
+    asOf: 900_000,
+    values: { balance: null },
+    statuses: { balance: "outside_max_age" },
+  };
   const judge = (
     value: number | null,
     source: "online" | "stale" | "default",
@@ -161,5 +171,30 @@ describe("a served value agrees with the offline path", () => {
     expect(judge(-1, "stale", found(7))).toBeUndefined();
     expect(judge(-1, "stale", found(7, { asOf: 1 }))).toBeDefined();
     expect(judge(-1, "stale", found(7, { asOf: 1, exactFrom: at + 1 }))).toBeUndefined();
+  });
+
+  test("when a window has no age, and was too old only where online may keep too few of its events (F35)", () => {
+    const ofNow = (more: Partial<DerivedValues> = {}) => found(7, { asOf: at, ...more });
+    const judgeNow = (answer: DerivedValues) => {
+      const [served] = servedValues(record([[-1, "stale"]]), plan) as Exclude<
+        ReturnType<typeof servedValues>,
+        string
+      >;
+      const feature = served?.features[0];
+      if (!served || !feature) throw new Error("nothing was served");
+      return judgeServed(served, { ...feature, at, status: "outside_max_age" }, [answer]);
+    };
+    expect(judgeNow(ofNow())).toMatchObject({ derived: [{ status: "present", value: 7 }] });
+    expect(judgeNow(ofNow({ mayBeCut: true }))).toBeUndefined();
+  });
+
+  test("by the status of the value, whatever that of its row", () => {
+    // Of a found row one window is of its age, and another reaches further than what is known.
+    const cut = found(null, { statuses: { balance: "outside_max_age" } });
+    expect(judgeStated(-1, "default", "null", cut)).toMatchObject({
+      derived: [{ status: "outside_max_age", value: null }],
+    });
+    expect(judge(-1, "stale", cut)).toBeUndefined();
+    expect(judge(7, "online", { ...found(7), statuses: { balance: "null" } })).toBeDefined();
   });
 });

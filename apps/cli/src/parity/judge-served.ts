@@ -6,8 +6,14 @@ export interface DerivedValues {
   readonly status: "found" | "not_found" | "outside_max_age";
   readonly asOf?: number;
   readonly exactFrom?: number;
+  /** The online store may not keep as many events as the windows of this entity reach. */
+  readonly mayBeCut?: true;
   readonly values: Readonly<Record<string, number | null>>;
+  /** Of each value, why it is there or is not. */
+  readonly statuses: Readonly<Record<string, ValueStatus>>;
 }
+
+type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
 
 export interface Mismatch {
   readonly prediction: string;
@@ -33,8 +39,8 @@ export function judgeServed(
   answers: readonly DerivedValues[],
 ): Mismatch | undefined {
   if (answers.some((answer) => agrees(served, answer, at))) return undefined;
-  const derived = answers.map(({ status, values, asOf }) => ({
-    status,
+  const derived = answers.map(({ status, statuses, values, asOf }) => ({
+    status: statuses[served.name] ?? status,
     value: values[served.name] ?? null,
     ...(asOf === undefined ? {} : { asOf }),
   }));
@@ -55,31 +61,40 @@ export function judgeServed(
 }
 
 function agrees(served: FeatureValue, answer: DerivedValues, at: number): boolean {
-  const value = answer.status === "found" ? (answer.values[served.name] ?? null) : null;
+  const value = answer.values[served.name] ?? null;
+  const status = answer.statuses[served.name];
   switch (served.source) {
     case "online":
-      return value !== null && Object.is(served.value, value) && served.at === answer.asOf;
+      return status === "present" && Object.is(served.value, value) && served.at === answer.asOf;
     // A stand-in of the deployment: there was nothing to serve.
     case "default":
     case "missing":
-      return value === null && agreesOnNothing(served.status, answer);
-    // Beyond the ttl; or within it and older than the charter allows, which its as-of shows to be the same value; or of a moment that
-    // online keeps nothing of.
+      return value === null && agreesOnNothing(served.status, status);
     case "stale":
-      return (
-        answer.status === "outside_max_age" ||
-        (answer.status === "found" && served.at === answer.asOf) ||
-        (answer.exactFrom !== undefined && at < answer.exactFrom)
-      );
+      return status === "outside_max_age" || mayBeStale(served, answer, at);
     default:
       return true;
   }
 }
 
 /** Whether there was nothing for the reason that the record states: a known null of an entity that is known, or an entity that is not. */
-function agreesOnNothing(status: FeatureValue["status"], answer: DerivedValues): boolean {
-  if (status === "null") return answer.status === "found";
-  if (status === "not_found") return answer.status === "not_found";
+function agreesOnNothing(stated: FeatureValue["status"], status: ValueStatus | undefined): boolean {
   // Nothing is stated where a stand-in takes the place of a value that is there, such as NaN.
-  return answer.status !== "outside_max_age";
+  return stated === undefined ? status !== "outside_max_age" : stated === status;
+}
+
+/**
+ * Whether what is within the ttl may have been called too old: the same value, which has an age at all, by the charter's freshness; one of a moment that
+ * online keeps nothing of; a window of more events than online keeps.
+ */
+function mayBeStale(
+  served: FeatureValue,
+  { status, asOf, exactFrom, mayBeCut }: DerivedValues,
+  at: number,
+): boolean {
+  const hasAge = asOf !== undefined && asOf < at;
+  return (
+    (status === "found" && served.at === asOf && (hasAge || mayBeCut === true)) ||
+    (exactFrom !== undefined && at < exactFrom)
+  );
 }

@@ -5,7 +5,6 @@ import { logsNaming } from "../log/log-store.ts";
 import type { TrainingSetManifest, TrainingSetView } from "../resources.ts";
 import { contractColumns, findDataset, findTrainingSet, findView, type StoredDataset } from "../store.ts";
 import { ownColumns, statusColumn } from "../training-set-plan.ts";
-import { isValueView } from "../view-model.ts";
 import { setsNaming } from "./set-store.ts";
 import { featureSources } from "./view-sources.ts";
 
@@ -48,7 +47,7 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
     timeColumn(base, dataset),
     ...ownColumns(request).map(({ name, expression }) => ownColumn(base, name, expression)),
   ];
-  for (const [index, { view: reference }] of manifest.views.entries()) {
+  for (const [index, { view: reference, rows }] of manifest.views.entries()) {
     const [name = "", version = ""] = reference.split("@");
     const view = (await findView(sql, organisationId, name, Number(version)))?.body;
     if (!view) continue;
@@ -56,7 +55,8 @@ async function setRows(sql: Sql, organisationId: string, set: ReadySet): Promise
     const stated = request.views[index]?.request ?? {};
     const ofRequest = (field: string) => fields(base, columnsRead(base, stated[field] ?? field));
     columns.push(...featureSources(view, ofRequest).map((column) => ({ ...column, contracts })));
-    if (isValueView(view)) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
+    // Sets of before have none of views of windows, and no counts of them.
+    if (rows) columns.push({ name: statusColumn(view), type: "string", from: [], contracts });
   }
   return {
     id: set.id,

@@ -58,11 +58,12 @@ const trainingSetPlace: RowPlace = {
     if (!after) return;
     for (const { id, manifest } of await readySets(tx.sql, scope.organisationId, scope.environments)) {
       if (manifest.object !== before && manifest.dataset !== before) continue;
-      const { nulls, ...rest } = manifest;
+      const { nulls, statuses, ...rest } = manifest;
       await replaceManifest(tx.sql, id, {
         ...rest,
         // Which of the erased rows' cells were null is not told apart.
         ...(manifest.object === before || nulls === undefined ? {} : { nulls }),
+        ...(manifest.object === before || statuses === undefined ? {} : { statuses }),
         ...(manifest.dataset === before ? { dataset: after.digest } : {}),
         ...(manifest.object === before
           ? { object: after.digest, sizeBytes: after.sizeBytes, rowsAfter: after.rowCount }

@@ -39,7 +39,7 @@ export interface EntityRows extends EntityReader {
 /** Events of one entity that are kept: what is older goes, and windows that would reach it say so (F35). */
 export const mostEventsPerEntity = 100_000;
 /** No more of them are recent: each fold writes those anew. */
-const mostRecentPerEntity = 20_000;
+export const mostRecentPerEntity = 20_000;
 /** So many events go into tiles at once: each time the tile's events are written anew. */
 const settleAtOnce = 32;
 

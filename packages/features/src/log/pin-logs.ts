@@ -3,7 +3,7 @@ import { asPlace, type JobRun } from "@portolan/kernel";
 import type { TrainingSetManifest } from "../resources.ts";
 import { dataClassAmong } from "../store.ts";
 import type { Pinned } from "../training-sets.ts";
-import { type FeatureView, hasLog, isValueView } from "../view-model.ts";
+import { hasLog } from "../view-model.ts";
 import { noDataset } from "../views.ts";
 import { appendDatasets, type LogDeps, openLog } from "./append-datasets.ts";
 
@@ -69,27 +69,6 @@ export function nullKeysOf(
 }
 
 /** What a set's manifest says of a view's log; nothing of a view without one. */
-export function logOf(
-  log: PinnedLog | undefined,
-  result: AnalysisResult,
-  index: number,
-  view: FeatureView,
-): Pick<TrainingSetManifest["views"][number], "log" | "rows"> {
-  if (!log) return {};
-  const rowsOf = (status: string): number =>
-    integerCell(
-      result.rows["statuses"]?.find((row) => Number(row["view"]) === index && row["status"] === status),
-      "rows",
-    );
-  const read = { id: log.id, digest: log.digest, lastSequence: log.lastSequence };
-  // Windows have a value at every moment.
-  if (!isValueView(view)) return { log: read };
-  return {
-    log: read,
-    rows: {
-      found: rowsOf("found"),
-      notFound: rowsOf("not_found"),
-      outsideMaxAge: rowsOf("outside_max_age"),
-    },
-  };
+export function logOf(log: PinnedLog | undefined): Pick<TrainingSetManifest["views"][number], "log"> {
+  return log ? { log: { id: log.id, digest: log.digest, lastSequence: log.lastSequence } } : {};
 }

@@ -1,6 +1,6 @@
 import type { AcceptedRange } from "../ports.ts";
-import type { ReplayRequest } from "../resources.ts";
 import { clockSlackMicros, type OnlineRun, onlineAt } from "./online-at.ts";
+import type { ReplayRequest } from "./replay-resources.ts";
 
 /** Events that counted online before the log had them: a batch, or what waits for its batch. Times are of the wall clock, epoch microseconds. */
 export interface EarlyRun {

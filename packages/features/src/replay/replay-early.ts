@@ -6,7 +6,6 @@ import { placeOf } from "../early/early-events.ts";
 import { earlyHistoryMicros, earlyRuns } from "../early/early-store.ts";
 import { historyMicros } from "../log/log-record.ts";
 import type { LogRun, StoredLog } from "../log/log-store.ts";
-import type { ReplayRequest } from "../resources.ts";
 import { isValueView, type LogView } from "../view-model.ts";
 import {
   type EarlyKey,
@@ -36,6 +35,7 @@ import {
   type RequestCell,
   stateReplay,
 } from "./replay-plan.ts";
+import type { ReplayRequest } from "./replay-resources.ts";
 import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 
 /** States that one request derives, each over what the log has of the rows' entities; those of one row are fewer. */

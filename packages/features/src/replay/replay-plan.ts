@@ -1,13 +1,23 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
+import { mostRecentPerEntity } from "../events/entity-windows.ts";
 import { windowLogOracle, windowLogStatements } from "../events/window-log-plan.ts";
 import { numberCell } from "../log/fold-plan.ts";
+import { historyMicros } from "../log/log-record.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
 import { pointInTimeStatements } from "../log/point-in-time-plan.ts";
 import { materializePlan } from "../materialize-plan.ts";
 import type { RequestField } from "../on-demand/on-demand-model.ts";
 import { withOnDemand } from "../on-demand/on-demand-plan.ts";
-import { type FeatureView, featureNamesOf, isValueView, type LogView } from "../view-model.ts";
+import type { ValueStatus } from "../ports.ts";
+import {
+  type EventView,
+  type FeatureView,
+  featureNamesOf,
+  isEventView,
+  isValueView,
+  type LogView,
+} from "../view-model.ts";
 
 /** One question: an entity at a moment, by what had come up to a position. */
 export interface Asked {
@@ -29,7 +39,11 @@ export interface Derived {
   readonly asOf?: number;
   /** Of a log: before it, online says `outside_max_age` where it keeps nothing; epoch microseconds. */
   readonly exactFrom?: number;
+  /** Of windows over a log: the entity has so many events that online may say `outside_max_age` (F35). */
+  readonly mayBeCut?: true;
   readonly values: Readonly<Record<string, number | null>>;
+  /** Of each value, why it is there or is not. */
+  readonly statuses: Readonly<Record<string, ValueStatus>>;
 }
 
 /** The questions as JSON lines, for `asked` below. */
@@ -119,8 +133,33 @@ function answersAt(
         ? pointInTimeStatements({ view, ...input, into })
         : windowed({ view, ...input, into }),
     ),
-    { sql: `select * from w${index} order by _row`, returns: `answers_${index}` },
+    {
+      sql: isEventView(view)
+        ? withCutSql(view, { index, requests, records })
+        : `select * from w${index} order by _row`,
+      returns: `answers_${index}`,
+    },
   ];
+}
+
+/** Windows with whether online may keep fewer events of their entity than they reach (F35): no fewer than it has of one at least. */
+function withCutSql(
+  view: EventView,
+  {
+    index,
+    requests,
+    records,
+  }: { readonly index: number; readonly requests: string; readonly records: string },
+): string {
+  const keys = keyColumns(view).join(", ");
+  const longest = Math.max(...view.features.map(({ windowMicros }) => windowMicros));
+  const reach = longest + view.ttlMicros + historyMicros;
+  return `select w.*, many._row is not null as _may_be_cut from w${index} as w left join (
+      select a._row from ${requests} as a join (
+        select ${keys} from ${records} where event > (select min(_at) from ${requests}) - ${reach}
+        group by ${keys} having count(*) > ${mostRecentPerEntity}
+      ) using (${keys})
+    ) as many on many._row = w._row order by w._row`;
 }
 
 /** What a materialisation of windows wrote for the entities that are asked for. Result: `answers_0`; an entity without a row had none. */
@@ -158,28 +197,36 @@ export function derivedWindows(
   knownUntil: number,
 ): Derived {
   const isStale = at - knownUntil > view.ttlMicros;
-  const values = featureNamesOf(view).map(
-    (name) => [name, isStale ? null : numberCell(row?.[name])] as const,
-  );
+  const status = isStale ? "outside_max_age" : "found";
   return {
-    status: isStale ? "outside_max_age" : "found",
+    status,
     asOf: Math.min(at, knownUntil),
-    values: Object.fromEntries(values),
+    ...(row?.["_may_be_cut"] === true ? { mayBeCut: true } : {}),
+    ...cellsOf(view, row, status),
   };
+}
+
+/** The values of a row, and the status of each. */
+function cellsOf(
+  view: FeatureView,
+  row: AnalysisRow | undefined,
+  status: Derived["status"],
+): Pick<Derived, "values" | "statuses"> {
+  const values: Record<string, number | null> = {};
+  const statuses: Record<string, ValueStatus> = {};
+  for (const name of featureNamesOf(view)) {
+    const value = status === "found" ? numberCell(row?.[name]) : null;
+    values[name] = value;
+    if (status !== "found") statuses[name] = status;
+    else statuses[name] = value === null ? "null" : "present";
+  }
+  return { values, statuses };
 }
 
 /** A row of an answer. */
 export function derivedOf(view: FeatureView, row: AnalysisRow | undefined): Derived {
-  const status = row?.["_status"];
-  const isFound = status === "found";
-  const values = featureNamesOf(view).map(
-    (name) => [name, isFound ? numberCell(row?.[name]) : null] as const,
-  );
-  const known = isFound || status === "outside_max_age";
-  const asOf = known ? numberCell(row?.["_as_of"]) : null;
-  return {
-    status: known ? (status as Derived["status"]) : "not_found",
-    ...(asOf === null ? {} : { asOf }),
-    values: Object.fromEntries(values),
-  };
+  const stated = row?.["_status"];
+  const status = stated === "found" || stated === "outside_max_age" ? stated : "not_found";
+  const asOf = status === "not_found" ? null : numberCell(row?.["_as_of"]);
+  return { status, ...(asOf === null ? {} : { asOf }), ...cellsOf(view, row, status) };
 }

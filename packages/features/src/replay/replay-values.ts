@@ -14,7 +14,6 @@ import type { FeatureErrorCode } from "../errors.ts";
 import { historyMicros } from "../log/log-record.ts";
 import { findLog, foldsOf, type LogRun, segmentsOf } from "../log/log-store.ts";
 import type { RequestField } from "../on-demand/on-demand-model.ts";
-import type { ReplayedValues, ReplayRequest } from "../resources.ts";
 import { doneMaterializations, findDataset, type StoredView } from "../store.ts";
 import { hasLog, isValueView, type LogView, viewReference } from "../view-model.ts";
 import { type FeatureDeps, noDataset, viewForWork } from "../views.ts";
@@ -31,6 +30,7 @@ import {
   type RequestCell,
   windowReplay,
 } from "./replay-plan.ts";
+import type { ReplayedValues, ReplayRequest } from "./replay-resources.ts";
 import { inWorkFolder, type TimedDeps, tooLarge } from "./work-folder.ts";
 
 /** Each materialisation, or position of a log, is a computation of its own. */

@@ -2,13 +2,12 @@ import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { readMaterialization, startMaterialization } from "../materializations.ts";
+import { ReplayedValues, ReplayRequest } from "../replay/replay-resources.ts";
 import { replayValues } from "../replay/replay-values.ts";
 import {
   FeatureViewResource,
   MaterializationRequest,
   MaterializationView,
-  ReplayedValues,
-  ReplayRequest,
   TrainingSetRequest,
   TrainingSetView,
 } from "../resources.ts";
