@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
+export { createAdmissionQueue, type QueueDeps } from "./admission/admission-queue.ts";
 export type { Availabilities, Spread } from "./availability/instances-up.ts";
 export {
   assumedAvailabilities,
@@ -11,7 +12,6 @@ export {
   type RedundancyQuestion,
   redundancyFor,
 } from "./availability/redundancy-for.ts";
-export { createAdmissionQueue, type QueueDeps } from "./admission/admission-queue.ts";
 export * from "./contract.ts";
 export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export type { Scores } from "./forecast/backtest.ts";
@@ -40,7 +40,7 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
-export type { QuotaTenants } from "./ports.ts";
+export type { QuotaTenants, TeamNames } from "./ports.ts";
 export {
   curveOfPercentiles,
   type LoadCurve,
@@ -60,7 +60,6 @@ export {
   priceMix,
   procure,
 } from "./procurement/procure.ts";
-export type { QuotaTenants, TeamNames } from "./ports.ts";
 export { amountText } from "./quota/amounts.ts";
 export { type ClusterAmounts, checkQuotas, type QuotaSum, readCluster } from "./quota/check-quotas.ts";
 export {
@@ -84,15 +83,6 @@ export {
   replicasFor,
 } from "./replicas/replicas-for.ts";
 
-export const capacityMigrations: MigrationSet = {
-  package: "capacity",
-  directory: new URL("../migrations/", import.meta.url),
-  after: [],
-};
-
-export async function registerCapacityRoutes(app: FastifyInstance, deps: QuotaDeps): Promise<void> {
-  await app.register((scope) => quotaRoutes(scope, deps));
-}
 export {
   type Arrangement,
   type ArrangementQuestion,
@@ -103,3 +93,13 @@ export {
   tierNames,
 } from "./storage/arrangements.ts";
 export { type FeedAnswer, type FeedQuestion, feed, type StorageTier } from "./storage/feed.ts";
+
+export const capacityMigrations: MigrationSet = {
+  package: "capacity",
+  directory: new URL("../migrations/", import.meta.url),
+  after: [],
+};
+
+export async function registerCapacityRoutes(app: FastifyInstance, deps: QuotaDeps): Promise<void> {
+  await app.register((scope) => quotaRoutes(scope, deps));
+}

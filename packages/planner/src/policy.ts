@@ -34,9 +34,9 @@ export {
   searchPrices,
 } from "./prices/search-prices.ts";
 export { judgeReadiness } from "./readiness/judge-readiness.ts";
+export { freshMicros } from "./readiness/standing.ts";
 export { renderPlan } from "./render-plan.ts";
 export { shownMoney as toCents } from "./shown-money.ts";
-export { freshMicros } from "./readiness/standing.ts";
 export { explainSources, sourceFigures } from "./sources/explain-sources.ts";
 export { tierThresholds } from "./tier.ts";
 export { type UnitPrices, unitPrices } from "./unit-prices.ts";
