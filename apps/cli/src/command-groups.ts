@@ -96,6 +96,7 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import("./commands/predictions.ts")).registerPredictionsCommands,
   },
   { names: ["score"], load: async () => (await import("./commands/score.ts")).registerScoreCommand },
+  { names: ["job"], load: async () => (await import("./commands/job.ts")).registerJobCommands },
   { names: ["drift"], load: async () => (await import("./commands/drift.ts")).registerDriftCommands },
   { names: ["slo"], load: async () => (await import("./commands/slo.ts")).registerSloCommands },
   { names: ["timeline"], load: async () => (await import("./commands/timeline.ts")).registerTimelineCommand },

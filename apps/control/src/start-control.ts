@@ -318,7 +318,7 @@ async function registerDomainRoutes(
   await registerPipelineRoutes(app, pipelines.pipelines);
   await registerOversightRoutes(app, oversight);
   await registerAdviceRoutes(app, advice);
-  await registerCapacityRoutes(app, capacity.quotas);
+  await registerCapacityRoutes(app, capacity);
   await registerPredictionsRoutes(app, serving.predictions);
   await registerDataRoutes(app, data.data);
   await registerFeaturesRoutes(app, data.features);

@@ -23,6 +23,7 @@ const reading = ["GET", "HEAD", "OPTIONS"];
 /** Questions that other products' clients send as a message; a test below holds that they change nothing. */
 const questions = [
   "/v1/quotas/check",
+  "/v1/queue/check",
   "/api/2.0/mlflow/runs/search",
   "/api/2.0/mlflow/experiments/search",
   "/api/2.0/mlflow/experiments/search-datasets",
@@ -100,7 +101,11 @@ describe("a question that is sent as a message", () => {
   test.each(questions)("%s changes nothing", async (url) => {
     const token = await control.token("ada");
     await watch.take();
-    const body = url === "/v1/quotas/check" ? quotaApplication : { name: "delays" };
+    const bodies = new Map<string, object>([
+      ["/v1/quotas/check", quotaApplication],
+      ["/v1/queue/check", { kind: "training", environment: "dev" }],
+    ]);
+    const body = bodies.get(url) ?? { name: "delays" };
     const answer = await control.call("POST", url, body, token);
     expect(answer.status, answer.text).toBe(200);
     expect(await watch.take()).toEqual({ changes: [], rows: [] });

@@ -141,6 +141,31 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
   );
   expect([refused.status, refused.body["code"]]).toEqual([422, "capacity.request_not_valid"]);
 
+  const token = await control.token("max");
+  const read = async (path: string) => must(control, "GET", path, undefined, token);
+  const { items } = (await read("/v1/queue")) as { items: readonly { id: string; queue: object }[] };
+  expect(items.map(({ id }) => id)).toEqual([run, waits, cancelled]);
+  expect(await read("/v1/pool-status")).toMatchObject({
+    isInForce: true,
+    teams: [
+      {
+        team: "operations/network-planning",
+        waiting: 2,
+        running: 1,
+        resources: [
+          { resource: "cpu", used: { amount: 2000 }, borrowed: { amount: 0 }, free: { amount: 0 } },
+        ],
+      },
+    ],
+  });
+  const question = { kind: "scoring", environment: "dev", useCaseId: place.useCaseId };
+  const check = async (more: object) =>
+    must(control, "POST", "/v1/queue/check", { ...question, ...more }, token);
+  expect(await check({})).toMatchObject({ verdict: "waits", queue: { reason: "no-room", position: 3 } });
+  // Its trainer has not begun: there is nothing to stop.
+  expect(await check({ priority: 9 })).toMatchObject({ verdict: "begins", evicts: [run] });
+  expect((await read("/v1/queue"))["items"]).toEqual(items);
+
   let worker = await control.startJobs();
   await atWork(run, 1);
   // A control that dies leaves its rows: they hold what they held, and its successor lets in nobody twice.

@@ -1,5 +1,11 @@
 /** What others may see of quotas and of the queue. */
-import type { CallContext, EpochMicros, Sql, Transaction } from "@portolan/kernel";
+import {
+  type CallContext,
+  type EpochMicros,
+  environments,
+  type Sql,
+  type Transaction,
+} from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -173,3 +179,71 @@ export type Admission =
       /** When to ask again at the latest; it is woken before. */
       readonly until: EpochMicros;
     };
+
+/** Work in the queue, for lists. */
+export const QueueItem = Type.Object({
+  id: Type.String({ description: "Of the training run or scoring" }),
+  kind: Type.Enum([...workKinds]),
+  environment: Type.String(),
+  useCaseId: Type.Optional(Type.String()),
+  job: Type.String(),
+  priority: Type.Integer(),
+  startedBy: Type.String(),
+  arrivedAt: Micros,
+  queue: QueueView,
+});
+export type QueueItem = Static<typeof QueueItem>;
+export const QueueList = Type.Object({
+  isInForce: Type.Boolean({ description: "Whether there are quotas; without them nothing is in the queue" }),
+  items: Type.Array(QueueItem, { description: "What is not over and the caller may see, the oldest first" }),
+});
+export type QueueList = Static<typeof QueueList>;
+
+const Amount = Type.Object({ amount: Type.Integer({ description: "In whole units" }), text: Type.String() });
+export const PoolStatus = Type.Object({
+  isInForce: Type.Boolean(),
+  teams: Type.Array(
+    Type.Object({
+      team: Type.String(),
+      waiting: Type.Integer(),
+      running: Type.Integer({ description: "That have their part of the quota" }),
+      expectedWaitSeconds: Type.Optional(
+        Type.Integer({ description: "Of the last one that waits and may be let in" }),
+      ),
+      resources: Type.Array(
+        Type.Object({
+          resource: Type.String(),
+          nominal: Amount,
+          used: Amount,
+          // What it uses beyond its own.
+          borrowed: Amount,
+          // What it could take now, borrowed too, were nobody stopped for it.
+          free: Amount,
+        }),
+      ),
+    }),
+  ),
+});
+export type PoolStatus = Static<typeof PoolStatus>;
+
+/** `POST /v1/queue/check` */
+export const QueueQuestion = Type.Object(
+  {
+    kind: Type.Enum([...workKinds]),
+    environment: Type.Enum([...environments]),
+    useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
+    priority: Type.Optional(Type.Integer({ minimum: -10, maximum: 10 })),
+    resources: Type.Optional(WorkRequest),
+  },
+  closed,
+);
+export type QueueQuestion = Static<typeof QueueQuestion>;
+export const QueueAnswer = Type.Object({
+  verdict: Type.Enum(["begins", "waits for others to stop", "waits"], {
+    description: "What would become of it, were it submitted now",
+  }),
+  says: Type.String(),
+  evicts: Type.Array(Type.String(), { description: "Those that would have to go" }),
+  queue: Type.Optional(QueueView),
+});
+export type QueueAnswer = Static<typeof QueueAnswer>;

@@ -1,6 +1,8 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
+import type { ReadQueueDeps } from "./admission/read-queue.ts";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
+import { queueRoutes } from "./routes/queue.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
 export { createAdmissionQueue, type QueueDeps } from "./admission/admission-queue.ts";
@@ -100,6 +102,15 @@ export const capacityMigrations: MigrationSet = {
   after: [],
 };
 
-export async function registerCapacityRoutes(app: FastifyInstance, deps: QuotaDeps): Promise<void> {
-  await app.register((scope) => quotaRoutes(scope, deps));
+export interface CapacityRouteDeps {
+  readonly quotas: QuotaDeps;
+  readonly queue: ReadQueueDeps;
+}
+
+export async function registerCapacityRoutes(
+  app: FastifyInstance,
+  { quotas, queue }: CapacityRouteDeps,
+): Promise<void> {
+  await app.register((scope) => quotaRoutes(scope, quotas));
+  await app.register((scope) => queueRoutes(scope, queue));
 }

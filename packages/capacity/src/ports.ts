@@ -2,6 +2,11 @@
 export interface TeamNames {
   /** `unit/team` */
   ofUseCase(organisationId: string, useCaseId: string): Promise<string | undefined>;
+  /** Ids of the team of that name, for the authorizer. */
+  placeOf(
+    organisationId: string,
+    team: string,
+  ): Promise<{ readonly businessUnitId: string; readonly teamId: string } | undefined>;
 }
 
 /** Who there is in an organisation, by the names that a file of quotas uses; `identity`'s directory knows them. */

@@ -13,7 +13,7 @@ import { untilWindow } from "./job-window.ts";
 import { markRunning, markWaiting } from "./store.ts";
 
 /** What scores a chunk, at most. */
-const assumed = { cpu: 1, memoryBytes: 4 * 2 ** 30 };
+export const assumedOfScoring = { cpu: 1, memoryBytes: 4 * 2 ** 30 };
 
 interface AdmitDeps {
   readonly work: UnitOfWork;
@@ -42,7 +42,7 @@ export async function queuedScoring(
     isPreemptible: true,
     ...(opensAt === undefined ? {} : { notBefore: opensAt }),
     request: request.resources,
-    assumed,
+    assumed: assumedOfScoring,
   });
 }
 

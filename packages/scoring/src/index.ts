@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { scoringRoutes } from "./routes/scorings.ts";
 import type { ScoringDeps } from "./start-scoring.ts";
 
+export { assumedOfScoring } from "./admit-scoring.ts";
 export { type ScoringErrorCode, scoringErrors } from "./errors.ts";
 export { mergeChunks } from "./merge-chunks.ts";
 export type {

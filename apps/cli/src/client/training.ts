@@ -40,6 +40,8 @@ export interface TrainingWork {
   readonly backend?: NonNullable<TrainingRunRequest["backend"]>;
   readonly checkpointIntervalSeconds?: number;
   readonly preemptible?: boolean;
+  readonly resources?: NonNullable<TrainingRunRequest["resources"]>;
+  readonly priority?: number;
 }
 
 /** Begins to train a program on a set. */

@@ -9,7 +9,7 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
 
-interface ScoreOptions {
+export interface ScoreOptions {
   readonly dataset?: string;
   readonly out?: string;
   readonly environment: string;
@@ -123,7 +123,8 @@ async function planQuery(api: ApiClient, target: string | undefined, options: Sc
   return query.toString();
 }
 
-async function askedOf(api: ApiClient, target: string | undefined, options: ScoreOptions) {
+/** What is scored with what, as the API has it. */
+export async function askedOf(api: ApiClient, target: string | undefined, options: ScoreOptions) {
   const { environment, purpose, columns, keys } = options;
   return {
     environment,

@@ -1,12 +1,13 @@
-import { createAdmissionQueue, type QuotaDeps } from "@portolan/capacity";
+import { type CapacityRouteDeps, createAdmissionQueue, type QuotaDeps } from "@portolan/capacity";
 import type { AdmissionQueue } from "@portolan/capacity/contract";
 import type { DirectoryLookups } from "@portolan/identity";
 import type { Id } from "@portolan/kernel";
+import { assumedOfScoring } from "@portolan/scoring";
+import { trainerLimits } from "./data.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 
-export interface CapacityWiring {
-  readonly quotas: QuotaDeps;
+export interface CapacityWiring extends CapacityRouteDeps {
   readonly admission: AdmissionQueue;
 }
 
@@ -16,9 +17,20 @@ export function wireCapacity(
   { authorizer, directory }: IdentityWiring,
 ): CapacityWiring {
   const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
+  const shared = { work, clock, wake, teams: teamNames(directory) };
+  const admission = createAdmissionQueue(shared);
   return {
     quotas: { work, authorizer, tenants: quotaTenants(directory), wake },
-    admission: createAdmissionQueue({ work, clock, wake, teams: teamNames(directory) }),
+    queue: {
+      ...shared,
+      authorizer,
+      admission,
+      assumed: {
+        training: { cpu: trainerLimits.threads, memoryBytes: trainerLimits.memoryLimitBytes },
+        scoring: assumedOfScoring,
+      },
+    },
+    admission,
   };
 }
 
@@ -40,6 +52,11 @@ function teamNames(directory: DirectoryLookups) {
     ofUseCase: async (organisationId: string, useCaseId: string) => {
       const found = await directory.findUseCase(organisationId as Id<"organisation">, useCaseId);
       return found && `${found.businessUnit}/${found.team}`;
+    },
+    placeOf: async (organisationId: string, team: string) => {
+      const name = team.split("/")[1] ?? "";
+      const found = await directory.tenant(organisationId as Id<"organisation">, "team", name);
+      return found && { businessUnitId: found.businessUnitId, teamId: found.teamId };
     },
   };
 }

@@ -1,0 +1,42 @@
+import type { PoolStatus } from "@portolan/capacity/contract";
+import { formatDurationMs } from "@portolan/kernel";
+import type { Command } from "commander";
+import { connect } from "../context.ts";
+import { table } from "../output.ts";
+import type { ContextOf } from "../program.ts";
+
+export function registerPoolStatus(pool: Command, contextOf: ContextOf): void {
+  pool
+    .command("status")
+    .description(
+      "What each team has of the quotas in force, uses, borrows and could take, and how long it waits",
+    )
+    .addHelpText("after", "\nExample:\n  portolan pool status --json")
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command);
+      const found = await (await connect(context)).json<PoolStatus>({ path: "/v1/pool-status" });
+      context.output.result(found, statusText(found));
+    });
+}
+
+function statusText({ isInForce, teams }: PoolStatus): string {
+  if (!isInForce) return "no quotas are in force; portolan quota apply puts some in force";
+  const rows = teams.flatMap(({ team, resources }) =>
+    resources.map(({ resource, nominal, used, borrowed, free }) => [
+      team,
+      resource,
+      nominal.text,
+      used.text,
+      borrowed.text,
+      free.text,
+    ]),
+  );
+  const queues = teams.map(({ team, waiting, running, expectedWaitSeconds }) => {
+    const wait =
+      expectedWaitSeconds === undefined
+        ? ""
+        : `, the last of them about ${formatDurationMs(expectedWaitSeconds * 1000)}`;
+    return `${team}: ${running} running, ${waiting} waiting${wait}`;
+  });
+  return [table(["team", "resource", "its own", "used", "borrowed", "free"], rows), "", ...queues].join("\n");
+}

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { priorityOf, requestOf } from "./work-request.ts";
+
+test("cards and slices become what the API takes", () => {
+  expect(requestOf({})).toBeUndefined();
+  expect(
+    requestOf({
+      cpu: "2",
+      memory: "16GiB",
+      gpu: ["a100:1", "l4"],
+      mig: ["1g.10gb:2", "H100-80GB/1g.10gb+me:1"],
+    }),
+  ).toEqual({
+    cpu: "2",
+    memory: "16GiB",
+    gpus: [
+      { model: "a100", count: 1 },
+      { model: "l4", count: 1 },
+      { profile: "1g.10gb", count: 2 },
+      { model: "H100-80GB", profile: "1g.10gb+me", count: 1 },
+    ],
+  });
+});
+
+test.each(["a100:0", "a100:x", ":2", "a100:1:2", "", "a100:99999"])("--gpu %s is refused", (text) => {
+  expect(() => requestOf({ gpu: [text] })).toThrow(/says no number/);
+});
+
+test("a priority is a whole number from -10 to 10", () => {
+  expect([priorityOf("-10"), priorityOf("3"), priorityOf(undefined)]).toEqual([-10, 3, undefined]);
+  for (const text of ["11", "1.5", "high", ""]) expect(() => priorityOf(text)).toThrow(/is no priority/);
+});

@@ -1,0 +1,62 @@
+import type { WorkRequest } from "@portolan/capacity/contract";
+import type { Command } from "commander";
+import { badUsage } from "../read-input.ts";
+
+export interface RequestOptions {
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly gpu?: readonly string[];
+  readonly mig?: readonly string[];
+  readonly priority?: string;
+}
+
+export function withRequestOptions(command: Command): Command {
+  return command
+    .option("--cpu <cores>", "what it asks of its team's quota, e.g. 2 or 0.5")
+    .option("--memory <size>", "e.g. 16GiB")
+    .option("--gpu <card:count...>", "whole cards, e.g. a100:1")
+    .option("--mig <slice:count...>", "slices, e.g. 1g.10gb:2, or of a card: H100-80GB/1g.10gb:2")
+    .option("--priority <n>", "among those that wait, -10 to 10");
+}
+
+/** What the options ask for. @throws PortolanError `cli.bad_usage` */
+export function requestOf({ cpu, memory, gpu = [], mig = [] }: RequestOptions): WorkRequest | undefined {
+  const gpus = [
+    ...gpu.map((text) => {
+      const { name, count } = counted(text, "--gpu", "a100:1");
+      return { model: name, count };
+    }),
+    ...mig.map((text) => {
+      const { name, count } = counted(text, "--mig", "1g.10gb:2");
+      const [profile = "", ...model] = name.split("/").toReversed();
+      return { profile, count, ...(model[0] === undefined ? {} : { model: model[0] }) };
+    }),
+  ];
+  const request = {
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(gpus.length === 0 ? {} : { gpus }),
+  };
+  return Object.keys(request).length === 0 ? undefined : request;
+}
+
+function counted(
+  text: string,
+  option: string,
+  example: string,
+): { readonly name: string; readonly count: number } {
+  const [, name = "", number = "1"] = /^([^:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const count = Number(number);
+  if (name !== "" && count >= 1 && count <= 10_000) return { name, count };
+  throw badUsage(
+    `${option} ${text.slice(0, 60)} says no number of anything`,
+    `Write it as ${option} ${example}.`,
+  );
+}
+
+/** @throws PortolanError `cli.bad_usage` */
+export function priorityOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^-?\d+$/.test(text) && Math.abs(Number(text)) <= 10) return Number(text);
+  throw badUsage(`"${text.slice(0, 20)}" is no priority`, "Give a whole number from -10 to 10.");
+}
