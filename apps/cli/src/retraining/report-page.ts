@@ -58,10 +58,12 @@ function dataPart({ trainingSet, heldOutSet }: RetrainingReport): string {
 
 function runPart({ run, champion }: RetrainingReport): string {
   if (!run) return "<p>No training run was started.</p>";
-  const { id, state, request, result, failure } = run;
+  const { id, state, request, result, failure, queue } = run;
   const about = facts([
     ["Run", id],
     ["State", state],
+    ["Quota", queue?.says],
+    ["Asks for", queue?.request.join(", ")],
     ["Failure", failure],
     ["As the champion's run", champion?.lineage.trainingRunId],
     ["Program", request.code],

@@ -1,3 +1,4 @@
+import type { QueueView } from "@portolan/capacity/contract";
 import { evidenceEnvironment } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import { type CallContext, newId } from "@portolan/kernel";
@@ -103,6 +104,11 @@ function setsStanding(sets: readonly TrainingSetView[]): Outcome {
   return moveTo("training", `${training} rows to learn from, ${heldOut} later ones to judge by`);
 }
 
+/** With quotas in force it says where the run stands by them; without, nothing of it changes. */
+export function waitingForRun({ queue }: { readonly queue?: Pick<QueueView, "says"> }): Outcome {
+  return queue ? { kind: "wait", reasons: [`the training run ${queue.says}`] } : waiting;
+}
+
 /** The champion's program, locks, parameters and seed, on the new rows. */
 export const train: Step = async (deps, call, retraining) => {
   const { made, environment, useCaseId } = retraining;
@@ -114,7 +120,7 @@ export const train: Step = async (deps, call, retraining) => {
     await deps.runs.start(call, id, { ...recipe.run, environment, useCaseId, trainingSetId });
     return waiting;
   }
-  if (run.state === "waiting" || run.state === "running") return waiting;
+  if (run.state === "waiting" || run.state === "running") return waitingForRun(run);
   if (run.state !== "succeeded" || !run.result)
     return failed(`the training run ${id} ${run.state}: ${run.failure ?? "no reason given"}`);
   const { artifact } = await recipeOf(deps, call, retraining);
