@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Contracts, snapshots and policies that speak for a use case. Contracts are those that it owns or has snapshots under; policies are the organisation's. */

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Feature views that speak for a use case: its own, and those that its training sets were built from. */

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Signed checkpoints of the organisation's ledger. */

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Releases of a use case that went to their end, and approvals of them by somebody else than who asked. */

@@ -1,5 +1,5 @@
 import type { Environment, Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Endpoints of a use case, dated by their first deployment; those that read feature views, since they do; their deployments that had one before; declared gateways. */

@@ -1,5 +1,5 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/kernel/facts";
+import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** Runs of a use case that succeeded: each has its training set, code, locked packages, parameters and seed on the record. */

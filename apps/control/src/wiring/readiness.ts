@@ -4,7 +4,6 @@ import { evaluationFacts } from "@portolan/evaluation";
 import { featureFacts, findTrainingSet } from "@portolan/features";
 import { identityFacts } from "@portolan/identity";
 import type { Environment, Sql } from "@portolan/kernel";
-import type { FactsOf } from "@portolan/kernel/facts";
 import { ledgerFacts } from "@portolan/ledger";
 import { meteringFacts } from "@portolan/metering";
 import { endpointLoad, monitoringFacts } from "@portolan/monitoring";
@@ -14,6 +13,7 @@ import { planFacts, type ReadinessDeps } from "@portolan/planner";
 import type { CharterFact, Found, ServedFact } from "@portolan/planner/contract";
 import { freshMicros } from "@portolan/planner/policy";
 import { predictionFacts } from "@portolan/predictions";
+import type { FactsOf } from "@portolan/recorded-facts";
 import {
   findComputeProfile,
   findVersion,

@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { Environment } from "@portolan/kernel";
-import type { RecordedFact } from "@portolan/kernel/facts";
+import type { RecordedFact } from "@portolan/recorded-facts";
 
 /** A record that speaks for a use case. */
 export type Evidence = RecordedFact;

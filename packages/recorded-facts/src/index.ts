@@ -1,6 +1,5 @@
+import type { Environment, Sql } from "@portolan/kernel";
 import { type RawBuilder, sql } from "kysely";
-import type { Environment } from "./actor.ts";
-import type { Sql } from "./unit-of-work.ts";
 
 /** A record that says that something is so: enough to name it, to date it and to find it. */
 export interface RecordedFact {
