@@ -5,6 +5,7 @@ import { blockRoot, decodeBlockEnd, genesisRoot } from "./format/block.ts";
 import { decodeHeader, isCorrupt, readContext } from "./format/record-codec.ts";
 import { hashBytes, hashHex, hashOf, recordLeaf, toHashText } from "./format/record-leaf.ts";
 
+export { byOrganisation, type OrganisationBlocks } from "./by-organisation.ts";
 export { formatPredictionId, parsePredictionId } from "./format/position.ts";
 
 const hex32 = Type.String({ pattern: "^[0-9a-f]{64}$" });

@@ -1,5 +1,6 @@
-import { type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
+import type { CallContext, UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { byOrganisation } from "@portolan/predictions/policy";
 import { countAnswers } from "./count-answers.ts";
 import { countedOf, countRecords } from "./count-records.ts";
 import { addCounts, type BlockCounts } from "./counts-store.ts";
@@ -18,18 +19,13 @@ export interface CountDeps {
  */
 export async function countBlocks(
   { work, records, wake }: CountDeps,
-  { requestId }: CallContext,
+  from: CallContext,
   blocks: readonly AcceptedBlock[],
 ): Promise<void> {
-  const organisations = new Set(
-    blocks.flatMap(({ headers }) => headers.map(({ context }) => context.organisationId)),
-  );
-  for (const organisation of organisations) {
-    const organisationId = organisation as Id<"organisation">;
-    const call: CallContext = { actor: systemActor("control", organisationId), requestId };
+  for (const { organisationId, call, blocks: ownBlocks } of byOrganisation(from, blocks)) {
     const releases = await work.read(call, (sql) => openReleases(sql, organisationId));
     const found: (BlockCounts & { readonly releaseId: string })[] = [];
-    for (const block of blocks) {
+    for (const block of ownBlocks) {
       const counted = releases.map((release) => ({ release, counts: countBlock(release, block) }));
       const own = counted.filter(({ counts }) => counts.arms.length > 0);
       // A block is read only where somebody asks what its answers say.
@@ -50,6 +46,5 @@ export async function countBlocks(
 }
 
 function countBlock(release: StoredRelease, { writerId, epoch, block, headers }: AcceptedBlock) {
-  const own = headers.filter(({ context }) => context.organisationId === release.organisationId);
-  return { releaseId: release.id, writerId, epoch, block, arms: countRecords(own, countedOf(release)) };
+  return { releaseId: release.id, writerId, epoch, block, arms: countRecords(headers, countedOf(release)) };
 }

@@ -1,5 +1,6 @@
-import { asEpochMicros, type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
+import { asEpochMicros, type CallContext, type UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { byOrganisation } from "@portolan/predictions/policy";
 import { type BlockUsage, countBlockUsage, hourMicros, meterOf } from "./count-block.ts";
 import { periodOf } from "./period.ts";
 import type { TenantPlace, Tenants } from "./ports.ts";
@@ -18,21 +19,15 @@ export interface CountDeps {
  */
 export async function countAcceptedBlocks(
   deps: CountDeps,
-  { requestId }: CallContext,
+  from: CallContext,
   blocks: readonly AcceptedBlock[],
 ): Promise<void> {
-  const organisations = new Set(
-    blocks.flatMap(({ headers }) => headers.map(({ context }) => context.organisationId)),
-  );
-  for (const organisation of organisations) {
-    const organisationId = organisation as Id<"organisation">;
-    const call: CallContext = { actor: systemActor("control", organisationId), requestId };
+  for (const { organisationId, call, blocks: own } of byOrganisation(from, blocks)) {
     const places = new Map<string, TenantPlace>();
     const counted: { readonly block: AcceptedBlock; readonly records: readonly PlacedRecord[] }[] = [];
-    for (const block of blocks) {
-      const own = block.headers.filter(({ context }) => context.organisationId === organisation);
+    for (const block of own) {
       const records: PlacedRecord[] = [];
-      for (const one of countBlockUsage(own)) {
+      for (const one of countBlockUsage(block.headers)) {
         const place =
           places.get(one.useCaseId) ??
           (await deps.tenants.useCase(organisationId, one.useCaseId)) ??

@@ -1,5 +1,6 @@
-import { type CallContext, type Clock, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
+import type { CallContext, Clock, UnitOfWork } from "@portolan/kernel";
 import type { AcceptedBlock } from "@portolan/predictions/contract";
+import { byOrganisation } from "@portolan/predictions/policy";
 import { countStages } from "../timeline/count-stages.ts";
 import { countRequests } from "./count-requests.ts";
 import { addBlock } from "./counts-store.ts";
@@ -10,19 +11,17 @@ import { addBlock } from "./counts-store.ts";
  */
 export async function countBlockRequests(
   { work, clock }: { readonly work: UnitOfWork; readonly clock: Clock },
-  { requestId }: CallContext,
+  from: CallContext,
   blocks: readonly AcceptedBlock[],
 ): Promise<void> {
-  const organisations = new Set(
-    blocks.flatMap(({ headers }) => headers.map(({ context }) => context.organisationId)),
-  );
-  for (const organisation of organisations) {
-    const organisationId = organisation as Id<"organisation">;
-    const call: CallContext = { actor: systemActor("control", organisationId), requestId };
-    const counted = blocks.map(({ writerId, epoch, block, headers }) => {
-      const own = headers.filter(({ context }) => context.organisationId === organisation);
-      return { writerId, epoch, block, minutes: countRequests(own), stages: countStages(own) };
-    });
+  for (const { organisationId, call, blocks: own } of byOrganisation(from, blocks)) {
+    const counted = own.map(({ writerId, epoch, block, headers }) => ({
+      writerId,
+      epoch,
+      block,
+      minutes: countRequests(headers),
+      stages: countStages(headers),
+    }));
     const found = counted.filter(({ minutes }) => minutes.length > 0);
     if (found.length === 0) continue;
     await work.write(call, async (tx) => {
