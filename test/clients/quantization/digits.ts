@@ -44,3 +44,47 @@ export async function quantizeNetwork(python: string, folder: string, method: st
   if (exitCode !== 0 || line === undefined) throw new Error(output);
   return JSON.parse(line) as Quantized;
 }
+
+/** A small network's held-out rows, and how right the trainer's gradients are. */
+export interface AwareSet extends HeldOut {
+  readonly gradients: number;
+}
+
+/** Leaves `network.onnx`, `rounded.onnx` (ONNX Runtime's own 4 bits), `rows.npy` and `labels.npy` in the folder. */
+export async function trainSmall(
+  python: string,
+  folder: string,
+  width: number,
+  seed: number,
+): Promise<AwareSet> {
+  const args = ["-W", "ignore", join(import.meta.dirname, "aware.py"), folder, String(width), String(seed)];
+  const { exitCode, output } = await runCommand(python, args, { cwd: folder });
+  if (exitCode !== 0) throw new Error(output.slice(-2000));
+  const said = new Map<string, unknown>();
+  for (const line of output.split("\n").filter((one) => one.startsWith('{"name"'))) {
+    const { name, value } = JSON.parse(line) as { readonly name: string; readonly value: unknown };
+    said.set(name, value);
+  }
+  return {
+    rows: said.get("held out") as HeldOut["rows"],
+    labels: said.get("labels") as HeldOut["labels"],
+    gradients: Number(said.get("gradients")),
+  };
+}
+
+const awareProgram = join(import.meta.dirname, "../../../examples/quantization/quantize_aware.py");
+
+/** Runs the shipped quantisation-aware trainer in the folder, as `<name>.onnx`. @throws Error with the program's words */
+export async function quantizeAware(
+  python: string,
+  folder: string,
+  name: string,
+  more: readonly string[],
+  [model = "", rows = "", labels = ""]: readonly string[] = ["network.onnx", "rows.npy", "labels.npy"],
+): Promise<Quantized> {
+  const args = [model, `${name}.onnx`, "--rows", rows, "--labels", labels, ...more];
+  const { exitCode, output } = await runCommand(python, [awareProgram, ...args], { cwd: folder });
+  const line = output.split("\n").find((one) => one.startsWith('{"method"'));
+  if (exitCode !== 0 || line === undefined) throw new Error(output.slice(-2000));
+  return JSON.parse(line) as Quantized;
+}
