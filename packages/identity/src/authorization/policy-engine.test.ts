@@ -155,6 +155,7 @@ describe("scope and environment", () => {
       "charter:sign",
       "data:write_policy",
       "usage:record",
+      "capacity:write_quotas",
       "identity:manage",
       "identity:create_organisation",
       "identity:register_key",
