@@ -25,20 +25,29 @@ export function originsFor(horizon: number, level: number): number {
   return origins;
 }
 
+/** Fewest values with so many origins: two seasons to begin with, what the last of the first origins and the last of all are tested on, and a step for each. Pure. */
+export function fewestValues(season: number, horizon: number, origins: number): number {
+  return 2 * season + 2 * horizon + origins - 2;
+}
+
 /**
- * As many origins in the second half of a series, evenly apart, as there is room for, a hundred at most. Where they would all lie at the same place of a
- * season they are moved a step closer. Pure.
+ * As many origins in the second half of a series, evenly apart, as there is room for, a hundred at most. All that comes after the first ones has come
+ * before the later ones begin, so that what is judged had no part in the choice. Where they would all lie at the same place of a season they are a step
+ * closer. Pure.
  *
  * @param fewest of them, even where they reach into the first half
  */
 export function originsOf(length: number, season: number, horizon: number, fewest: number): Origins {
-  const last = length - horizon;
+  const between = horizon - 1;
+  const last = length - horizon - between;
   const first = Math.min(Math.max(2 * season, Math.ceil(length / 2)), last - fewest + 1);
   const evenly = Math.max(1, Math.floor((last - first) / (mostOrigins - 1)));
   const stride = evenly > 1 && evenly % season === 0 ? evenly - 1 : evenly;
   const count = Math.min(mostOrigins, Math.floor((last - first) / stride) + 1);
-  const all = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * stride);
-  return { all, choosing: all.slice(0, choosingOf(count)), judging: all.slice(choosingOf(count)) };
+  const places = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * stride);
+  const choosing = places.slice(0, choosingOf(count));
+  const judging = places.slice(choosingOf(count)).map((place) => place + between);
+  return { all: [...choosing, ...judging], choosing, judging };
 }
 
 /** Of one origin: what was forecast, and what came. */

@@ -5,8 +5,8 @@ export interface Interval {
 }
 
 /**
- * By how much what comes lies below and above a forecast, split-conformal: of n exchangeable errors (what came less what was forecast) the ⌈(n+1)(1−α/2)⌉-th from either end, so that a new one
- * lies between them with a probability of 1−α at least. `undefined` where there are too few for it: n + 1 < 2/α. Pure.
+ * By how much what comes lies below and above a forecast, split-conformal: of n exchangeable errors (what came less what was forecast) the
+ * ⌈(n+1)(1−α/2)⌉-th from either end, so that a new one lies between them with a probability of 1−α at least. `undefined` where there are too few for it: n + 1 < 2/α. Pure.
  *
  * @param errors ascending
  */

@@ -2,7 +2,7 @@ import { isPortolanError } from "@portolan/kernel";
 import { normalQuantile, seededRandom } from "@portolan/numerics";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { originsOf, scoresOf, trialsOf } from "./backtest.ts";
+import { fewestValues, originsOf, scoresOf, trialsOf } from "./backtest.ts";
 import { conformalMargins, fewestErrors, pinballLoss } from "./conformal.ts";
 import { type ForecastQuestion, forecastSeries } from "./forecast-series.ts";
 
@@ -71,17 +71,18 @@ describe("intervals", () => {
     }
   });
 
-  // With many steps of nothing the low end is 0, and only the high one can be missed: nine tenths hold.
+  // Of 300 other series of each kind 79.8, 80.0, 79.7 and 88.3 % held. Steps of one series hold or fail together, so that the standard error of 80 series
+  // is 1.4, 1.5, 2.3 and 1.2 points: four of them are allowed. Where many steps are 0 the low end is 0, and only the high one can be missed.
   test.each([
-    ["season", 0.75, 0.87],
-    ["trend", 0.75, 0.87],
-    ["dependent", 0.75, 0.87],
-    ["intermittent", 0.84, 0.94],
+    ["season", 0.74, 0.86],
+    ["trend", 0.74, 0.86],
+    ["dependent", 0.705, 0.89],
+    ["intermittent", 0.835, 0.931],
   ] as const)(
-    "with a level of 0.8 hold what comes after 120 series: %s, between %d and %d of it",
+    "with a level of 0.8 hold what comes after 80 series: %s, between %d and %d of it",
     (kind, least, most) => {
       let within = 0;
-      for (let seed = 0; seed < 120; seed++) {
+      for (let seed = 0; seed < 80; seed++) {
         const series = made[kind](seededRandom(1000 + seed), 132);
         const { steps } = forecastSeries(question(series.slice(0, 120)));
         for (const [lead, value] of series.slice(120).entries()) {
@@ -89,8 +90,8 @@ describe("intervals", () => {
           within += Number(value >= low && value <= high);
         }
       }
-      expect(within / (120 * 12)).toBeGreaterThan(least);
-      expect(within / (120 * 12)).toBeLessThan(most);
+      expect(within / (80 * 12)).toBeGreaterThan(least);
+      expect(within / (80 * 12)).toBeLessThan(most);
     },
   );
 
@@ -190,8 +191,8 @@ describe("a forecast", () => {
   });
 
   test.each([
-    ["too short", question([1, 2, 3]), "3 values are too few: a season of 6 and a horizon of 12 take 33"],
-    ["one value too short", question(Array<number>(32).fill(1)), "32 values are too few"],
+    ["too short", question([1, 2, 3]), "3 values are too few: a season of 6 and a horizon of 12 take 44"],
+    ["one value too short", question(Array<number>(43).fill(1)), "43 values are too few"],
     ["longer than is looked at", question([1], { season: 10_000 }), "more than the 20000 values"],
     [
       "never enough errors",
@@ -212,15 +213,15 @@ describe("a forecast", () => {
 
   test("the shortest that is taken has a forecast with intervals", () => {
     const asked = [
-      question(made.season(seededRandom(1), 33)),
+      question(made.season(seededRandom(1), 44)),
       question(made.season(seededRandom(1), 200), { season: 1, horizon: 1, level: 0.95 }),
-      question(made.season(seededRandom(1), 4 + 1 + 14), { season: 2, horizon: 1 }),
+      question(made.season(seededRandom(1), 4 + 2 + 13), { season: 2, horizon: 1 }),
     ];
     for (const one of asked) expect(forecastSeries(one).steps).toHaveLength(one.horizon);
   });
 });
 
-test("origins lie in the second half, none without its horizon, and not all at one place of the season", () => {
+test("later origins begin when all that the first were tested on has come; none is without its horizon, nor all at one place of the season", () => {
   const lengths = fc.record({
     season: fc.integer({ min: 1, max: 50 }),
     horizon: fc.integer({ min: 1, max: 100 }),
@@ -228,13 +229,15 @@ test("origins lie in the second half, none without its horizon, and not all at o
   });
   fc.assert(
     fc.property(lengths, ({ season, horizon, more }) => {
-      const length = 2 * season + horizon + 9 + more;
+      const length = fewestValues(season, horizon, 10) + more;
       const { all, choosing, judging } = originsOf(length, season, horizon, 10);
       expect([...choosing, ...judging]).toEqual(all);
       expect(all.length).toBeGreaterThanOrEqual(10);
       expect(all.length).toBeLessThanOrEqual(100);
       expect(all[0]).toBeGreaterThanOrEqual(2 * season);
       expect(all.at(-1)).toBe(length - horizon);
+      // What the last of the first origins is tested on has come when the later ones begin.
+      expect(judging[0]).toBeGreaterThanOrEqual((choosing.at(-1) ?? 0) + horizon);
       expect(all.toSorted((a, b) => a - b)).toEqual(all);
       if (season > 1) expect(new Set(all.map((origin) => origin % season)).size).toBeGreaterThan(1);
       expect(judging.length).toBeGreaterThanOrEqual(4);

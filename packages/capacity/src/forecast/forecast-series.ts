@@ -1,6 +1,7 @@
 import { PortolanError } from "@portolan/kernel";
 import type { CapacityErrorCode } from "../errors.ts";
 import {
+  fewestValues,
   intervalAround,
   type Margins,
   marginsOf,
@@ -160,7 +161,7 @@ function requireEnough(count: number, { season, horizon, level }: ForecastQuesti
       `with a horizon of ${horizon} there are never the ${fewestErrors(level)} errors that intervals of ${Number((100 * level).toPrecision(4))} % rest on`,
       "Ask for a lower --level, or a longer --horizon.",
     );
-  const least = 2 * season + horizon + origins - 1;
+  const least = fewestValues(season, horizon, origins);
   if (least > mostValues)
     throw notValid(
       `a season of ${season} and a horizon of ${horizon} take more than the ${mostValues} values that are looked at`,
@@ -169,7 +170,7 @@ function requireEnough(count: number, { season, horizon, level }: ForecastQuesti
   if (count < least)
     throw notValid(
       `${count} values are too few: a season of ${season} and a horizon of ${horizon} take ${least}`,
-      `Two seasons, the horizon and ${origins - 1} more are needed, to test the forecast on what came. Bring more of the past, or forecast less far.`,
+      `Two seasons, two horizons and ${origins - 2} more are needed, to choose by what came, and to judge by what came then. Bring more of the past, or forecast less far.`,
     );
   return origins;
 }
