@@ -91,7 +91,7 @@ function pairsOf(
 }
 
 function identityOf({ category, what }: Line): string {
-  return `${category}: ${what.replaceAll(/\d+(\.\d+)?/g, "#")}`;
+  return `${category}: ${what.replace(/, in [\d.]+ regions/, "").replaceAll(/\d+(\.\d+)?/g, "#")}`;
 }
 
 function lineChange(
