@@ -7,7 +7,7 @@ import { planCharter, planJson, planPortfolio } from "@portolan/planner/policy";
 import { readShippedPrices } from "@portolan/planner/prices";
 
 /**
- * A portfolio plan of many use cases, from the texts of their charters to the sum: templates and presets in turn, each with a name of its own.
+ * A portfolio plan of many use cases, from the texts of their charters to the sum: templates and presets in turn, each with a name of its own; each with its levers and ways to pay.
  *
  * Usage: node bench/portfolio-plan.ts [use cases] [rounds]
  */

@@ -105,6 +105,25 @@ test("an assumption is changed by its name, which the help lists, and the plan s
   for (const { key } of plan.assumptions) expect(help).toContain(key);
 });
 
+test("a plan in a file is compared with a charter that is planned, line by line", async () => {
+  const { out } = await portolan("plan", "churn", "--json");
+  writeFileSync(join(folder, "before.json"), out);
+  const same = JSON.parse((await portolan("plan", "compare", "before.json", "churn", "--json")).out) as {
+    total: { change: { expected: string } };
+  };
+  expect(same.total.change.expected).toBe("0 USD");
+  const text = await portolan("plan", "compare", "before.json", "churn", "--assume", "answer-bytes=1000");
+  expect(text.code).toBe(0);
+  expect(text.out).toContain("answer: 500 become 1000 bytes");
+  const charters = await portolan("plan", "compare", "churn", "manufacturing");
+  expect(charters.out).toContain("Lines of the charter");
+  expect(charters.out).toContain("/nonNegotiables/costCeiling");
+  writeFileSync(join(folder, "broken.json"), '{"plan": 1}');
+  const broken = await portolan("plan", "compare", "broken.json", "churn");
+  expect(broken.code).not.toBe(0);
+  expect(broken.err).toContain("is no plan");
+});
+
 test.each([
   [["plan", "churn", "--assume", "modle-bytes=1"], "Did you mean model-bytes?"],
   [["plan", "churn", "churn"], "churn is planned twice"],

@@ -8,6 +8,7 @@ import {
   kindOf,
 } from "./costs/assumption-catalogue.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
+import { servingRegions } from "./costs/regions.ts";
 import { exactly, type Quantity, times } from "./range.ts";
 
 /** What was measured, e.g. by a load test or in production; it beats the charter's word and every default. */
@@ -92,6 +93,7 @@ function knownOf(
     trainingHours: pick(hours(measured.trainingRunMs), hours(known.trainingRunMs)),
     trainingRunsPerMonth: trainingRuns(document),
     complianceUplift: complianceUplift(document),
+    servingRegions: servingRegions(document),
     redundantReplicas: {
       value: exactly(redundantReplicas(availability)),
       origin: "charter",

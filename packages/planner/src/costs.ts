@@ -3,6 +3,7 @@ import { type Currency, multiplyMoney } from "@portolan/kernel";
 import { type Assumptions, hoursPerMonth } from "./assumptions.ts";
 import { type CostBreakdown, type CostLine, type CostQuestion, costLine } from "./costs/cost-line.ts";
 import { pocServingLines, servingLines, trainingLines } from "./costs/machines.ts";
+import { inRegions, replicationLines } from "./costs/regions.ts";
 import { combine, exactly, mapRange, type Quantity, sumCosts, times, toMillionths } from "./range.ts";
 
 export {
@@ -47,16 +48,25 @@ export function pocCosts(question: CostQuestion): CostBreakdown {
     [
       ...trainingLines(question, exactly(question.document.model.trainer === undefined ? 0 : 1)),
       ...pocServingLines(question, pocHours.value),
-      ...storageLines(question, load, 1),
+      ...storageLines(inOneRegion(question), load, 1),
     ],
     question,
   );
 }
 
+/** A proof of concept has no second copy. */
+function inOneRegion(question: CostQuestion): CostQuestion {
+  const { assumptions } = question;
+  const servingRegions = { ...assumptions.servingRegions, value: exactly(1) };
+  return { ...question, assumptions: { ...assumptions, servingRegions } };
+}
+
 function storageLines(question: CostQuestion, load: Quantity, months: number): CostLine[] {
   const { assumptions, inference, training } = question;
   const raw = times(times(load, assumptions.recordBytes.value), secondsPerMonth / 1e9);
-  const log = times(times(raw, assumptions.compression.value), months);
+  const regions = assumptions.servingRegions.value;
+  const monthly = times(raw, assumptions.compression.value);
+  const log = times(times(monthly, months), regions);
   const category = "storage" as const;
   const unit = "GB months";
   const sets = combine(
@@ -67,7 +77,7 @@ function storageLines(question: CostQuestion, load: Quantity, months: number): C
   return [
     costLine(question, inference, "storage_gb_month", {
       category,
-      what: `prediction log, ${Number(months.toFixed(1))} months kept`,
+      what: `prediction log, ${Number(months.toFixed(1))} months kept${inRegions(assumptions)}`,
       unit,
       quantity: log,
     }),
@@ -80,9 +90,11 @@ function storageLines(question: CostQuestion, load: Quantity, months: number): C
   ];
 }
 
-/** Answers that leave the cloud. */
+/** Answers that leave the cloud, and what its regions send each other. */
 function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
   if (question.inference !== "cloud") return [];
+  const { recordBytes, compression } = question.assumptions;
+  const log = times(times(times(load, recordBytes.value), compression.value), secondsPerMonth);
   const quantity = times(times(load, question.assumptions.answerBytes.value), secondsPerMonth / 1e9);
   return [
     costLine(question, "cloud", "egress_gb", {
@@ -91,6 +103,7 @@ function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
       unit: "GB",
       quantity,
     }),
+    ...replicationLines(question, log),
   ];
 }
 
@@ -100,18 +113,20 @@ function platformLines(question: CostQuestion): CostLine[] {
   const place = inference === "edge" ? training : inference;
   const cores = assumptions.platformCores.value.expected;
   const memory = assumptions.platformGib.value.expected;
+  const regions = assumptions.servingRegions.value;
+  const where = inRegions(assumptions);
   return [
     costLine(question, place, "cpu_core_hour", {
       category: "platform",
-      what: `control plane, ${cores} cores`,
+      what: `control plane, ${cores} cores${where}`,
       unit: "core hours",
-      quantity: times(assumptions.platformCores.value, hoursPerMonth),
+      quantity: times(times(assumptions.platformCores.value, regions), hoursPerMonth),
     }),
     costLine(question, place, "memory_gib_hour", {
       category: "platform",
-      what: `control plane, ${memory} GiB`,
+      what: `control plane, ${memory} GiB${where}`,
       unit: "GiB hours",
-      quantity: times(assumptions.platformGib.value, hoursPerMonth),
+      quantity: times(times(assumptions.platformGib.value, regions), hoursPerMonth),
     }),
     costLine(question, place, "engineer_month", {
       category: "people",

@@ -2,6 +2,7 @@ import type { CharterDocument } from "@portolan/charter/contract";
 import { deriveFromCharter, productionBlockers, requiredSignatures } from "@portolan/charter/policy";
 import type { SourceLines } from "@portolan/yaml-source";
 import type { Assumptions } from "./assumptions.ts";
+import { regionGaps } from "./costs/regions.ts";
 
 /** What the caller has seen of the use case's state. What is absent was not looked at, and the plan says so. */
 export interface ReadinessFacts {
@@ -29,6 +30,7 @@ export function findGaps(
     ...signatureGaps(document, facts),
     ...fileGaps(document, facts),
     ...controlGaps(document, lines),
+    ...regionGaps(document, assumptions),
     ...assumptionGaps(assumptions),
   ];
 }

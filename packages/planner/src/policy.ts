@@ -1,3 +1,5 @@
+export { comparePlans, type PlanComparison } from "./compare/compare-plans.ts";
+export { renderComparison } from "./compare/render-comparison.ts";
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { assumptionHelp, assumptionKeys, assumptionOption } from "./costs/assumption-catalogue.ts";
 export { parseAssumptions } from "./costs/changed-assumptions.ts";

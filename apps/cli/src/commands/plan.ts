@@ -1,15 +1,11 @@
-import { join, relative, resolve } from "node:path";
-import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { systemClock } from "@portolan/kernel";
-import type { ChangedAssumptions, PlanDocument, PriceBook } from "@portolan/planner/contract";
+import { resolve } from "node:path";
+import type { PlanDocument, PriceBook } from "@portolan/planner/contract";
 import {
   assumptionHelp,
   explainSources,
   mergePriceBooks,
   parseAssumptions,
   parsePriceFile,
-  planCharter,
-  planJson,
   planPortfolio,
   renderPlan,
   sourceFigures,
@@ -17,13 +13,15 @@ import {
 import { readShippedPrices } from "@portolan/planner/prices";
 import type { Command } from "commander";
 import { type CliContext, connect } from "../context.ts";
+import { charterOf, type PlanInputs, planFolder } from "../plan/chosen-plan.ts";
 import { planMarkdown } from "../plan/plan-markdown.ts";
 import { planPage, portfolioPage } from "../plan/plan-page.ts";
 import { portfolioText } from "../plan/portfolio-text.ts";
 import type { ContextOf } from "../program.ts";
-import { filesBelow, readText, type TextFile } from "../project-files.ts";
+import { readText, type TextFile } from "../project-files.ts";
 import { badUsage } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
+import { addPlanCompareCommand } from "./plan-compare.ts";
 
 interface PlanOptions {
   readonly prices?: string;
@@ -38,7 +36,7 @@ interface PlanOptions {
 
 /** Charters planned, one or several together. */
 export function registerPlanCommand(program: Command, contextOf: ContextOf): void {
-  program
+  const plan = program
     .command("plan [folders...]")
     .description(
       "What the charter will cost in production, where it may run, and what is missing; several folders are planned as a portfolio",
@@ -66,7 +64,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
           .map((line) => `  ${line}`)
           .join(
             "\n",
-          )}\n\nExamples:\n  portolan plan churn --html churn.html\n  portolan plan churn --assume average-requests-per-second=20..40..90 --assume model-bytes=2e9\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan --explain-sources`,
+          )}\n\nExamples:\n  portolan plan churn --html churn.html\n  portolan plan churn --assume average-requests-per-second=20..40..90 --assume model-bytes=2e9\n  portolan plan usecases/* --html portfolio.html --json\n  portolan plan compare before.json churn\n  portolan plan --explain-sources`,
     )
     .action(async (folders: string[], options: PlanOptions, command: Command) => {
       const context = contextOf(command);
@@ -78,45 +76,31 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
         throw badUsage("--keep keeps one plan", "Keep each folder's plan by a call of its own.");
       if (options.markdown !== undefined && folders.length > 1)
         throw badUsage("--markdown writes one plan", "Name one folder, or write the portfolio with --html.");
-      const prices =
-        options.prices === undefined ? undefined : await readText(resolve(context.cwd, options.prices));
-      if (options.keep) return keepPlan(context, folders[0] ?? ".", options, prices);
-      const book = bookOf(prices);
-      const changed = parseAssumptions(options.assume);
+      if (options.keep) return keepPlan(context, folders[0] ?? ".", options);
+      const inputs = await inputsOf(context, options);
       const plans: PlanDocument[] = [];
       for (const folder of folders.length === 0 ? ["."] : folders)
-        plans.push(await planFolder(context, folder, book, changed));
-      const [plan] = plans;
-      if (plans.length === 1 && plan) {
-        await writePlan(context, options, plan);
-        context.output.result(plan, renderPlan(plan));
+        plans.push((await planFolder(resolve(context.cwd, folder), inputs)).plan);
+      const [first] = plans;
+      if (plans.length === 1 && first) {
+        await writePlan(context, options, first);
+        context.output.result(first, renderPlan(first));
         return;
       }
       const portfolio = planPortfolio(plans);
       await writePage(context, options, () => portfolioPage(portfolio));
       context.output.result(portfolio, portfolioText(portfolio));
     });
+  addPlanCompareCommand(plan, contextOf, inputsOf);
 }
 
-async function planFolder(
+/** What charters are planned with: prices, and figures of one's own. */
+async function inputsOf(
   context: CliContext,
-  folder: string,
-  book: PriceBook,
-  changed: ChangedAssumptions,
-): Promise<PlanDocument> {
-  const { file, presentFiles } = await charterOf(context, folder);
-  const { document, lines } = requireValid(parseCharter(file.text, file.path));
-  const facts = { presentFiles };
-  return planJson(planCharter(document, book, { now: systemClock.now(), facts, lines, changed }));
-}
-
-async function charterOf(
-  context: CliContext,
-  folder: string,
-): Promise<{ readonly file: TextFile; readonly presentFiles: string[] }> {
-  const root = resolve(context.cwd, folder);
-  const file = await readText(join(root, "charter.yaml"));
-  return { file, presentFiles: (await filesBelow(root)).map((path) => relative(root, path)) };
+  { prices, assume }: Pick<PlanOptions, "prices" | "assume">,
+): Promise<PlanInputs & { readonly own: TextFile | undefined }> {
+  const own = prices === undefined ? undefined : await readText(resolve(context.cwd, prices));
+  return { own, book: bookOf(own), changed: parseAssumptions(assume) };
 }
 
 function bookOf(prices: TextFile | undefined): PriceBook {
@@ -126,19 +110,15 @@ function bookOf(prices: TextFile | undefined): PriceBook {
     : mergePriceBooks([shipped, parsePriceFile(prices.text, prices.path)]);
 }
 
-async function keepPlan(
-  context: CliContext,
-  folder: string,
-  options: PlanOptions,
-  prices: TextFile | undefined,
-): Promise<void> {
-  const { file, presentFiles } = await charterOf(context, folder);
+async function keepPlan(context: CliContext, folder: string, options: PlanOptions): Promise<void> {
+  const { own } = await inputsOf(context, options);
+  const { file, presentFiles } = await charterOf(resolve(context.cwd, folder));
   const body = {
     source: file.text,
     file: file.path,
     presentFiles,
     ...(options.assume.length > 0 ? { assume: options.assume } : {}),
-    ...(prices === undefined ? {} : { prices: prices.text }),
+    ...(own ? { prices: own.text } : {}),
   };
   const kept = await (await connect(context)).json<{ id: string; plan: PlanDocument }>({
     path: "/v1/plans",

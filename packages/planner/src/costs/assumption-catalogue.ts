@@ -120,6 +120,13 @@ export const assumptionCatalogue = {
     least: 0,
     most: 1e4,
   },
+  servingRegions: {
+    name: "regions that answer",
+    unit: "regions",
+    group: "costs",
+    least: 1,
+    most: 50,
+  },
   activeGpus: {
     name: "GPUs at work",
     unit: "GPUs",

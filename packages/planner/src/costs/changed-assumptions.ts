@@ -48,7 +48,7 @@ function quantityOf(key: AssumptionKey, text: string): Quantity {
 
 /** Plain decimals and powers of ten, e.g. `2.5e9`; all else is no number. */
 function numberOf(text: string): number {
-  return /^\d{1,24}(\.\d{1,12})?([eE][+-]?\d{1,2})?$/.test(text) ? Number(text) : Number.NaN;
+  return /^\d{1,24}(\.\d{1,24})?([eE][+-]?\d{1,2})?$/.test(text) ? Number(text) : Number.NaN;
 }
 
 function notValid(key: AssumptionKey, text: string): PortolanError {

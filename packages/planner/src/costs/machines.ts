@@ -12,6 +12,7 @@ import {
   isPriced,
   servingCards,
 } from "./cost-line.ts";
+import { inRegions } from "./regions.ts";
 
 const gib = 2 ** 30;
 
@@ -99,22 +100,20 @@ export function servingShape(question: CostQuestion): ServingShape {
         ),
       )
     : exactly(1);
-  const redundant = assumptions.redundantReplicas.value;
+  // Each region carries the ceiling when the others are gone.
+  const regions = assumptions.servingRegions.value;
+  const redundant = times(assumptions.redundantReplicas.value, regions);
   if (!practice?.autoscaled) {
-    return {
-      active: atCeiling,
-      redundant,
-      coresEach,
-      steady: combine(atCeiling, redundant, (a, b) => a + b),
-    };
+    const active = times(atCeiling, regions);
+    return { active, redundant, coresEach, steady: combine(active, redundant, (a, b) => a + b) };
   }
   const followed = combine(
-    coresFor(assumptions.averageRequestsPerSecond.value),
+    coresFor(combine(assumptions.averageRequestsPerSecond.value, regions, (load, count) => load / count)),
     forCosts(assumptions.autoscalingFill),
     (cores, filled) => Math.max(1, cores / filled),
   );
-  const active = tier === "gpu" ? atCeiling : combine(followed, atCeiling, Math.min);
-  return { active, redundant, coresEach, steady: mapRange(redundant, (count) => count + 1) };
+  const active = times(tier === "gpu" ? atCeiling : combine(followed, atCeiling, Math.min), regions);
+  return { active, redundant, coresEach, steady: combine(redundant, regions, (a, b) => a + b) };
 }
 
 /** A replica more makes each of them smaller: the dearer case takes no less than the cheaper one. */
@@ -127,13 +126,16 @@ export function servingLines(question: CostQuestion): CostLine[] {
   const { active, redundant, coresEach, steady } = servingShape(question);
   const replicas = combine(active, redundant, (a, b) => a + b);
   const pricing = question.practice?.steady;
+  const where = inRegions(question.assumptions);
   if (pricing === undefined)
-    return machineLines(question, times(replicas, hoursPerMonth), coresEach, "on_demand");
+    return machineLines(question, times(replicas, hoursPerMonth), coresEach, "on_demand", where);
   const kept = combine(steady, replicas, Math.min);
   const others = combine(replicas, kept, (a, b) => a - b);
   return [
-    ...machineLines(question, times(kept, hoursPerMonth), coresEach, pricing),
-    ...(others.high > 0 ? machineLines(question, times(others, hoursPerMonth), coresEach, "on_demand") : []),
+    ...machineLines(question, times(kept, hoursPerMonth), coresEach, pricing, where),
+    ...(others.high > 0
+      ? machineLines(question, times(others, hoursPerMonth), coresEach, "on_demand", where)
+      : []),
   ];
 }
 
@@ -148,6 +150,7 @@ function machineLines(
   replicaHours: Quantity,
   coresEach: Quantity,
   pricing: Pricing,
+  where = "",
 ): CostLine[] {
   const { assumptions, inference, tier, practice, book } = question;
   const models = combine(
@@ -163,7 +166,7 @@ function machineLines(
       pricing === "on_demand" || !isPriced(question, book, { ...asked, products: products.products });
     return costLine(question, inference, resource, {
       category: "inference",
-      what: isOnDemand ? what : `${what}, ${pricing.replace("_", " ")}`,
+      what: `${what}${where}${isOnDemand ? "" : `, ${pricing.replace("_", " ")}`}`,
       unit,
       quantity,
       ...products,

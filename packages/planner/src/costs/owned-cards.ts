@@ -1,4 +1,4 @@
-import { isPortolanError, type Money, multiplyMoney } from "@portolan/kernel";
+import { type Money, multiplyMoney } from "@portolan/kernel";
 import { hoursPerMonth } from "../assumptions.ts";
 import { ownOrRent } from "../ownership/own-or-rent.ts";
 import type { Placement } from "../price-book.ts";
@@ -6,6 +6,7 @@ import { choosePrice } from "../price-choice.ts";
 import { type Cost, combine, costOf, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
 import { type CostLine, type CostQuestion, gpuModels, servingCards } from "./cost-line.ts";
 import { forCosts, servesOnCards, servingShape } from "./machines.ts";
+import { priceOrWhy } from "./price-or-why.ts";
 
 /** Cards that would be bought, beside renting the same on demand. */
 export interface CardPurchase {
@@ -159,17 +160,6 @@ export function purchasesOf(question: CostQuestion): CardPurchase[] {
     const records = [card, power, ...(room ? [room] : []), rent].flatMap((price) => price.records);
     return upfront ? [{ what, cards, usedHours, records, upfront, breakEvenMonths, breakEvenUse }] : [];
   });
-}
-
-/** A price that is missing is said; every other fault is one. */
-export function priceOrWhy<T extends object>(work: () => T): T | { readonly why: string } {
-  try {
-    return work();
-  } catch (error) {
-    if (isPortolanError(error) && error.code === "planner.price_missing")
-      return { why: `price missing: ${error.detail ?? "a record"}; add one with its source (--prices)` };
-    throw error;
-  }
 }
 
 export function interruptionsOf({ assumptions }: CostQuestion) {

@@ -14,9 +14,9 @@ import {
   cardGroups,
   interruptionsOf,
   ownedCards,
-  priceOrWhy,
   purchasesOf,
 } from "./owned-cards.ts";
+import { priceOrWhy } from "./price-or-why.ts";
 
 export const planWayNames = [
   "cloud_on_demand",

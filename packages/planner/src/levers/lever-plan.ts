@@ -2,6 +2,7 @@ import { compareMoney, type Money, subtractMoney } from "@portolan/kernel";
 import type { Assumption, Measurements } from "../assumptions.ts";
 import { assumptionOption, kindOf } from "../costs/assumption-catalogue.ts";
 import type { CostQuestion } from "../costs/cost-line.ts";
+import { priceOrWhy } from "../costs/price-or-why.ts";
 import { productionCosts } from "../costs.ts";
 import { type Cost, mapRange, type Range } from "../range.ts";
 import { type LeverKind, type LeverName, type LeverQuestion, leverKinds, withCase } from "./levers.ts";
@@ -55,6 +56,8 @@ function leverAlone(kind: LeverKind, asked: LeverQuestion, before: Cost): Lever 
   const told = { name, title, assumptions: keys.map(assumptionOption) };
   const pulled = kind.pull(asked);
   if (pulled.kind === "off") return { ...told, applies: false, why: pulled.why };
+  const priced = infrastructureOf(pulled.asked);
+  if ("why" in priced) return { ...told, applies: false, why: priced.why };
   const savings = (["worst", "expected", "best"] as const).map((which) =>
     savingOf(kind, asked, before, which),
   );
@@ -80,9 +83,14 @@ function savingOf(
 ): Cost {
   const assumptions = withCase(question.assumptions, kind.assumptions, (one) => at(one, which));
   const pulled = kind.pull({ question: { ...question, assumptions }, measured });
-  return pulled.kind === "off"
-    ? zeroOf(before)
-    : differenceOf(before, productionCosts(pulled.asked.question).infrastructure);
+  if (pulled.kind === "off") return zeroOf(before);
+  const priced = infrastructureOf(pulled.asked);
+  return "why" in priced ? zeroOf(before) : differenceOf(before, priced.cost);
+}
+
+/** A lever may ask for another card, which the book need not have. */
+function infrastructureOf({ question }: LeverQuestion): { readonly cost: Cost } | { readonly why: string } {
+  return priceOrWhy(() => ({ cost: productionCosts(question).infrastructure }));
 }
 
 function at({ key, value }: Assumption, which: "worst" | "expected" | "best"): number {
@@ -101,8 +109,9 @@ function leversTogether(asked: LeverQuestion, before: Cost): LeverPlan["together
       .flatMap((kind) => {
         const pulled = kind.pull(current);
         if (pulled.kind === "off") return [];
-        const after = productionCosts(pulled.asked.question).infrastructure;
-        return [{ kind, after, asked: pulled.asked, saving: differenceOf(left, after) }];
+        const priced = infrastructureOf(pulled.asked);
+        if ("why" in priced) return [];
+        return [{ kind, after: priced.cost, asked: pulled.asked, saving: differenceOf(left, priced.cost) }];
       })
       .toSorted((a, b) => compareMoney(b.saving.expected, a.saving.expected));
     if (!best || best.saving.expected.nanos <= 0n) return { before, steps, after: left };

@@ -162,6 +162,14 @@ describe("a lever that does not apply says why", () => {
     expect(found.saving).toBeUndefined();
   });
 
+  test("also where it would ask for a card that the book has no price for: the plan is made all the same", () => {
+    // 16 GB take large cards, 4.8 GB an L4.
+    const book = { ...shipped, records: shipped.records.filter(({ product }) => product !== "L4") };
+    const lever = leverOf(planOf(template("chatbot"), [], book), "quantisation");
+    expect(lever.applies).toBe(false);
+    expect(lever.why).toContain("price missing: the price book has no gpu_hour for cloud (L4)");
+  });
+
   test("and every lever is in every plan that has costs", () => {
     for (const document of documents.values()) {
       const plan = planOf(document);

@@ -159,11 +159,12 @@ function rightSize(asked: LeverQuestion): Pulled {
 }
 
 function autoscale(asked: LeverQuestion): Pulled {
-  const { inference } = asked.question;
+  const { inference, assumptions } = asked.question;
   if (inference !== "cloud")
     return off("own machines are paid for whether they work or not: scaling makes room, and saves nothing");
   const now = servingShape(asked.question);
-  if (now.active.high <= 1) return off("one replica carries the ceiling: there is nothing to stop");
+  if (now.active.high <= assumptions.servingRegions.value.high)
+    return off("one replica carries the ceiling: there is nothing to stop");
   const followed = servingShape(withPractice(asked, { autoscaled: true }).question);
   if (followed.active.low >= now.active.low && followed.active.high >= now.active.high)
     return off(

@@ -1,14 +1,7 @@
-import {
-  addMoney,
-  compareMoney,
-  formatMoney,
-  type Money,
-  money,
-  multiplyMoney,
-  PortolanError,
-} from "@portolan/kernel";
+import { addMoney, compareMoney, type Money, multiplyMoney, PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { type CostCategory, costCategories } from "../costs.ts";
+import { costOfTexts, moneyOf, textsOfCost } from "../money-texts.ts";
 import type { PlanDocument } from "../plan-json.ts";
 import { type Cost, mapRange, noCost, sumCosts, toMillionths } from "../range.ts";
 
@@ -59,12 +52,14 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
   const byCategory = (category: CostCategory) =>
     sum(
       planned.map(({ production }) =>
-        sum(production.lines.filter((line) => line.category === category).map(({ cost }) => costOf(cost))),
+        sum(
+          production.lines.filter((line) => line.category === category).map(({ cost }) => costOfTexts(cost)),
+        ),
       ),
     );
   const platforms = planned.map(({ production }) => platformOf(production.lines, currency));
-  const infrastructure = sum(planned.map(({ production }) => costOf(production.infrastructure)));
-  const total = sum(planned.map(({ production }) => costOf(production.total)));
+  const infrastructure = sum(planned.map(({ production }) => costOfTexts(production.infrastructure)));
+  const total = sum(planned.map(({ production }) => costOfTexts(production.total)));
   const shared = besidesTheLargest(platforms, currency);
   return {
     currency,
@@ -81,14 +76,14 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
     notPlanned: ordered
       .filter(({ production }) => !production)
       .map(({ useCase, budget }) => ({ useCase, why: budget.why ?? "nothing can be priced" })),
-    categories: costCategories.map((category) => ({ category, cost: textsOf(byCategory(category)) })),
-    apart: { infrastructure: textsOf(infrastructure), total: textsOf(total) },
+    categories: costCategories.map((category) => ({ category, cost: textsOfCost(byCategory(category)) })),
+    apart: { infrastructure: textsOfCost(infrastructure), total: textsOfCost(total) },
     together: {
-      infrastructure: textsOf(less(infrastructure, shared)),
-      total: textsOf(less(total, shared)),
-      shared: textsOf(shared),
+      infrastructure: textsOfCost(less(infrastructure, shared)),
+      total: textsOfCost(less(total, shared)),
+      shared: textsOfCost(shared),
     },
-    poc: textsOf(sum(ordered.flatMap(({ poc }) => (poc ? [costOf(poc.infrastructure)] : [])))),
+    poc: textsOfCost(sum(ordered.flatMap(({ poc }) => (poc ? [costOfTexts(poc.infrastructure)] : [])))),
   };
 }
 
@@ -114,7 +109,7 @@ function notSummable(detail: string, mend: string): PortolanError {
 /** The platform of a plan with the share that its compliance adds to machines: that is not paid twice either. */
 function platformOf(lines: NonNullable<PlanDocument["production"]>["lines"], currency: string): Cost {
   const platform = sumCosts(
-    lines.filter(({ category }) => category === "platform").map(({ cost }) => costOf(cost)),
+    lines.filter(({ category }) => category === "platform").map(({ cost }) => costOfTexts(cost)),
     currency,
   );
   const uplift = lines.find(({ category }) => category === "compliance")?.quantity;
@@ -145,17 +140,4 @@ function greater(a: Money, b: Money): Money {
 function less(a: Cost, b: Cost): Cost {
   const of = (one: Money, other: Money): Money => addMoney(one, { ...other, nanos: -other.nanos });
   return { low: of(a.low, b.low), expected: of(a.expected, b.expected), high: of(a.high, b.high) };
-}
-
-function moneyOf(text: string): Money {
-  const [amount = "", currency = ""] = text.split(" ");
-  return money(amount, currency);
-}
-
-function costOf({ low, expected, high }: Texts): Cost {
-  return { low: moneyOf(low), expected: moneyOf(expected), high: moneyOf(high) };
-}
-
-function textsOf({ low, expected, high }: Cost): Texts {
-  return { low: formatMoney(low), expected: formatMoney(expected), high: formatMoney(high) };
 }

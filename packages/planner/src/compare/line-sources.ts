@@ -1,0 +1,53 @@
+import { type AssumptionKey, assumptionOption } from "../costs/assumption-catalogue.ts";
+
+/** Figures that the quantity of a line rests on, by how the line begins; the first that fits counts. */
+const sources: readonly (readonly [beginning: string, keys: readonly AssumptionKey[]])[] = [
+  ["training:", ["trainingHours", "trainingRunsPerMonth", "trainingCores"]],
+  [
+    "inference: serving, memory",
+    [
+      "cpuMsPerPrediction",
+      "plannedUtilisation",
+      "redundantReplicas",
+      "activeGpus",
+      "modelBytes",
+      "modelCopies",
+      "runtimeGib",
+      "servingRegions",
+    ],
+  ],
+  [
+    "inference:",
+    [
+      "cpuMsPerPrediction",
+      "plannedUtilisation",
+      "redundantReplicas",
+      "activeGpus",
+      "modelBytes",
+      "servingRegions",
+    ],
+  ],
+  ["storage: prediction log", ["averageRequestsPerSecond", "recordBytes", "compression", "servingRegions"]],
+  ["storage: training sets", ["trainingDataBytes", "trainingRunsPerMonth"]],
+  [
+    "egress: log and models",
+    [
+      "averageRequestsPerSecond",
+      "recordBytes",
+      "compression",
+      "modelBytes",
+      "trainingRunsPerMonth",
+      "servingRegions",
+    ],
+  ],
+  ["egress:", ["averageRequestsPerSecond", "answerBytes"]],
+  ["platform:", ["platformCores", "platformGib", "servingRegions"]],
+  ["people:", ["engineers"]],
+  ["compliance:", ["complianceUplift"]],
+];
+
+/** Keys of the assumptions that a line's quantity rests on; what the charter says besides has none. */
+export function sourcesOf(line: { readonly category: string; readonly what: string }): readonly string[] {
+  const words = `${line.category}: ${line.what}`;
+  return (sources.find(([beginning]) => words.startsWith(beginning))?.[1] ?? []).map(assumptionOption);
+}
