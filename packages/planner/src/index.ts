@@ -9,6 +9,7 @@ export { type PlannerErrorCode, plannerErrors } from "./errors.ts";
 export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.ts";
 export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
+export { planCurrency } from "./price-choice.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
 export { type UsagePriceList, usagePrices } from "./usage-prices.ts";
 

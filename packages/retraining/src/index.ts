@@ -10,6 +10,7 @@ export type {
   FoundRecipe,
   MeasuredPair,
   Permits,
+  RunCosts,
   Signals,
 } from "./ports.ts";
 export type { ReportDeps as RetrainingRouteDeps } from "./read-report.ts";
