@@ -133,6 +133,7 @@ describe.skipIf(python === undefined)("retraining", () => {
       retraining: { state: "promoted" },
       trainingSet: { state: "ready" },
       run: { state: "succeeded" },
+      cost: { cores: 2, amount: expect.stringMatching(/^0\.\d+ [A-Z]{3}$/) as string },
       version: { version: 2, stages: ["production", "staging"] },
       evaluation: { heldOut: { shown: true } },
       comparison: { isBetter: true, champion: 1 },
@@ -144,11 +145,13 @@ describe.skipIf(python === undefined)("retraining", () => {
     for (const part of [
       report.version?.bundle,
       report.run?.id,
+      `${report.cost?.amount ?? "no cost"}: `,
       "e-value of harm",
       "better-than-baseline",
       "schedule",
     ])
       expect(page).toContain(part);
+    expect(report.cost?.workedMicros).toBeGreaterThan(0);
     expect(page).not.toContain("<script");
   });
 

@@ -4,8 +4,12 @@ import { addMicros, parseInstant } from "@portolan/kernel";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { trainingMigrations } from "@portolan/training";
 import { afterAll, beforeAll, expect, test } from "vitest";
+<<<<<<< HEAD
 import { readPrices } from "../src/wiring/prices.ts";
 import { permitsOf } from "../src/wiring/retraining-permits.ts";
+=======
+import { costsOf, permitsOf } from "../src/wiring/retraining-permits.ts";
+>>>>>>> l
 
 const start = parseInstant("2026-11-01T00:00:00Z");
 const hour = 3_600_000_000;
@@ -31,7 +35,7 @@ interface Kept {
 }
 
 let count = 0;
-async function keep({ useCase, state = "succeeded", backend, from, to, attempts }: Kept): Promise<void> {
+async function keep({ useCase, state = "succeeded", backend, from, to, attempts }: Kept): Promise<string> {
   count += 1;
   const id = `run_${count}`;
   const at = (hours: number) => start + hours * hour;
@@ -54,6 +58,7 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
         [id, n + 1, at(began), at(seen), ended ? at(seen) : null, ended ? "finished" : null],
       );
   });
+  return id;
 }
 
 const asked = (useCaseId: string, perMonth: string, charter?: typeof document) =>
@@ -111,4 +116,44 @@ test("nothing was spent where nothing was trained; the place is the charter's, a
     kind: "no",
     because: expect.stringContaining("no USD to XTS rate is stated") as string,
   });
+});
+
+test("a run's own cost is the time of all of its attempts at the same price, in the budget's currency or the charter's", async () => {
+  const useCase = "uc_cost";
+  const runId = await keep({
+    useCase,
+    from: -50,
+    to: 6,
+    attempts: [
+      [-48, -47.5],
+      [5, 6],
+    ],
+  });
+  await keep({ useCase, from: 1, to: 2, attempts: [[1, 2]] });
+  const costs = (charter?: typeof document) =>
+    costsOf({ work: db.uow, clock }, { inForce: () => Promise.resolve(charter) });
+  const of = { useCaseId: useCase, runId };
+  // 1.5 hours on two cores at 0.031611 USD: what the month before had of it is its cost, too.
+  const whole = { amount: "0.094833 USD", coreHour: "0.031611 USD", cores: 2, workedMicros: 1.5 * hour };
+  expect(await costs().ofRun(call, of)).toEqual(whole);
+  expect(await costs(document).ofRun(call, { ...of, perMonth: "1 USD/month" })).toMatchObject({
+    workedMicros: 1.5 * hour,
+  });
+  expect(await costs(document).ofRun(call, of)).toEqual(
+    await costs(document).ofRun(call, { ...of, perMonth: "1 USD/month" }),
+  );
+  const euros = requireValid(
+    parseCharter(readTemplate("flight-delays").replace("2000 USD/month", "2000 EUR/month"), "charter.yaml"),
+  ).document;
+  // The book has no rate to it: its own currency, as the plan has it.
+  expect((await costs(euros).ofRun(call, of))?.amount).toMatch(/^\d+\.\d+ USD$/);
+  expect(await costs().ofRun(call, { ...of, perMonth: "10 XTS/month" })).toBeUndefined();
+  expect(await costs().ofRun(call, { ...of, runId: "run_none" })).toBeUndefined();
+  const stranger = {
+    ...call,
+    actor: { ...call.actor, organisationId: "org_other" as typeof call.actor.organisationId },
+  };
+  expect(await costs().ofRun(stranger, of)).toBeUndefined();
+  const waiting = await keep({ useCase, state: "waiting", from: 20, attempts: [] });
+  expect((await costs().ofRun(call, { ...of, runId: waiting }))?.amount).toBe("0 USD");
 });

@@ -13,6 +13,7 @@ export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.
 export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
 export type { ReadinessDeps } from "./readiness/read-readiness.ts";
+export { planCurrency } from "./price-choice.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
 export { type UsagePriceList, usagePrices } from "./usage-prices.ts";
 

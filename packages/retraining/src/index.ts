@@ -11,6 +11,7 @@ export type {
   FoundRecipe,
   MeasuredPair,
   Permits,
+  RunCosts,
   Signals,
 } from "./ports.ts";
 export type { ReportDeps as RetrainingRouteDeps } from "./read-report.ts";

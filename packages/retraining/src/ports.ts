@@ -7,6 +7,7 @@ import type { Release, ReleasePlan } from "@portolan/rollout/contract";
 import type { TrainingRunRequest, TrainingRunView } from "@portolan/training/contract";
 import type { AccuracyWindow, DriftFinding } from "./policy/hysteresis.ts";
 import type { Span } from "./policy/spans.ts";
+import type { RunCost } from "./report-schema.ts";
 
 /** An endpoint and the version that answers at it. */
 export interface Champion {
@@ -170,4 +171,16 @@ export interface Permits {
     of: Pick<Champion, "useCaseId" | "businessUnitId" | "environment">,
     budget: TrainingBudget,
   ): Promise<Permit>;
+}
+
+/** What work on training costs; whoever has the prices tells it. */
+export interface RunCosts {
+  /**
+   * Undefined where there is no such run, or no price.
+   * @param perMonth a budget whose currency is wanted; absent: the charter's
+   */
+  ofRun(
+    call: CallContext,
+    of: { readonly useCaseId: string; readonly runId: string; readonly perMonth?: string },
+  ): Promise<RunCost | undefined>;
 }

@@ -1,5 +1,5 @@
 import { type CallContext, isPortolanError } from "@portolan/kernel";
-import type { Judges, Sets, Versions } from "./ports.ts";
+import type { Judges, RunCosts, Sets, Versions } from "./ports.ts";
 import { viewOf } from "./read-retrainings.ts";
 import type { RetrainingReport } from "./report-schema.ts";
 import { type RetrainingDeps, requireRetraining } from "./retraining-deps.ts";
@@ -9,6 +9,7 @@ export interface ReportDeps extends RetrainingDeps {
   readonly sets: Sets;
   readonly versions: Versions;
   readonly judges: Judges;
+  readonly costs: RunCosts;
 }
 
 /** @throws PortolanError `kernel.not_found`, also for a retraining that the caller may not see */
@@ -19,6 +20,15 @@ export async function readReport(deps: ReportDeps, call: CallContext, id: string
   const trainingSet = await ifMade(made.trainingSetId, (set) => deps.sets.read(call, set));
   const heldOutSet = await ifMade(made.heldOutSetId, (set) => deps.sets.read(call, set));
   const run = await ifMade(made.trainingRunId, (one) => deps.runs.read(call, one));
+  const { useCaseId, terms } = stored;
+  const { budgetPerMonth: perMonth } = terms;
+  const cost =
+    run &&
+    (await deps.costs.ofRun(call, {
+      useCaseId,
+      runId: run.id,
+      ...(perMonth === undefined ? {} : { perMonth }),
+    }));
   const version = await ifMade(made.version, (number) => deps.versions.find(call, model, number));
   const release = await ifMade(made.releaseId, (one) => deps.releases.read(call, one));
   return {
@@ -27,6 +37,7 @@ export async function readReport(deps: ReportDeps, call: CallContext, id: string
     ...(trainingSet ? { trainingSet } : {}),
     ...(heldOutSet ? { heldOutSet } : {}),
     ...(run ? { run } : {}),
+    ...(cost ? { cost } : {}),
     ...(version ? { version } : {}),
     ...(version ? await judged(deps, call, stored) : {}),
     ...(release ? { release } : {}),

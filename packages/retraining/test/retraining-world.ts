@@ -149,6 +149,7 @@ function knowing(of: Elsewhere) {
       concept: async () => ({ hasDrifted: of.hasConceptDrift, evidence: { wrongRecently: 0.25 } }),
       drift: async () => ({ finding: of.drift, evidence: { inputs: of.drift } }),
     },
+    costs: { ofRun: async () => undefined },
     permits: {
       mayRun: async (_call: unknown, _of: unknown, budget: TrainingBudget) => {
         of.budgets.push(budget);

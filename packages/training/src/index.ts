@@ -35,7 +35,7 @@ export {
   trainingJob,
   trainingQueue,
 } from "./training-runs.ts";
-export { timeWorked } from "./worked-time-store.ts";
+export { timeWorked, timeWorkedOn } from "./worked-time-store.ts";
 
 export const trainingMigrations: MigrationSet = {
   package: "training",

@@ -46,6 +46,21 @@ export async function timeWorked(
   };
 }
 
+/** The same of one run, so far; undefined where the organisation has none of that id. */
+export async function timeWorkedOn(
+  sql: Sql,
+  of: { readonly organisationId: string; readonly runId: string },
+  now: number,
+): Promise<{ readonly micros: number } | undefined> {
+  const { rows } = await raw<Row>`
+    select r.id as run, r.state, r.request->>'backend' as backend, r.started_at, r.finished_at, a.started_at as "from",
+      coalesce(a.ended_at, a.seen_at) as "to"
+    from training.runs r left join training.attempts a on a.run_id = r.id
+    where r.organisation_id = ${of.organisationId} and r.id = ${of.runId}`.execute(sql);
+  const [first] = rows;
+  return first && { micros: workedMicros(workedOf(first, rows, now), { since: 0, now }) };
+}
+
 function workedOf(first: Row, rows: readonly Row[], now: number): WorkedRun {
   const attempts = rows.flatMap(({ from, to }) => (from === null || to === null ? [] : [{ from, to }]));
   const isElsewhere = first.backend !== null && first.backend !== "process" && first.state !== "waiting";

@@ -156,7 +156,7 @@ async function requireKnown(server: string, { issuer }: Session, { accessToken }
     const { sub, aud, iss } = claimsOf(accessToken);
     const of =
       typeof sub === "string"
-        ? `It is of ${String(iss)}, for ${JSON.stringify(aud)}; an administrator ties it to you with: portolan user create NAME --issuer ${issuer} --subject ${sub}`
+        ? `It is of ${String(iss)}, for ${JSON.stringify(aud)}; an administrator ties it to you with: portolan user create NAME --issuer ${issuer} --subject ${quoted(sub)}`
         : "It is none that the server can read: ask for one with --audience, as `portolan identity issuers` lists it.";
     throw new PortolanError<CliErrorCode>("cli.sign_in_failed", {
       detail: `${issuer} signed you in, and ${server} does not take its token`,
@@ -164,6 +164,11 @@ async function requireKnown(server: string, { issuer }: Session, { accessToken }
       cause: error,
     });
   }
+}
+
+/** As a shell takes it: a subject may be any text of the provider's. */
+function quoted(text: string): string {
+  return /^[\w.@:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** What is here is removed whether the provider hears of it or not. */

@@ -56,7 +56,7 @@ function dataPart({ trainingSet, heldOutSet }: RetrainingReport): string {
   return table("Sets", ["", "Set", "Events", "Rows", "Digest", "Validated snapshot", "Definition"], rows);
 }
 
-function runPart({ run, champion }: RetrainingReport): string {
+function runPart({ run, champion, cost }: RetrainingReport): string {
   if (!run) return "<p>No training run was started.</p>";
   const { id, state, request, result, failure, queue } = run;
   const about = facts([
@@ -72,9 +72,14 @@ function runPart({ run, champion }: RetrainingReport): string {
     ["Isolation", result?.isolation],
     ["Lock", result?.environmentLock],
     ["Log", result?.log],
+    ["Cost", cost ? costText(cost) : "the price book has no price for it"],
   ]);
   const metrics = Object.entries(result?.metrics ?? {}).map(([name, value]) => [name, digits(value)]);
   return `${about}${metrics.length === 0 ? "" : table("The trainer's own metrics", ["Metric", "Value"], metrics)}`;
+}
+
+function costText({ amount, coreHour, cores, workedMicros }: NonNullable<RetrainingReport["cost"]>): string {
+  return `${amount}: ${digits(workedMicros / 1_000_000)} s at work on ${cores} cores at ${coreHour} for an hour of one`;
 }
 
 function versionPart({ version }: RetrainingReport): string {

@@ -24,9 +24,9 @@ export interface Sessions {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 const none: Sessions = { version: 1, servers: {} };
-/** Longer than a provider is waited for. */
-const lockedMicros = 60_000_000;
-const lockWaitMs = 45_000;
+/** Longer than a provider is waited for, twice: for its document, and for tokens. */
+const lockedMicros = 90_000_000;
+const lockWaitMs = 100_000;
 
 /** `sessions.json` in the user's configuration, by the XDG rules. */
 export function sessionsFile({ XDG_CONFIG_HOME: config, HOME: home }: Environment): string {

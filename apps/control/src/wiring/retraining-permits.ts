@@ -1,14 +1,21 @@
+import { termsOf } from "@portolan/charter/policy";
 import {
   type CallContext,
   type EpochMicros,
+  formatMoney,
   isPortolanError,
   type Money,
   PortolanError,
 } from "@portolan/kernel";
+<<<<<<< HEAD
 import { choosePlacement, coreHourPrice } from "@portolan/planner";
 import type { ControllerDeps, Permits } from "@portolan/retraining";
+=======
+import { choosePlacement, coreHourPrice, planCurrency, readShippedPrices } from "@portolan/planner";
+import type { ControllerDeps, Permits, RunCosts } from "@portolan/retraining";
+>>>>>>> l
 import { beyondBudget, costOfWork, parseMonthly, spendingEvidence } from "@portolan/retraining/policy";
-import { microsTrained, runsUnderWay, timeWorked } from "@portolan/training";
+import { microsTrained, runsUnderWay, timeWorked, timeWorkedOn } from "@portolan/training";
 import { trainerLimits } from "./data.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -56,7 +63,52 @@ export function permitsOf(
   };
 }
 
+<<<<<<< HEAD
 interface SpendingDeps extends Pick<Foundation, "work" | "clock" | "prices"> {
+=======
+/** What a run has cost, at the same price: what is on the page of a retraining is what its budget is held against. */
+export function costsOf(
+  { work, clock }: Pick<Foundation, "work" | "clock">,
+  charters: ControllerDeps["charters"],
+): RunCosts {
+  const deps = { work, clock, charters, prices: readShippedPrices() };
+  return {
+    ofRun: async (call, { useCaseId, runId, perMonth }) => {
+      const now = clock.now();
+      const { organisationId } = call.actor;
+      const worked = await work.read(call, (sql) => timeWorkedOn(sql, { organisationId, runId }, now));
+      const price = worked && (await priceOf(deps, call, useCaseId, now, perMonth).catch(noPrice));
+      if (!price) return undefined;
+      const { threads: cores } = trainerLimits;
+      return {
+        amount: formatMoney(costOfWork(price, cores, worked.micros)),
+        coreHour: formatMoney(price),
+        cores,
+        workedMicros: worked.micros,
+      };
+    },
+  };
+}
+
+async function priceOf(
+  deps: SpendingDeps,
+  call: CallContext,
+  useCaseId: string,
+  now: EpochMicros,
+  perMonth: string | undefined,
+): Promise<Money> {
+  if (perMonth !== undefined) return coreHour(deps, call, useCaseId, now, parseMonthly(perMonth).currency);
+  const charter = await deps.charters.inForce(call, useCaseId);
+  const ceiling = charter && termsOf(charter).costCeilingPerMonth.currency;
+  return coreHour(deps, call, useCaseId, now, planCurrency(deps.prices, ceiling ?? "USD"));
+}
+
+function noPrice(error: unknown): undefined {
+  if (!isPortolanError(error) || error.code !== "planner.price_missing") throw error;
+}
+
+interface SpendingDeps extends Pick<Foundation, "work" | "clock"> {
+>>>>>>> l
   readonly charters: ControllerDeps["charters"];
 }
 

@@ -15,7 +15,7 @@ import { findRun } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { type ElsewhereParts, madeElsewhere } from "./made-elsewhere.ts";
-import { permitsOf } from "./retraining-permits.ts";
+import { costsOf, permitsOf } from "./retraining-permits.ts";
 import { retrainingSignals } from "./retraining-signals.ts";
 
 export interface RetrainingWiring {
@@ -62,6 +62,7 @@ export function wireRetraining(
   const watching: WatchDeps & RetrainingRouteDeps = {
     ...shared,
     permits: permitsOf(base, shared.charters),
+    costs: costsOf(base, shared.charters),
     signals: retrainingSignals(parts, clock),
   };
   return { retraining: watching, steer: () => controller.round(), watch: () => watchEndpoints(watching) };
