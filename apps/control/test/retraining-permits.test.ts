@@ -4,12 +4,8 @@ import { addMicros, parseInstant } from "@portolan/kernel";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { trainingMigrations } from "@portolan/training";
 import { afterAll, beforeAll, expect, test } from "vitest";
-<<<<<<< HEAD
 import { readPrices } from "../src/wiring/prices.ts";
-import { permitsOf } from "../src/wiring/retraining-permits.ts";
-=======
 import { costsOf, permitsOf } from "../src/wiring/retraining-permits.ts";
->>>>>>> l
 
 const start = parseInstant("2026-11-01T00:00:00Z");
 const hour = 3_600_000_000;
@@ -131,7 +127,7 @@ test("a run's own cost is the time of all of its attempts at the same price, in 
   });
   await keep({ useCase, from: 1, to: 2, attempts: [[1, 2]] });
   const costs = (charter?: typeof document) =>
-    costsOf({ work: db.uow, clock }, { inForce: () => Promise.resolve(charter) });
+    costsOf({ work: db.uow, clock, prices: readPrices({}) }, { inForce: () => Promise.resolve(charter) });
   const of = { useCaseId: useCase, runId };
   // 1.5 hours on two cores at 0.031611 USD: what the month before had of it is its cost, too.
   const whole = { amount: "0.094833 USD", coreHour: "0.031611 USD", cores: 2, workedMicros: 1.5 * hour };

@@ -7,13 +7,8 @@ import {
   type Money,
   PortolanError,
 } from "@portolan/kernel";
-<<<<<<< HEAD
-import { choosePlacement, coreHourPrice } from "@portolan/planner";
-import type { ControllerDeps, Permits } from "@portolan/retraining";
-=======
-import { choosePlacement, coreHourPrice, planCurrency, readShippedPrices } from "@portolan/planner";
+import { choosePlacement, coreHourPrice, planCurrency } from "@portolan/planner";
 import type { ControllerDeps, Permits, RunCosts } from "@portolan/retraining";
->>>>>>> l
 import { beyondBudget, costOfWork, parseMonthly, spendingEvidence } from "@portolan/retraining/policy";
 import { microsTrained, runsUnderWay, timeWorked, timeWorkedOn } from "@portolan/training";
 import { trainerLimits } from "./data.ts";
@@ -63,15 +58,12 @@ export function permitsOf(
   };
 }
 
-<<<<<<< HEAD
-interface SpendingDeps extends Pick<Foundation, "work" | "clock" | "prices"> {
-=======
 /** What a run has cost, at the same price: what is on the page of a retraining is what its budget is held against. */
 export function costsOf(
-  { work, clock }: Pick<Foundation, "work" | "clock">,
+  { work, clock, prices }: Pick<Foundation, "work" | "clock" | "prices">,
   charters: ControllerDeps["charters"],
 ): RunCosts {
-  const deps = { work, clock, charters, prices: readShippedPrices() };
+  const deps = { work, clock, charters, prices };
   return {
     ofRun: async (call, { useCaseId, runId, perMonth }) => {
       const now = clock.now();
@@ -107,8 +99,7 @@ function noPrice(error: unknown): undefined {
   if (!isPortolanError(error) || error.code !== "planner.price_missing") throw error;
 }
 
-interface SpendingDeps extends Pick<Foundation, "work" | "clock"> {
->>>>>>> l
+interface SpendingDeps extends Pick<Foundation, "work" | "clock" | "prices"> {
   readonly charters: ControllerDeps["charters"];
 }
 
