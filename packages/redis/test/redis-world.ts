@@ -6,7 +6,9 @@ import { openRedisOnlineReader, openRedisOnlineStore } from "../src/index.ts";
 const log = createLogger({ name: "test", level: "silent" });
 
 /** A store in a database of its own on a real server: what was in it goes. @param address `redis://host:port/database` */
-export async function openRedisWorld(address: string): Promise<StoreWorld> {
+export async function openRedisWorld(
+  address: string,
+): Promise<StoreWorld & { readonly forgetIdentities: () => Promise<number> }> {
   const raw = createClient({ url: address });
   await raw.connect();
   await raw.flushDb();
@@ -25,6 +27,11 @@ export async function openRedisWorld(address: string): Promise<StoreWorld> {
             dumped.push(`${key} ${field} ${value}`);
       }
       return dumped.toSorted();
+    },
+    /** As a version left it that noted no events; resolves to how many generations had any. */
+    forgetIdentities: async () => {
+      const keys = await raw.keys("*:identities:*");
+      return keys.length > 0 ? raw.del(keys) : 0;
     },
     [Symbol.asyncDispose]: async () => raw.destroy(),
   };
