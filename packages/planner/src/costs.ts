@@ -15,6 +15,7 @@ import {
   times,
   toMillionths,
 } from "./range.ts";
+import { planRedundancy } from "./redundancy.ts";
 import type { Tier } from "./tier.ts";
 
 export const costCategories = [
@@ -62,28 +63,15 @@ export interface CostQuestion {
 const gib = 2 ** 30;
 const secondsPerMonth = hoursPerMonth * 3600;
 const daysPerMonth = 30;
-/** A replica is planned to be busy this much, so that peaks find room. */
-const plannedUtilisation = 0.6;
 /** GPU models that the article's figures are about, for training and large models. */
 const gpuModels = ["A100", "H100"];
 const smallGpuModels = ["L4"];
-
-/** Replicas beside the busy ones: a second one active, one for canaries, one spare (the articles' four GPUs). */
-export function redundantReplicas(availability: number): number {
-  if (availability >= 0.999) return 3;
-  return availability >= 0.99 ? 1 : 0;
-}
 
 /** What the use case costs in a month of production, once the log has its full length. */
 export function productionCosts(question: CostQuestion): CostBreakdown {
   const { assumptions, document } = question;
   const terms = termsOf(document);
-  const busy = mapRange(assumptions.cpuMsPerPrediction.value, (ms) =>
-    Math.max(1, Math.ceil((terms.rateLimit.requestsPerSecond * ms) / 1000 / plannedUtilisation)),
-  );
-  // A GPU answers a batch at once: one carries the ceiling, redundancy adds the rest.
-  const active = question.tier === "gpu" ? exactly(1) : busy;
-  const replicas = mapRange(active, (count) => count + redundantReplicas(terms.availability));
+  const { replicas } = planRedundancy(document, assumptions, question.tier, question.inference);
   const lines = [
     ...trainingLines(question, assumptions.trainingRunsPerMonth.value),
     ...servingLines(question, replicas, hoursPerMonth),

@@ -12,7 +12,9 @@ import { planCurrency } from "./price-choice.ts";
 import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
 import { regionWarnings } from "./prices/region-warnings.ts";
 import type { Cost } from "./range.ts";
+import { type PlannedRedundancy, planRedundancy } from "./redundancy.ts";
 import { chooseTier, type TierChoice } from "./tier.ts";
+import { type TrainingFeed, trainingFeed } from "./training-feed.ts";
 
 /** What `portolan plan` answers, in exact money. `planJson` gives it as JSON, `renderPlan` as text. */
 export interface CharterPlan {
@@ -22,6 +24,10 @@ export interface CharterPlan {
   readonly architecture: Architecture;
   /** Absent, as the costs are, when the charter excludes every place. */
   readonly tier?: TierChoice;
+  /** Absent with the tier. */
+  readonly redundancy?: PlannedRedundancy;
+  /** Where the charter says enough of training. */
+  readonly trainingFeed?: TrainingFeed;
   readonly production?: CostBreakdown;
   readonly poc?: CostBreakdown;
   /** Production infrastructure over that of the proof of concept, expected case, one decimal. */
@@ -85,14 +91,18 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   const production = productionCosts(question);
   const poc = pocCosts(question);
   const budget = judgeBudget(ceiling, production.infrastructure);
+  const redundancy = planRedundancy(document, assumptions, tier.tier, inference.chosen);
+  const feed = trainingFeed(document, assumptions);
   return {
     ...common,
     tier,
+    redundancy,
+    ...(feed ? { trainingFeed: feed } : {}),
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     budget,
-    gaps: [...budgetGap(budget), ...gaps],
+    gaps: [...budgetGap(budget), ...redundancyGap(redundancy), ...gaps],
     warnings: [
       ...new Set([
         ...[...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []),
@@ -149,6 +159,18 @@ function budgetGap(budget: BudgetVerdict): Gap[] {
         },
       ];
   }
+}
+
+function redundancyGap({ impossible }: PlannedRedundancy): Gap[] {
+  if (impossible === undefined) return [];
+  return [
+    {
+      severity: "attention",
+      what: impossible,
+      mend: "Promise less, or see with your own figures: portolan replicas --availability.",
+      from: ["/requirements/availability"],
+    },
+  ];
 }
 
 function noPlace(choices: readonly PlacementChoice[]): Gap {

@@ -5,7 +5,6 @@ import { addMoney, compareMoney, formatMoney, money, parseInstant } from "@porto
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assumptionsOf, type Measurements } from "./assumptions.ts";
-import { redundantReplicas } from "./costs.ts";
 import { choosePlacement } from "./placement-choice.ts";
 import { judgeBudget, planCharter } from "./plan-charter.ts";
 import { planJson } from "./plan-json.ts";
@@ -174,15 +173,6 @@ describe("the tier", () => {
   test("beside the machine is edge", () => {
     expect(chooseTier(flights, assumptionsOf(flights, {}), {}, "edge").tier).toBe("edge");
   });
-});
-
-test.each([
-  [0.9, 0],
-  [0.99, 1],
-  [0.9949, 1],
-  [0.999, 3],
-])("an availability of %f asks for %i more replicas", (availability, more) => {
-  expect(redundantReplicas(availability)).toBe(more);
 });
 
 describe("prices", () => {

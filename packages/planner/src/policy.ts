@@ -1,3 +1,4 @@
+export { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
 export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";

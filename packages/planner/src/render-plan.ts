@@ -1,4 +1,5 @@
 import { type Money, money } from "@portolan/kernel";
+import { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
 
@@ -37,9 +38,14 @@ function placementLines(plan: PlanDocument): string[] {
           `  not ${candidate.placement.padEnd(8)} ${candidate.eliminatedBy.map((reason) => reason.reason).join("; ")}`,
       ),
   ]);
-  return plan.tier
-    ? [...lines, `${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`]
-    : lines;
+  const redundancy = redundancyText(plan.redundancy);
+  const [fed, ...tiers] = trainingFeedTexts(plan.trainingFeed);
+  return [
+    ...lines,
+    ...(plan.tier ? [`${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`] : []),
+    ...(redundancy === undefined ? [] : [`${"redundancy".padEnd(10)} ${redundancy}`]),
+    ...(fed === undefined ? [] : [`${"feeding".padEnd(10)} ${fed}`, ...tiers.map((text) => `  ${text}`)]),
+  ];
 }
 
 function controlCost({ production }: PlanDocument): string | undefined {

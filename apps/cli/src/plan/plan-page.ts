@@ -1,5 +1,5 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
-import { toCents } from "@portolan/planner/policy";
+import { redundancyText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
 import { escaped } from "../markup.ts";
 
 interface Texts {
@@ -29,6 +29,8 @@ export function planPage(plan: PlanDocument): string {
     `<h1>${escaped(title)}</h1><p>Prices of ${escaped(pricedOn)}. Every figure is a range; amounts are shown to the cent, and their exact values are in the cells' titles.</p>
 ${costs}
 ${placement(plan)}
+${list("Redundancy", [redundancyText(plan.redundancy) ?? []].flat())}
+${list("Keeping training fed", trainingFeedTexts(plan.trainingFeed))}
 ${list(
   "What is missing",
   plan.gaps.map(
