@@ -1,5 +1,9 @@
 // Pure: what other domains may reckon with.
-export { assumedAvailabilities, redundancyFor } from "./availability/redundancy-for.ts";
+export {
+  assumedAvailabilities,
+  type RedundancyAnswer,
+  redundancyFor,
+} from "./availability/redundancy-for.ts";
 export { standing } from "./mig/layouts.ts";
 export { migModels } from "./mig/models.ts";
 export { type TierName, tierNames } from "./storage/arrangements.ts";

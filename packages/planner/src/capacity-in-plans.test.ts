@@ -80,7 +80,7 @@ describe("redundancy in a plan", () => {
     const serving = plan.production?.lines.find(({ what }) => what === "serving, one core a replica");
     expect(serving?.quantity.expected).toBe(730 * (plan.redundancy?.replicas.expected ?? 0));
     expect(renderPlan(plan)).toMatch(
-      /redundancy {1}4 replicas for 99\.99 %, 1 of them always up: 2 serve in a zone of 2 regions each/,
+      /redundancy {1}4 replicas for 99\.99 %, 1 of them needed at once: 2 serve in a zone of 2 regions each/,
     );
   });
 

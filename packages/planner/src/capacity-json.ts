@@ -58,7 +58,7 @@ export function redundancyText(of: RedundancyDocument | undefined): string | und
   if (!of) return undefined;
   const { target, needed, replicas, layout, impossible } = of;
   if (impossible !== undefined) return `${replicas.expected} replicas: ${impossible}`;
-  const busy = `${replicas.expected} replicas for ${percent(target)}, ${needed.expected} of them always up`;
+  const busy = `${replicas.expected} replicas for ${percent(target)}, ${needed.expected} of them needed at once`;
   if (!layout) return `${busy}; where they run there are no zones`;
   const { regions, zones, serving, canary, spare, availability } = layout;
   const parts = [

@@ -15,7 +15,6 @@ import {
   times,
   toMillionths,
 } from "./range.ts";
-import { planRedundancy } from "./redundancy.ts";
 import type { Tier } from "./tier.ts";
 
 export const costCategories = [
@@ -53,6 +52,8 @@ export interface CostQuestion {
   readonly training: Placement;
   readonly inference: Placement;
   readonly tier: Tier;
+  /** That answer in production. */
+  readonly replicas: Quantity;
   readonly book: PriceBook;
   /** Prices of sellers that training may use too; absent: those of `book`. */
   readonly trainingBook?: PriceBook;
@@ -71,10 +72,9 @@ const smallGpuModels = ["L4"];
 export function productionCosts(question: CostQuestion): CostBreakdown {
   const { assumptions, document } = question;
   const terms = termsOf(document);
-  const { replicas } = planRedundancy(document, assumptions, question.tier, question.inference);
   const lines = [
     ...trainingLines(question, assumptions.trainingRunsPerMonth.value),
-    ...servingLines(question, replicas, hoursPerMonth),
+    ...servingLines(question, question.replicas, hoursPerMonth),
     ...storageLines(
       question,
       assumptions.averageRequestsPerSecond.value,

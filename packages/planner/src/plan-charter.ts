@@ -77,12 +77,14 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     };
   }
   const tier = chooseTier(document, assumptions, measured, inference.chosen);
+  const redundancy = planRedundancy(document, assumptions, tier.tier, inference.chosen);
   const question: CostQuestion = {
     document,
     assumptions,
     training: training.chosen,
     inference: inference.chosen,
     tier: tier.tier,
+    replicas: redundancy.replicas,
     book: eligibleBook(book, needsOf(document, "inference")),
     trainingBook: eligibleBook(book, needsOf(document, "training")),
     currency: planCurrency(book, ceiling.currency),
@@ -91,7 +93,6 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   const production = productionCosts(question);
   const poc = pocCosts(question);
   const budget = judgeBudget(ceiling, production.infrastructure);
-  const redundancy = planRedundancy(document, assumptions, tier.tier, inference.chosen);
   const feed = trainingFeed(document, assumptions);
   return {
     ...common,

@@ -1,4 +1,4 @@
-import { assumedAvailabilities, redundancyFor } from "@portolan/capacity/policy";
+import { assumedAvailabilities, type RedundancyAnswer, redundancyFor } from "@portolan/capacity/policy";
 import type { CharterDocument } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
 import { isPortolanError } from "@portolan/kernel";
@@ -68,8 +68,14 @@ export function planRedundancy(
   };
   if (inference !== "cloud" && inference !== "on_prem") return counted;
   const beyond = { canary: target >= 0.999 ? 1 : 0, spare: target >= 0.99 ? 1 : 0 };
-  const of = (count: number) =>
-    redundancyFor({ ...assumedAvailabilities, ...places[inference], ...beyond, needed: count, target });
+  const found = new Map<number, RedundancyAnswer>();
+  // Often the cases need the same number.
+  const of = (count: number): RedundancyAnswer => {
+    const asked = { ...assumedAvailabilities, ...places[inference], ...beyond, needed: count, target };
+    const answer = found.get(count) ?? redundancyFor(asked);
+    found.set(count, answer);
+    return answer;
+  };
   try {
     const { layout } = of(needed.expected);
     const { regions, zones, serving, availability } = layout;
