@@ -24,7 +24,7 @@ test("an availability says how many are run and in how many zones: the articles'
   const asked = ["--rate", "20", "--takes", "20ms", "--within", "200ms", "--availability", "99.9"];
   const { out } = await replicas(...asked);
   expect(out).toContain(
-    "4 replicas for 20 requests a second at the peak, 1 of them always up: 2 serve, 1 for canaries, 1 spare.",
+    "4 replicas for 20 requests a second at the peak, 1 of them needed at once: 2 serve, 1 for canaries, 1 spare.",
   );
   expect(out).toMatch(/1 +2 +2 +4 +99\.98\d\d % +1\+1 {2}</);
   const { out: json } = await replicas(...asked, "--zones", "2", "--instance", "99.99%", "--json");

@@ -94,6 +94,7 @@ export {
   type TierName,
   tierNames,
 } from "./storage/arrangements.ts";
+export { assumedDriveBytes, assumedGpusPerNode, assumedTiers } from "./storage/assumed-tiers.ts";
 export { type FeedAnswer, type FeedQuestion, feed, type StorageTier } from "./storage/feed.ts";
 
 export const capacityMigrations: MigrationSet = {

@@ -1,3 +1,10 @@
 // Pure: what other domains may reckon with.
+export {
+  assumedAvailabilities,
+  type RedundancyAnswer,
+  redundancyFor,
+} from "./availability/redundancy-for.ts";
 export { standing } from "./mig/layouts.ts";
 export { migModels } from "./mig/models.ts";
+export { type TierName, tierNames } from "./storage/arrangements.ts";
+export { assumedDriveBytes, assumedGpusPerNode, assumedTiers } from "./storage/assumed-tiers.ts";

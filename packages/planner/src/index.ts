@@ -12,8 +12,8 @@ export { planFacts } from "./facts-store.ts";
 export { makePlan, type PlannerDeps, type PlanRequest, readPlan } from "./plans.ts";
 export * from "./policy.ts";
 export type { CharterSource, PlannedCharter } from "./ports.ts";
-export type { ReadinessDeps } from "./readiness/read-readiness.ts";
 export { planCurrency } from "./price-choice.ts";
+export type { ReadinessDeps } from "./readiness/read-readiness.ts";
 export { readShippedPrices } from "./shipped-prices.ts";
 export { type UsagePriceList, usagePrices } from "./usage-prices.ts";
 

@@ -4,6 +4,7 @@ import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money 
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
+import { type PlannedRedundancy, planRedundancy, withRedundancy } from "./costs/redundancy.ts";
 import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
@@ -16,6 +17,7 @@ import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
 import { regionWarnings } from "./prices/region-warnings.ts";
 import type { Cost } from "./range.ts";
 import { chooseTier, type TierChoice } from "./tier.ts";
+import { type TrainingFeed, trainingFeed } from "./training-feed.ts";
 
 /** What `portolan plan` answers, in exact money. `planJson` gives it as JSON, `renderPlan` as text. */
 export interface CharterPlan {
@@ -25,6 +27,10 @@ export interface CharterPlan {
   readonly architecture: Architecture;
   /** Absent, as the costs are, when the charter excludes every place. */
   readonly tier?: TierChoice;
+  /** Absent with the tier. */
+  readonly redundancy?: PlannedRedundancy;
+  /** Where the charter says enough of training. */
+  readonly trainingFeed?: TrainingFeed;
   readonly production?: CostBreakdown;
   readonly poc?: CostBreakdown;
   /** Production infrastructure over that of the proof of concept, expected case, one decimal. */
@@ -80,12 +86,12 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     };
   }
   const tier = chooseTier(document, assumptions, measured, inference.chosen);
+  const asked = { document, assumptions, tier: tier.tier, inference: inference.chosen };
+  const redundancy = planRedundancy(asked);
   const question: CostQuestion = {
-    document,
-    assumptions,
+    ...asked,
+    assumptions: withRedundancy(assumptions, redundancy),
     training: training.chosen,
-    inference: inference.chosen,
-    tier: tier.tier,
     book: eligibleBook(book, needsOf(document, "inference")),
     trainingBook: eligibleBook(book, needsOf(document, "training")),
     currency: planCurrency(book, ceiling.currency),
@@ -94,16 +100,20 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   const production = productionCosts(question);
   const poc = pocCosts(question);
   const budget = judgeBudget(ceiling, production.infrastructure);
+  const feed = trainingFeed(document, assumptions);
   return {
     ...common,
+    assumptions: Object.values(question.assumptions),
     tier,
+    redundancy,
+    ...(feed ? { trainingFeed: feed } : {}),
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     levers: planLevers(question, measured),
     ways: waysToPay({ question, measured, training, inference }),
     budget,
-    gaps: [...budgetGap(budget), ...gaps],
+    gaps: [...budgetGap(budget), ...redundancyGap(redundancy, gaps), ...gaps],
     warnings: [
       ...new Set([
         ...[...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []),
@@ -160,6 +170,20 @@ function budgetGap(budget: BudgetVerdict): Gap[] {
         },
       ];
   }
+}
+
+/** Where a region is what lacks, that is said already. */
+function redundancyGap({ impossible }: PlannedRedundancy, gaps: readonly Gap[]): Gap[] {
+  const lacksRegion = gaps.some(({ from }) => from.includes("/nonNegotiables/residency/regions"));
+  if (impossible === undefined || lacksRegion) return [];
+  return [
+    {
+      severity: "attention",
+      what: impossible,
+      mend: "Promise less, or see with your own figures: portolan replicas --availability.",
+      from: ["/requirements/availability"],
+    },
+  ];
 }
 
 function noPlace(choices: readonly PlacementChoice[]): Gap {

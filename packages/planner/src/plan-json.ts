@@ -1,5 +1,11 @@
 import { formatMoney } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import {
+  RedundancyDocument,
+  redundancyJson,
+  TrainingFeedDocument,
+  trainingFeedJson,
+} from "./capacity-json.ts";
 import { assumptionOption } from "./costs/assumption-catalogue.ts";
 import { WaysDocument, waysJson } from "./costs/ways-json.ts";
 import type { CostBreakdown, CostLine } from "./costs.ts";
@@ -44,6 +50,8 @@ export const PlanDocument = Type.Object({
   tier: Type.Optional(
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
+  redundancy: Type.Optional(RedundancyDocument),
+  trainingFeed: Type.Optional(TrainingFeedDocument),
   production: Type.Optional(Breakdown),
   poc: Type.Optional(Breakdown),
   timesPoc: Type.Optional(Type.String()),
@@ -87,6 +95,8 @@ export function planJson(plan: CharterPlan): PlanDocument {
     placement: JSON.parse(JSON.stringify(plan.placement)) as PlanDocument["placement"],
     architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
+    ...(plan.redundancy ? { redundancy: redundancyJson(plan.redundancy) } : {}),
+    ...(plan.trainingFeed ? { trainingFeed: trainingFeedJson(plan.trainingFeed) } : {}),
     ...(production ? { production: breakdown(production) } : {}),
     ...(poc ? { poc: breakdown(poc) } : {}),
     ...(plan.timesPoc === undefined ? {} : { timesPoc: plan.timesPoc }),

@@ -4,7 +4,7 @@ import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { addMoney, compareMoney, formatMoney, money, parseInstant } from "@portolan/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { assumptionsOf, type Measurements, redundantReplicas } from "./assumptions.ts";
+import { assumptionsOf, type Measurements } from "./assumptions.ts";
 import { choosePlacement } from "./placement-choice.ts";
 import { judgeBudget, planCharter } from "./plan-charter.ts";
 import { planJson } from "./plan-json.ts";
@@ -176,15 +176,6 @@ describe("the tier", () => {
   test("beside the machine is edge", () => {
     expect(chooseTier(flights, assumptionsOf(flights, {}), {}, "edge").tier).toBe("edge");
   });
-});
-
-test.each([
-  [0.9, 0],
-  [0.99, 1],
-  [0.9949, 1],
-  [0.999, 3],
-])("an availability of %f asks for %i more replicas", (availability, more) => {
-  expect(redundantReplicas(availability)).toBe(more);
 });
 
 describe("prices", () => {

@@ -1,3 +1,4 @@
+import { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 import { wayLines } from "./costs/render-ways.ts";
 import { leverLines } from "./levers/render-levers.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
@@ -41,9 +42,14 @@ function placementLines(plan: PlanDocument): string[] {
           `  not ${candidate.placement.padEnd(8)} ${candidate.eliminatedBy.map((reason) => reason.reason).join("; ")}`,
       ),
   ]);
-  return plan.tier
-    ? [...lines, `${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`]
-    : lines;
+  const redundancy = redundancyText(plan.redundancy);
+  const [fed, ...tiers] = trainingFeedTexts(plan.trainingFeed);
+  return [
+    ...lines,
+    ...(plan.tier ? [`${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`] : []),
+    ...(redundancy === undefined ? [] : [`${"redundancy".padEnd(10)} ${redundancy}`]),
+    ...(fed === undefined ? [] : [`${"feeding".padEnd(10)} ${fed}`, ...tiers.map((text) => `  ${text}`)]),
+  ];
 }
 
 function controlCost({ production }: PlanDocument): string | undefined {

@@ -1,4 +1,4 @@
-import { tierNames } from "@portolan/capacity";
+import { assumedDriveBytes, assumedGpusPerNode, assumedTiers, tierNames } from "@portolan/capacity";
 import { type Command, Option } from "commander";
 import type { ContextOf } from "../program.ts";
 import { range } from "../ranges.ts";
@@ -42,15 +42,25 @@ export function registerFeedGpusCommand(program: Command, contextOf: ContextOf):
 }
 
 function addTierOptions(command: Command): Command {
+  const { nvme, hdd, object } = assumedTiers;
+  const of = (three: readonly number[], unit = 1): string => three.map((one) => one / unit).join("..");
   return command
-    .option("--gpus-per-node <number>", "GPUs of one machine", "8")
-    .option("--nvme <GB/s>", `that the NVMe of one machine gives${range}`, "3..6..12")
-    .option("--nvme-reads <number>", `reads that begin in a second there${range}`, "200000..500000..1000000")
-    .option("--object <GB/s>", `that one machine gets from the object store${range}`, "1..2..5")
-    .option("--object-reads <number>", `requests of a second from it${range}`, "3500..5500..22000")
-    .option("--hdd <MB/s>", `that one hard disk gives${range}`, "150..200..250")
-    .option("--hdd-reads <number>", `reads that begin in a second there${range}`, "75..120..180")
-    .option("--drive <size>", "of one hard disk: as many are there as hold the data", "20TB")
+    .option("--gpus-per-node <number>", "GPUs of one machine", String(assumedGpusPerNode))
+    .option("--nvme <GB/s>", `that the NVMe of one machine gives${range}`, of(nvme.bytesPerSecond, 1e9))
+    .option("--nvme-reads <number>", `reads that begin in a second there${range}`, of(nvme.readsPerSecond))
+    .option(
+      "--object <GB/s>",
+      `that one machine gets from the object store${range}`,
+      of(object.bytesPerSecond, 1e9),
+    )
+    .option("--object-reads <number>", `requests of a second from it${range}`, of(object.readsPerSecond))
+    .option("--hdd <MB/s>", `that one hard disk gives${range}`, of(hdd.bytesPerSecond, 1e6))
+    .option("--hdd-reads <number>", `reads that begin in a second there${range}`, of(hdd.readsPerSecond))
+    .option(
+      "--drive <size>",
+      "of one hard disk: as many are there as hold the data",
+      `${assumedDriveBytes / 1e12}TB`,
+    )
     .option("--drives <number>", "hard disks, in the place of --drive")
     .option("--gpu <model>", "model of the card, for the price of its time", "H100")
     .option("--gpu-hour <money>", `a card for an hour, in the place of the price book${range}`)

@@ -175,7 +175,7 @@ function redundancyText(
 ): string {
   const percent = (share: number): string => `${(100 * share).toFixed(4)} %`;
   return [
-    `${instances} replicas for ${rate} requests a second at the peak, ${needed} of them always up: ${layout.serving} serve, ${canary} for canaries, ${spare} spare.`,
+    `${instances} replicas for ${rate} requests a second at the peak, ${needed} of them needed at once: ${layout.serving} serve, ${canary} for canaries, ${spare} spare.`,
     `As many are up ${percent(layout.availability)} of the time: ${shortMinutesPerMonth.toFixed(1)} minutes of 30 days are short.`,
     "",
     "regions   zones of each   serving   together   enough are up   instances of the zones",

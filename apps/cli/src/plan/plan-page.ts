@@ -1,5 +1,5 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
-import { toCents } from "@portolan/planner/policy";
+import { redundancyText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
 import { amount, cells, figure, list, money, nanos, type Texts } from "./page-parts.ts";
@@ -29,6 +29,8 @@ ${costs}
 ${plan.levers ? leverSection(plan.levers) : ""}
 ${plan.ways ? waySection(plan.ways) : ""}
 ${placement(plan)}
+${list("Redundancy", [redundancyText(plan.redundancy) ?? []].flat())}
+${list("Keeping training fed", trainingFeedTexts(plan.trainingFeed))}
 ${list(
   "What is missing",
   plan.gaps.map(

@@ -25,9 +25,9 @@ export function procurementPicture(curve: LoadCurve, bands: readonly Band[]): st
   const corners = cornersOf(steps, all);
   const areas = bands.map(({ from, to, way }) => {
     const clamp = (units: number): number => Math.min(to, Math.max(from - 1, units));
-    const top = corners.map(([share, units]) => `${x(share).toFixed(1)},${y(clamp(units)).toFixed(1)}`);
+    const top = thinned(corners.map(([share, units]) => [x(share), y(clamp(units))] as const));
     const base = y(from - 1).toFixed(1);
-    const wanted = `<polygon points="${x(0).toFixed(1)},${base} ${top.join(" ")} ${x(1).toFixed(1)},${base}" fill="${fills[way]}"/>`;
+    const wanted = `<polygon points="${x(0).toFixed(1)},${base} ${top.map(([across, up]) => `${across.toFixed(1)},${up.toFixed(1)}`).join(" ")} ${x(1).toFixed(1)},${base}" fill="${fills[way]}"/>`;
     if (way === "by_the_hour") return wanted;
     const height = (y(from - 1) - y(to)).toFixed(1);
     return `<rect x="${x(0).toFixed(1)}" y="${y(to).toFixed(1)}" width="${(x(1) - x(0)).toFixed(1)}" height="${height}" fill="${fills[way]}" opacity="0.2"/>${wanted}`;
@@ -36,6 +36,16 @@ export function procurementPicture(curve: LoadCurve, bands: readonly Band[]): st
     text(width - edge.right + 8, edge.top + 16 + 20 * index, wayWords[way], `fill="${fills[way]}"`),
   );
   return picture(axes, [...areas, ...named], (value) => value.toFixed(peak < 10 ? 1 : 0));
+}
+
+/** Without corners that lie within half a pixel of the one before: a year of quarter hours has tens of thousands. */
+function thinned(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const kept: (readonly [number, number])[] = [];
+  for (const point of points) {
+    const last = kept.at(-1);
+    if (!last || Math.abs(point[0] - last[0]) >= 0.5 || Math.abs(point[1] - last[1]) >= 0.5) kept.push(point);
+  }
+  return kept;
 }
 
 /** Of the stairs, one for each number of units that occurs. */

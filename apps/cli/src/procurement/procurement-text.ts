@@ -84,7 +84,7 @@ function costsJson({ byWay, onDemand, spot, total, onDemandHours, spotHours }: P
 const mostBands = 12;
 
 export function procurementText(
-  { horizonMonths, records, leftOut }: AskedProcurement,
+  { horizonMonths, questions, records, leftOut }: AskedProcurement,
   of: Procurement,
 ): string {
   const { answer, costs, mixes } = of;
@@ -104,7 +104,9 @@ export function procurementText(
     heading,
     ...held.map((name) => line(`${mixes.expected[name]} ${wayWords[name]}`, ({ byWay }) => byWay[name])),
     line(`${costs.expected.onDemandHours.toFixed(0)} hours on demand`, ({ onDemand }) => onDemand),
-    line(`${costs.expected.spotHours.toFixed(0)} hours of work on spot machines`, ({ spot }) => spot),
+    ...(questions.expected.spotHour
+      ? [line(`${costs.expected.spotHours.toFixed(0)} hours of work on spot machines`, ({ spot }) => spot)]
+      : []),
     line("together", ({ total }) => total),
     "",
     ...alone.map(

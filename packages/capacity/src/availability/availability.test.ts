@@ -134,7 +134,8 @@ describe("instances for an availability", () => {
       target: constantFrom(0.9, 0.99, 0.999, 0.9999),
       instance: double({ min: 0.9, max: 1, noNaN: true }),
       zone: double({ min: 0.97, max: 1, noNaN: true }),
-      region: double({ min: 0.99, max: 1, noNaN: true }),
+      // Not 0.99 itself: a region that is down for just what the target leaves is refused, whatever stands in it.
+      region: double({ min: 0.9905, max: 1, noNaN: true }),
       mostZones: integer({ min: 1, max: 3 }),
       mostRegions: integer({ min: 1, max: 2 }),
     });

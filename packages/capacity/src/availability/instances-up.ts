@@ -16,16 +16,20 @@ type Counts = ReadonlyMap<number, number>;
 
 const negligible = 1e-25;
 
-/** The share of the time in which fewer than so many are up. */
+/**
+ * The share of the time in which fewer than so many are up. Instances in zones that are up are all up with the same probability, so how many of them are depends on
+ * their number alone.
+ */
 export function shortShare(spread: Spread, needed: number, of: Availabilities): number {
-  const regions = spread.map((zones) => {
-    const up = zones
-      .map((instances) => mayFail(binomial(instances, of.instance), of.zone))
-      .reduce(together, none);
-    return mayFail(up, of.region);
-  });
+  const regions = spread.map((zones) =>
+    mayFail(
+      zones.map((instances) => mayFail(new Map([[instances, 1]]), of.zone)).reduce(together, none),
+      of.region,
+    ),
+  );
   let short = 0;
-  for (const [count, share] of regions.reduce(together, none)) if (count < needed) short += share;
+  for (const [standing, share] of regions.reduce(together, none))
+    short += share * fewer(standing, needed, of.instance);
   return short;
 }
 
@@ -48,28 +52,29 @@ function mayFail(counts: Counts, available: number): Counts {
 function together(a: Counts, b: Counts): Counts {
   const found = new Map<number, number>();
   for (const [here, share] of a)
-    for (const [there, other] of b) {
-      const both = share * other;
-      if (both >= negligible) found.set(here + there, (found.get(here + there) ?? 0) + both);
-    }
+    for (const [there, other] of b) found.set(here + there, (found.get(here + there) ?? 0) + share * other);
   return found;
 }
 
-/** From the likeliest count outwards, so that nothing overflows; then made to sum to 1. */
-function binomial(trials: number, share: number): Counts {
-  if (share >= 1) return new Map([[trials, 1]]);
-  const odds = share / (1 - share);
-  const middle = Math.min(trials, Math.floor((trials + 1) * share));
-  const found = new Map([[middle, 1]]);
-  for (let count = middle, weight = 1; count < trials && weight >= negligible; count++) {
-    weight *= (odds * (trials - count)) / (count + 1);
-    found.set(count + 1, weight);
+/** The probability that fewer than so many of some instances are up: binomial, from the likeliest count outwards, so that nothing overflows. */
+function fewer(instances: number, needed: number, up: number): number {
+  if (needed > instances) return 1;
+  if (up >= 1) return 0;
+  const odds = up / (1 - up);
+  const middle = Math.min(instances, Math.floor((instances + 1) * up));
+  let [below, all] = [0, 0];
+  const add = (count: number, weight: number): void => {
+    all += weight;
+    if (count < needed) below += weight;
+  };
+  add(middle, 1);
+  for (let count = middle, weight = 1; count < instances && weight >= negligible; count++) {
+    weight *= (odds * (instances - count)) / (count + 1);
+    add(count + 1, weight);
   }
   for (let count = middle, weight = 1; count > 0 && weight >= negligible; count--) {
-    weight *= count / (odds * (trials - count + 1));
-    found.set(count - 1, weight);
+    weight *= count / (odds * (instances - count + 1));
+    add(count - 1, weight);
   }
-  let sum = 0;
-  for (const weight of found.values()) sum += weight;
-  return new Map([...found].map(([count, weight]) => [count, weight / sum]));
+  return below / all;
 }

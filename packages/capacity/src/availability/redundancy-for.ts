@@ -118,7 +118,7 @@ export function evenly(instances: number, regions: number, zones: number): Sprea
 
 function impossible(question: RedundancyQuestion): PortolanError<CapacityErrorCode> {
   const { target, mostRegions: regions, mostZones: zones, region, zone } = question;
-  const percent = (share: number): string => `${Number((100 * share).toPrecision(7))} %`;
+  const percent = (share: number): string => `${Number((100 * share).toPrecision(12))} %`;
   const lost = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
   const byRegions = (1 - region) ** regions;
   const dark = darkShare(Array<number>(regions).fill(zones), question);

@@ -270,12 +270,9 @@ describe("scope and environment", () => {
     expect(may("retraining:set_policy")).toEqual(["platform_admin", "team_lead"]);
   });
   test("finance sees what money is spent on and what could cost less, and neither a row of data nor a prediction", () => {
-    const plan = { ...model, type: "Plan" } as const;
-    for (const action of ["plan:read", "usage:read", "advice:read", "capacity:read", "readiness:read"])
-      expect([action, allowed(holder("finance"), action, plan)]).toEqual([action, true]);
-    const dataset = { ...model, type: "Dataset" } as const;
-    for (const action of ["data:read_dataset", "predictions:read", "capacity:write_quotas", "advice:dismiss"])
-      expect([action, allowed(holder("finance"), action, dataset)]).toEqual([action, false]);
+    const own = ["plan:read", "usage:read", "advice:read", "capacity:read", "readiness:read"];
+    const others = ["data:read_dataset", "predictions:read", "capacity:write_quotas", "advice:dismiss"];
+    expect([...own, ...others].filter((action) => allowed(holder("finance"), action))).toEqual(own);
   });
 });
 

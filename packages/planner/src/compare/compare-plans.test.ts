@@ -67,7 +67,7 @@ describe("two plans", () => {
     expect(log?.kind).toBe("changed");
     expect(log?.why.join()).toContain("by what the charter says");
     const serving = found.lines.find(({ what }) => what.startsWith("serving, one core"));
-    expect(serving?.why.join()).toContain("redundant replicas: 1 become 3");
+    expect(serving?.why.join()).toContain("redundant replicas: 1 / 1 / 2 become 3");
     expect(renderComparison(found)).toContain("prediction log");
   });
 

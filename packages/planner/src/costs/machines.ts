@@ -1,9 +1,8 @@
 import { migModels } from "@portolan/capacity/policy";
-import { termsOf, workloadOf } from "@portolan/charter/policy";
-import { type Assumption, type Assumptions, cheapestFirst, hoursPerMonth } from "../assumptions.ts";
+import { workloadOf } from "@portolan/charter/policy";
+import { type Assumptions, hoursPerMonth } from "../assumptions.ts";
 import { paidPerHourOfWork } from "../ownership/interruptions.ts";
 import { combine, exactly, mapRange, type Quantity, times } from "../range.ts";
-import { kindOf } from "./assumption-catalogue.ts";
 import {
   type CostLine,
   type CostQuestion,
@@ -12,14 +11,11 @@ import {
   isPriced,
   servingCards,
 } from "./cost-line.ts";
+import { coresAtCeiling, coresFor, forCosts } from "./load.ts";
+import { planRedundancy } from "./redundancy.ts";
 import { inRegions } from "./regions.ts";
 
 const gib = 2 ** 30;
-
-/** The case of an assumption that goes with the low, expected and high cost. */
-export function forCosts({ key, value }: Assumption): Quantity {
-  return kindOf(key).moreIsCheaper ? cheapestFirst(value) : value;
-}
 
 export function trainingLines(question: CostQuestion, runs: Quantity): CostLine[] {
   const { assumptions, document, training, practice } = question;
@@ -77,38 +73,27 @@ export interface ServingShape {
 }
 
 export function servingShape(question: CostQuestion): ServingShape {
-  const { assumptions, document, tier, practice } = question;
-  const { requestsPerSecond } = termsOf(document).rateLimit;
-  const busiest = forCosts(assumptions.plannedUtilisation);
-  const coresFor = (load: Quantity): Quantity =>
-    combine(
-      combine(load, assumptions.cpuMsPerPrediction.value, (rps, ms) => (rps * ms) / 1000),
-      busiest,
-      (work, most) => work / most,
-    );
-  const needed = coresFor(exactly(requestsPerSecond));
-  const atCeiling =
-    tier === "gpu"
-      ? assumptions.activeGpus.value
-      : mapRange(needed, (cores) => Math.max(1, Math.ceil(cores)));
+  const { assumptions, tier, practice } = question;
+  // Each region carries the ceiling when the others are gone.
+  const { needed: atCeiling, regions, beside: redundant } = planRedundancy(question);
   const coresEach = practice?.rightSized
     ? rising(
         combine(
-          combine(needed, atCeiling, (cores, replicas) => cores / replicas),
+          combine(coresAtCeiling(question), atCeiling, (cores, replicas) => cores / replicas),
           assumptions.leastCores.value,
           (part, least) => Math.min(1, Math.max(part, least)),
         ),
       )
     : exactly(1);
-  // Each region carries the ceiling when the others are gone.
-  const regions = assumptions.servingRegions.value;
-  const redundant = times(assumptions.redundantReplicas.value, regions);
   if (!practice?.autoscaled) {
     const active = times(atCeiling, regions);
     return { active, redundant, coresEach, steady: combine(active, redundant, (a, b) => a + b) };
   }
   const followed = combine(
-    coresFor(combine(assumptions.averageRequestsPerSecond.value, regions, (load, count) => load / count)),
+    coresFor(
+      question,
+      combine(assumptions.averageRequestsPerSecond.value, regions, (load, count) => load / count),
+    ),
     forCosts(assumptions.autoscalingFill),
     (cores, filled) => Math.max(1, cores / filled),
   );

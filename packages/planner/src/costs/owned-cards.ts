@@ -5,7 +5,8 @@ import type { Placement } from "../price-book.ts";
 import { choosePrice } from "../price-choice.ts";
 import { type Cost, combine, costOf, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
 import { type CostLine, type CostQuestion, gpuModels, servingCards } from "./cost-line.ts";
-import { forCosts, servesOnCards, servingShape } from "./machines.ts";
+import { forCosts } from "./load.ts";
+import { servesOnCards, servingShape } from "./machines.ts";
 import { priceOrWhy } from "./price-or-why.ts";
 
 /** Cards that would be bought, beside renting the same on demand. */

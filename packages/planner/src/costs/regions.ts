@@ -13,7 +13,7 @@ function regionsAsked(document: CharterDocument): number {
 }
 
 /** Places that residency names; a pattern (`eu-*`) has room for any number of them. */
-function regionsAllowed(document: CharterDocument): number {
+export function regionsAllowed(document: CharterDocument): number {
   const { regions } = document.nonNegotiables.residency;
   return regions.some((region) => region.includes("*")) ? Number.POSITIVE_INFINITY : regions.length;
 }

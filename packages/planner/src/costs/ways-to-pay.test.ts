@@ -41,7 +41,8 @@ const book = mergePriceBooks([
     "own.yaml",
   ),
 ]);
-const plain = ["server-factor=1.4", "card-watts=980", "card-life-months=36"];
+/** Two cards answer. */
+const plain = ["server-factor=1.4", "card-watts=980", "card-life-months=36", "redundant-replicas=1"];
 
 function planOf(name: string, assume: readonly string[] = [], prices = book): PlanDocument {
   const { document } = requireValid(parseCharter(readTemplate(name as (typeof templateNames)[number])));

@@ -1,0 +1,185 @@
+import { readFileSync } from "node:fs";
+import { assumedAvailabilities, redundancyFor } from "@portolan/capacity/policy";
+import type { CharterDocument } from "@portolan/charter/contract";
+import { parseCharter, requireValid } from "@portolan/charter/policy";
+import { parseInstant } from "@portolan/kernel";
+import { describe, expect, test } from "vitest";
+import { assumptionsOf, type Measurements, redundantReplicas } from "./assumptions.ts";
+import { assumptionOption } from "./costs/assumption-catalogue.ts";
+import { parseAssumptions } from "./costs/changed-assumptions.ts";
+import { planRedundancy } from "./costs/redundancy.ts";
+import { planCharter } from "./plan-charter.ts";
+import { planJson } from "./plan-json.ts";
+import { renderPlan } from "./render-plan.ts";
+import { readShippedPrices } from "./shipped-prices.ts";
+import { trainingFeed } from "./training-feed.ts";
+
+const now = parseInstant("2026-06-01T00:00:00Z");
+const shipped = readShippedPrices();
+function template(name: string): CharterDocument {
+  const url = new URL(`../../charter/templates/${name}.yaml`, import.meta.url);
+  return requireValid(parseCharter(readFileSync(url, "utf8"), name)).document;
+}
+const churn = template("churn");
+
+function promising(availability: string, rps = 10, of = churn): CharterDocument {
+  const { requirements } = of;
+  const throughput = { ...requirements.throughput, ceiling: `${rps} rps` };
+  return { ...of, requirements: { ...requirements, availability, throughput } };
+}
+
+const redundancyOf = (
+  availability: string,
+  measured: Measurements,
+  place: "cloud" | "on_prem" | "local",
+  rps = 10,
+) => {
+  const document = promising(availability, rps);
+  return planRedundancy({
+    document,
+    assumptions: assumptionsOf(document, measured),
+    tier: "cpu",
+    inference: place,
+  });
+};
+
+test.each([
+  [0.9, 0],
+  [0.99, 1],
+  [0.9949, 1],
+  [0.999, 3],
+])("without zones an availability of %f asks for %i more replicas", (availability, more) => {
+  expect(redundantReplicas(availability)).toBe(more);
+});
+
+describe("redundancy in a plan", () => {
+  const quick: Measurements = { cpuMsPerPrediction: 3 };
+
+  test("for one that carries all of it is what it was by rule of thumb: one, two, four", () => {
+    for (const [availability, replicas] of [
+      ["90%", 1],
+      ["99%", 2],
+      ["99.9%", 4],
+    ] as const)
+      expect(redundancyOf(availability, quick, "cloud").replicas.expected, availability).toBe(replicas);
+  });
+
+  test("for several is reckoned, since a zone takes a part of them along", () => {
+    // 500 a second at 3 ms, busy to 60 %: 2.5.
+    const { needed, replicas, layout } = redundancyOf("99.9%", quick, "cloud", 500);
+    expect(needed.expected).toBe(3);
+    const alone = redundancyFor({
+      ...assumedAvailabilities,
+      needed: 3,
+      target: 0.999,
+      mostZones: 3,
+      mostRegions: 2,
+      canary: 1,
+      spare: 1,
+    });
+    expect([replicas.expected, layout?.serving]).toEqual([alone.instances, alone.layout.serving]);
+    expect(replicas.expected).toBeGreaterThan(3 + redundantReplicas(0.999) - 1);
+  });
+
+  test("costs are those of the replicas that are shown", () => {
+    const plan = planJson(planCharter(promising("99.99%"), shipped, { now, measurements: quick }));
+    expect(plan.redundancy?.layout).toMatchObject({ regions: 2, serving: 2, canary: 1, spare: 1 });
+    const serving = plan.production?.lines.find(({ what }) => what.startsWith("serving, one core"));
+    expect(serving?.quantity.expected).toBe(730 * (plan.redundancy?.replicas.expected ?? 0));
+    expect(renderPlan(plan)).toMatch(
+      /redundancy {1}4 replicas for 99\.99 %, 1 of them needed at once: 2 serve in a zone of 2 regions each/,
+    );
+  });
+
+  test("whoever states replicas or regions for a plan is taken at their word, for each region", () => {
+    const changed = parseAssumptions(["redundant-replicas=2", "serving-regions=3"]);
+    const plan = planCharter(promising("99.9%"), shipped, { now, measurements: quick, changed });
+    expect(plan.redundancy).toMatchObject({ replicas: { expected: 9 }, isStated: true });
+    expect(plan.redundancy?.layout).toBeUndefined();
+    expect(renderPlan(planJson(plan))).toContain(
+      "redundancy 9 replicas for 99.9 %, 1 of them needed at once; as many as this plan states",
+    );
+  });
+
+  test("the figures that are reckoned, stated again, are the same plan", () => {
+    const document = promising("99.99%", 500);
+    const reckoned = planCharter(document, shipped, { now, measurements: quick });
+    const stated = reckoned.assumptions
+      .filter(({ key }) => key === "redundantReplicas" || key === "servingRegions")
+      .map(
+        ({ key, value: { low, expected, high } }) => `${assumptionOption(key)}=${low}..${expected}..${high}`,
+      );
+    const again = planCharter(document, shipped, {
+      now,
+      measurements: quick,
+      changed: parseAssumptions(stated),
+    });
+    expect(again.production?.total).toEqual(reckoned.production?.total);
+    expect(again.redundancy?.replicas).toEqual(reckoned.redundancy?.replicas);
+  });
+
+  test("a promise that no number keeps is attended to, and priced by rule of thumb in each region", () => {
+    const hospital = template("healthcare-readmission");
+    const { residency } = hospital.nonNegotiables;
+    const document = promising("99.999999%", 10, {
+      ...hospital,
+      nonNegotiables: { ...hospital.nonNegotiables, residency: { ...residency, regions: ["dc-1", "dc-2"] } },
+    });
+    const plan = planCharter(document, shipped, { now, measurements: quick });
+    const gap = plan.gaps.find(({ from }) => from.includes("/requirements/availability"));
+    expect(gap?.severity).toBe("attention");
+    expect(gap?.what).toContain("reached by no number of instances in 2 regions of 2 zones");
+    expect(plan.redundancy).toMatchObject({ replicas: { expected: 8 } });
+    expect(renderPlan(planJson(plan))).toContain("redundancy 8 replicas: an availability of 99.999999 %");
+  });
+
+  test("on one machine there are no zones", () => {
+    const found = redundancyOf("99.9%", quick, "local");
+    expect(found.layout).toBeUndefined();
+    expect(found.replicas.expected).toBe(4);
+  });
+});
+
+describe("feeding in a plan", () => {
+  const training = (workload: object): CharterDocument => ({
+    ...churn,
+    workload: { ...churn.workload, ...workload },
+  });
+  const known = { trainingGpus: 16, trainingDataSize: "2TB", trainingRunTime: "10h" };
+  const feedOf = (document: CharterDocument, measured: Measurements = {}) =>
+    trainingFeed(document, assumptionsOf(document, measured));
+
+  test("comes from the charter's cards, data and time, and says how many epochs storage feeds", () => {
+    const found = feedOf(training(known), { trainingDataBytes: 2e12, trainingRunMs: 36_000_000 });
+    // 2 TB in 36,000 s; two machines get 4 GB/s from an object store, one disk gives 0.2.
+    expect(found?.gbPerSecondPerEpoch.expected).toBeCloseTo(2000 / 36_000, 12);
+    expect(found?.tiers.map(({ tier, epochs }) => [tier, epochs.expected])).toEqual([
+      ["nvme", 216],
+      ["hdd", 3],
+      ["object", 72],
+    ]);
+    for (const { epochs } of feedOf(training(known))?.tiers ?? []) {
+      expect(epochs.low).toBeLessThan(epochs.expected);
+      expect(epochs.expected).toBeLessThan(epochs.high);
+    }
+  });
+
+  test("is absent where cards, data or time are not known", () => {
+    for (const missing of Object.keys(known)) {
+      const { [missing as keyof typeof known]: _, ...rest } = { ...churn.workload, ...known };
+      const document = { ...churn, workload: rest } as CharterDocument;
+      expect(feedOf(document), missing).toBeUndefined();
+    }
+  });
+
+  test("a run that storage cannot feed once starves, and the plan says so", () => {
+    const plan = planCharter(
+      training({ ...known, trainingDataSize: "90TB", trainingRunTime: "1h" }),
+      shipped,
+      { now },
+    );
+    expect(renderPlan(planJson(plan))).toContain(
+      "hard disks: 1 GB/s by assumption, enough for not one epoch: the GPUs starve",
+    );
+  });
+});
