@@ -1,5 +1,5 @@
 import type { RecommendationList } from "@portolan/advice/contract";
-import { systemClock } from "@portolan/kernel";
+import { addMicros, formatInstant, systemClock } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bootstrapAcme, must } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
@@ -118,6 +118,20 @@ async function fill(): Promise<void> {
   await dataset("ds_3", "kept", "o1", "s1");
   await dataset("ds_4", "kept", "o3", "s1", now);
   await dataset("ds_5", "piled", "o5", "s5");
+  // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured.
+  const hour = 3_600_000_000n * 840n;
+  const at = addMicros(now, -60_000_000);
+  const period = formatInstant(at).slice(0, 7);
+  for (const [id, resource, hours, team] of [
+    ["u1", "gpu_hours", 100n, "lab"],
+    ["u2", "gpu_busy_hours", 1n, "lab"],
+    ["u3", "gpu_hours", 100n, "field"],
+  ] as const)
+    await insert(
+      `insert into metering.usage (organisation_id, source, id, period, meter, resource, business_unit_id, team_id, use_case_id, business_unit, team, use_case, model, environment, quantity, started_at, ended_at, recorded_at)
+       values ($1, 's', $2, $3, 'm', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
+      [organisationId, id, period, resource, team, String(hours * hour), at],
+    );
 }
 
 test("what is recorded of endpoints, batches and data becomes advice, with figures that come from it", async () => {
@@ -134,6 +148,7 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   expect([...found.keys()].toSorted()).toEqual([
     "dormant_endpoint idle",
     "duplicate_data kept and mended",
+    "idle_cards lab",
     "off_peak_window large",
     "oversized_workers large",
     "unbounded_retention piled",

@@ -11,6 +11,7 @@ export const adviceKinds = [
   "duplicate_data",
   "unbounded_retention",
   "oversized_log",
+  "idle_cards",
 ] as const;
 export type AdviceKind = (typeof adviceKinds)[number];
 
@@ -37,7 +38,7 @@ export const Recommendation = Type.Object(
     kind: Type.Enum([...adviceKinds]),
     subject: Type.Object(
       {
-        kind: Type.Enum(["endpoint", "scoring", "data", "log"]),
+        kind: Type.Enum(["endpoint", "scoring", "data", "log", "cards"]),
         name: Type.String(),
         environment: Type.Enum(["dev", "staging", "production"]),
         useCaseId: Type.Optional(Type.String()),

@@ -6,6 +6,8 @@ export interface AdvicePrices {
   readonly cpuCoreHour?: Cost;
   readonly memoryGibHour?: Cost;
   readonly storageGbMonth?: Cost;
+  /** Of a card that is rented, whichever. */
+  readonly gpuHour?: Cost;
 }
 
 /** Where something is, and whose it is; without a use case it is the organisation's or a team's. */
@@ -91,6 +93,17 @@ export interface LogFacts extends Place {
   readonly requiredDays?: number;
 }
 
+/** Graphics cards that were held for a use case, or by a team without one, and measured. */
+export interface CardFacts extends Place {
+  /** Empty without one. */
+  readonly useCase: string;
+  readonly team: string;
+  readonly heldHours: number;
+  readonly busyHours: number;
+  /** So long was looked at. */
+  readonly days: number;
+}
+
 export interface AdviceFacts {
   readonly now: number;
   readonly endpoints: readonly EndpointFacts[];
@@ -98,4 +111,5 @@ export interface AdviceFacts {
   readonly duplicates: readonly DuplicateData[];
   readonly unbounded: readonly UnboundedData[];
   readonly logs: readonly LogFacts[];
+  readonly cards: readonly CardFacts[];
 }

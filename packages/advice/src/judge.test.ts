@@ -18,9 +18,18 @@ const prices: AdvicePrices = {
   cpuCoreHour: usd("0.01", "0.03", "0.05"),
   memoryGibHour: usd("0.001", "0.004", "0.008"),
   storageGbMonth: usd("0.01", "0.02", "0.04"),
+  gpuHour: usd("2", "3.85", "5"),
 };
 const place = { environment: "production", useCaseId: "uc_1" } as const;
-const nothing: AdviceFacts = { now, endpoints: [], batches: [], duplicates: [], unbounded: [], logs: [] };
+const nothing: AdviceFacts = {
+  now,
+  endpoints: [],
+  batches: [],
+  duplicates: [],
+  unbounded: [],
+  logs: [],
+  cards: [],
+};
 const endpoint: EndpointFacts = {
   ...place,
   name: "churn",
@@ -40,6 +49,35 @@ const advised = (facts: Partial<AdviceFacts>, priced: AdvicePrices = prices) =>
     ({ recommendation }) => recommendation,
   );
 const kinds = (facts: Partial<AdviceFacts>) => advised(facts).map(({ kind }) => kind);
+
+describe("graphics cards", () => {
+  /** The article's idle experiments: 35 % of 8,640 hours, here by themselves. */
+  const cards = { ...place, useCase: "", team: "lab", heldHours: 3024, busyHours: 30.24, days: 30 };
+
+  test("that are held and do next to nothing cost their hours, less the busy ones", () => {
+    const [found] = advised({ cards: [cards] });
+    expect(found).toMatchObject({ kind: "idle_cards", subject: { kind: "cards", name: "lab" } });
+    expect(found?.costsNow?.expected).toBe("11642.4 USD");
+    // 99 % of 3,024 × 3.85.
+    expect(found?.saves?.expected).toBe("11525.976 USD");
+    expect(found?.what).toContain("1.0 % of the hours");
+  });
+
+  test.each([
+    ["busy for a twentieth of it", { busyHours: 3024 * 0.05 }],
+    ["held for less than a day", { heldHours: 23.9, busyHours: 0 }],
+    ["not held at all", { heldHours: 0, busyHours: 0 }],
+  ])("%s are left alone", (_, changed) => {
+    expect(kinds({ cards: [{ ...cards, ...changed }] })).toEqual([]);
+  });
+
+  test("without a price of cards nothing is made up", () => {
+    const { gpuHour: _, ...others } = prices;
+    expect(advised({ cards: [cards] }, others)[0]?.noSaving).toBe(
+      "the price book has no price of a card's hour",
+    );
+  });
+});
 
 describe("endpoints", () => {
   test("one that nobody asks costs its workers and their copies of the model, and names the command", () => {

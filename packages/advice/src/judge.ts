@@ -1,6 +1,7 @@
 import { compareMoney, digestJson } from "@portolan/kernel";
 import type { Cost } from "@portolan/planner/contract";
 import type { AdviceKind, Recommendation } from "./contract.ts";
+import { idleCards } from "./rules/card-rules.ts";
 import { duplicateData, offPeakWindow, oversizedLog, unboundedRetention } from "./rules/data-rules.ts";
 import { dormantEndpoint, gpuFitsCpu, oversizedWorkers, unquantisedModel } from "./rules/endpoint-rules.ts";
 import type { Finding, Question } from "./rules/rule.ts";
@@ -15,6 +16,7 @@ const rules = [
   duplicateData,
   unboundedRetention,
   oversizedLog,
+  idleCards,
 ];
 
 /** A recommendation with its figures as money. */

@@ -42,6 +42,7 @@ const withEndpoints = (...endpoints: EndpointFacts[]): AdviceFacts => ({
   duplicates: [],
   unbounded: [],
   logs: [],
+  cards: [],
 });
 
 beforeAll(async () => {

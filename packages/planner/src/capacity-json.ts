@@ -72,7 +72,7 @@ export function redundancyText(of: RedundancyDocument | undefined): string | und
   if (!layout) return `${busy}; where they run there are no zones`;
   const { regions, zones, serving, canary, spare, availability } = layout;
   const parts = [
-    `${serving} serve in ${zones === 1 ? "a zone" : `${zones} zones`} of ${regions === 1 ? "a region" : `${regions} regions each`}`,
+    `${serving} ${serving === 1 ? "serves" : "serve"} in ${zones === 1 ? "a zone" : `${zones} zones`} of ${regions === 1 ? "a region" : `${regions} regions each`}`,
     ...(canary > 0 ? [`${canary} for canaries`] : []),
     ...(spare > 0 ? [`${spare} spare`] : []),
   ];

@@ -8,6 +8,8 @@ export interface UnitPrices {
   readonly cpuCoreHour?: Cost;
   readonly memoryGibHour?: Cost;
   readonly storageGbMonth?: Cost;
+  /** Of any card. */
+  readonly gpuHour?: Cost;
 }
 
 /** Pure. */
@@ -18,7 +20,9 @@ export function unitPrices(
   const cpuCoreHour = priceIfAny(book, "cpu_core_hour", of);
   const memoryGibHour = priceIfAny(book, "memory_gib_hour", of);
   const storageGbMonth = priceIfAny(book, "storage_gb_month", of);
+  const gpuHour = priceIfAny(book, "gpu_hour", of);
   return {
+    ...(gpuHour ? { gpuHour } : {}),
     ...(cpuCoreHour ? { cpuCoreHour } : {}),
     ...(memoryGibHour ? { memoryGibHour } : {}),
     ...(storageGbMonth ? { storageGbMonth } : {}),

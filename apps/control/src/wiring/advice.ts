@@ -11,6 +11,7 @@ import {
   parseDurationMs,
   type Sql,
 } from "@portolan/kernel";
+import { readCardUse } from "@portolan/metering";
 import { endpointLoad, requestsByHour } from "@portolan/monitoring";
 import { readOnnxModel } from "@portolan/onnx-format";
 import { unitPrices } from "@portolan/planner";
@@ -38,12 +39,12 @@ export function wireAdvice(
   const networks = networkReader(objects);
   const sources: AdviceSources = {
     facts: (call) => work.read(call, (sql) => readFacts(sql, call, { now: clock.now(), networks })),
-    prices: (now): AdvicePrices =>
-      unitPrices(book, {
-        placement: "local",
-        currency: book.records[0]?.currency ?? "USD",
-        now: asEpochMicros(now),
-      }),
+    prices: (at): AdvicePrices => {
+      const of = { currency: book.records[0]?.currency ?? "USD", now: asEpochMicros(at) };
+      // A card that is given back is one that somebody else need not rent.
+      const { gpuHour } = unitPrices(book, { placement: "cloud", ...of });
+      return { ...unitPrices(book, { placement: "local", ...of }), ...(gpuHour ? { gpuHour } : {}) };
+    },
   };
   return { work, clock, authorizer, sources };
 }
@@ -81,6 +82,7 @@ async function readFacts(sql: Sql, call: CallContext, reading: Reading): Promise
     duplicates: await sameSources(sql, organisationId),
     unbounded,
     logs: await logFacts(sql, organisationId),
+    cards: await cardFacts(sql, organisationId, { start: from, end: now }),
   };
 }
 
@@ -152,6 +154,19 @@ function gpuInFront({ route, request }: Deployed): EndpointFacts["gpu"] | undefi
   const { name: model, version } = first.model;
   const stated = request.backends?.find((one) => one.model === model && one.version === version);
   return { model, version, ...(stated ? { costPerThousand: stated.costPerThousand } : {}) };
+}
+
+async function cardFacts(
+  sql: Sql,
+  organisationId: string,
+  bounds: { readonly start: number; readonly end: number },
+): Promise<AdviceFacts["cards"]> {
+  const days = observedMicros / dayMicros;
+  return (await readCardUse(sql, organisationId, bounds)).map(({ useCaseId, ...use }) => ({
+    ...use,
+    days,
+    ...(useCaseId === "" ? {} : { useCaseId }),
+  }));
 }
 
 async function logFacts(sql: Sql, organisationId: string): Promise<AdviceFacts["logs"]> {
