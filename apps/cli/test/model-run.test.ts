@@ -66,10 +66,10 @@ test("attempts are shown with what they kept and lost; a run is told to make roo
   const second = 1_000_000;
   await control.database.session(async (session) => {
     const insert = `insert into training.attempts
-      (run_id, attempt, started_at, seen_at, checkpoints, checkpoint_at, overdue_times, overdue_since, ended_at, ending, reason)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
-    const cut = [100, 190, 2, 160, 0, null, 190, "preempted", "maintenance"];
-    const now = [200, 260, 1, 210, 1, 240, null, null, null];
+      (run_id, attempt, started_at, seen_at, checkpoints, checkpoint_at, overdue_times, overdue_since, ended_at, ending, reason, cpu_micros, peak_memory_bytes)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
+    const cut = [100, 190, 2, 160, 0, null, 190, "preempted", "maintenance", 81_500_000, 2 ** 30];
+    const now = [200, 260, 1, 210, 1, 240, null, null, null, null, null];
     for (const [at, values] of [cut, now].entries())
       await session.query(insert, [
         run.id,
@@ -80,8 +80,8 @@ test("attempts are shown with what they kept and lost; a run is told to make roo
       ]);
   });
   const { out } = await show(run.id);
-  expect(out).toMatch(/^1 +1970-01-01T00:01:40\S* +preempted +2 +60\.0 +30\.0$/m);
-  expect(out).toMatch(/^2 +1970-01-01T00:03:20\S* +runs +1, overdue 1 times +0\.0 +0\.0$/m);
+  expect(out).toMatch(/^1 +1970-01-01T00:01:40\S* +preempted +2 +60\.0 +30\.0 +81\.5 +1024$/m);
+  expect(out).toMatch(/^2 +1970-01-01T00:03:20\S* +runs +1, overdue 1 times +0\.0 +0\.0 +- +-$/m);
   expect(out).toContain("Checkpoints kept 60.0 s of work of attempts that were cut off; 30.0 s were lost.");
   expect(out).toContain("Its checkpoint is overdue.");
   expect(JSON.parse((await show(run.id, "--json")).out)).toMatchObject({
