@@ -177,7 +177,7 @@ function textOf({ predictions, compared, mismatches, features, skipped }: Parity
 }
 
 function exampleText(feature: string, { prediction, row, key, at, served, derived }: Mismatch): string {
-  const answers = derived.map(({ status, value }) => (status === "found" ? String(value) : status));
+  const answers = derived.map(({ status, value }) => (status === "present" ? String(value) : status));
   const moment = formatInstant(asEpochMicros(at));
   return `  ${feature} of ${key.join(", ")} at ${moment}: served ${String(served.value)} (${served.source}), offline ${answers.join(" or ")}; ${prediction} row ${row}`;
 }
