@@ -177,7 +177,9 @@ describe.skipIf(program === "")("three faults in a running gateway", () => {
     };
     for (const endpoint of endpoints) {
       const { ranking } = await timelineOf(endpoint);
-      const named = ranking.map(({ layer, what }) => `${layer}: ${what}`);
+      // A machine that runs other tests besides is slow now and then: that is so, and nobody planted it.
+      const planted = ranking.filter(({ layer }) => layer !== "infrastructure");
+      const named = planted.map(({ layer, what }) => `${layer}: ${what}`);
       expect(named[0]).toBe(first[endpoint]);
       expect(named.slice(1)).toContain(after[endpoint]);
     }
