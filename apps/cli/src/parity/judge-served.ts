@@ -23,7 +23,7 @@ export interface Mismatch {
   readonly served: Pick<FeatureValue, "value" | "source" | "at" | "status">;
   /** What could have been served: one answer, or more where values were going online at that very moment. */
   readonly derived: readonly {
-    readonly status: string;
+    readonly status: ValueStatus;
     readonly value: number | null;
     readonly asOf?: number;
   }[];
@@ -40,7 +40,7 @@ export function judgeServed(
 ): Mismatch | undefined {
   if (answers.some((answer) => agrees(served, answer, at))) return undefined;
   const derived = answers.map(({ status, statuses, values, asOf }) => ({
-    status: statuses[served.name] ?? status,
+    status: statuses[served.name] ?? (status === "found" ? "present" : status),
     value: values[served.name] ?? null,
     ...(asOf === undefined ? {} : { asOf }),
   }));

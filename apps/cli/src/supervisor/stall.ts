@@ -10,7 +10,7 @@ export interface StallBound {
   readonly looks: number;
 }
 
-/** Half a minute, all told. */
+/** Half a minute, or a minute where each look waits in vain. */
 export const stallPace = { everyMs: 5000, looks: 6 } as const;
 
 /**
