@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
  * Files that took 20 s or more in a run of CI on two cores, the slowest first: one that is as long as half a tier and begins last has all others wait
- * for it. The offline bundle comes after what begins beside the demo: it runs the demo, too, and two at once would keep both cores to themselves.
+ * for it.
  */
 export const slowFiles: readonly string[] = [
   "test/services/demo.test.ts",
@@ -17,7 +17,6 @@ export const slowFiles: readonly string[] = [
   "test/product/edge.test.ts",
   "test/services/kafka.test.ts",
   "test/product/performance.test.ts",
-  "test/services/offline-bundle.test.ts",
   "test/services/scoring-upstream.test.ts",
   "test/product/pipelines.test.ts",
   "test/chaos/data.test.ts",

@@ -82,7 +82,7 @@ describe.skipIf(python === undefined)("pipelines", () => {
   });
 
   test("a pipeline that is edited while it runs is for later runs; a cancelled one stops its trainer", async () => {
-    const { id } = await start("--param", "seed=9", "pause=0.2");
+    const { id } = await start("--param", "seed=9", "pause=5");
     await writeFile(world.file, pipelineYaml.replace("retries: 0", "retries: 1\n    backoffSeconds: 0"));
     const applied = await world.portolan("apply", world.file, "--json");
     expect(JSON.parse(applied.out)).toMatchObject({ version: 2 });

@@ -2,14 +2,17 @@ import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { createLogger, isPortolanError, loadConfig, messageOf, systemClock } from "@portolan/kernel";
 import { ControlConfig } from "./config.ts";
+import { requireSafeAddresses } from "./http/safe-addresses.ts";
 
 /** @returns settings that fit; ends the process with 1 after naming all that do not, before anything native is loaded */
 function settings(): ReturnType<typeof loadConfig<typeof ControlConfig>> {
   try {
-    return loadConfig(ControlConfig, process.env);
+    const config = loadConfig(ControlConfig, process.env);
+    requireSafeAddresses(config);
+    return config;
   } catch (error) {
     const text = isPortolanError(error)
-      ? `${error.detail ?? error.message} ${error.mend ?? ""}`
+      ? `${error.code}: ${error.detail ?? error.message} ${error.mend ?? ""}`
       : String(error);
     process.stderr.write(`control: ${text.trim()}\n`);
     process.exit(1);

@@ -42,7 +42,7 @@ import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
 import { listenForMetrics } from "./http/metrics-listener.ts";
 import { addReviewMetrics } from "./http/review-metrics.ts";
-import { requireSafeAddresses, tlsOf } from "./http/safe-addresses.ts";
+import { tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { addTrainingMetrics } from "./http/training-metrics.ts";
@@ -116,7 +116,6 @@ export async function startControl(
   clock: Clock,
   onFatal: (error: Error) => void,
 ): Promise<Control> {
-  requireSafeAddresses(config);
   const { base, sequencer } = await openFoundation(config, log, clock, onFatal);
   const { app, wiring, metrics } = await assembleControl(base);
   const background = await startBackground(wiring, sequencer);

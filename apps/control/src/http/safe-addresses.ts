@@ -1,7 +1,7 @@
-import { requireGuardedMetrics, requireTls } from "@portolan/identity";
+import { requireGuardedMetrics, requireTls } from "@portolan/identity/tls";
 import type { ControlSettings } from "../config.ts";
 
-/** Refuses addresses that others reach and that nothing protects, before anything is opened. */
+/** Refuses addresses that others reach and that nothing protects, before anything native is loaded or anything opened. */
 export function requireSafeAddresses(config: ControlSettings): void {
   const { TLS_CERT_FILE: certificateFile, TLS_KEY_FILE: privateKeyFile } = config;
   const tls = {

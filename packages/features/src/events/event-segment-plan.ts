@@ -12,7 +12,7 @@ import { operandsOf } from "./operands.ts";
  * `counts`.
  */
 export function eventSegmentStatements(input: SegmentPlanInput<EventView>): AnalysisStatement[] {
-  const { view, segments, lastSequence, output } = input;
+  const { view, lastSequence, output } = input;
   const keys = keyColumns(view);
   const values = operandsOf(view).map((_, index) => valueColumn(index));
   const stated = ["event", "tombstone", ...keys, ...values];
@@ -20,20 +20,7 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
   const columns = ["event", "available", ...keys, "tombstone", "id", ...values].join(", ");
   return [
     { sql: `create table incoming as ${incomingSql(input)}`, note: `events of ${view.name}` },
-    {
-      sql:
-        segments.length === 0
-          ? `create table known as select 0::bigint as sequence, ${columns} from incoming limit 0`
-          : `create table known as select sequence, ${columns} from ${segmentsRelation(segments)}
-              where withdraws is null and id in (select id from incoming)`,
-    },
-    {
-      sql: `create table fresh as select ${lastSequence} + row_number() over (order by _row) as sequence, ${columns}
-        from (select *, ${said} as says from incoming) as i
-        left join (select id as same, available as when_known, arg_max(${said}, sequence) as said from known group by all) as c
-          on c.same = i.id and c.when_known = i.available
-        where c.said is null or (${!input.isOlder} and c.said is distinct from i.says)`,
-    },
+    ...freshStatements(input, columns, said),
     { sql: `create table withdrawals as ${withdrawalsSql(view, lastSequence)}` },
     {
       sql: `copy (
@@ -49,8 +36,35 @@ export function eventSegmentStatements(input: SegmentPlanInput<EventView>): Anal
       sql: `select (select count(*) from fresh) + (select count(*) from withdrawals) as records,
         least((select min(event) from fresh), (select min(event) from withdrawals)) as min_event,
         greatest((select max(event) from fresh), (select max(event) from withdrawals)) as max_event,
-        ${leftOutSql(view, input.dataset, rowsSql(input))}`,
+        ${leftOutSql(view, input.dataset, recordsSql(input))}`,
       returns: "counts",
+    },
+  ];
+}
+
+/** `fresh`: what the log does not say yet, in the order of the dataset's rows; `known`: what it says of the same events. */
+function freshStatements(
+  { segments, lastSequence, isOlder }: SegmentPlanInput<EventView>,
+  columns: string,
+  said: string,
+): AnalysisStatement[] {
+  const numbered = `select ${lastSequence} + row_number() over (order by _row) as sequence, ${columns}`;
+  if (segments.length === 0)
+    return [
+      { sql: `create table known as select 0::bigint as sequence, ${columns} from incoming limit 0` },
+      { sql: `create table fresh as ${numbered} from incoming` },
+    ];
+  return [
+    {
+      sql: `create table known as select sequence, ${columns} from ${segmentsRelation(segments)}
+        where withdraws is null and id in (select id from incoming)`,
+    },
+    {
+      sql: `create table fresh as ${numbered}
+        from (select *, ${said} as says from incoming) as i
+        left join (select id as same, available as when_known, arg_max(${said}, sequence) as said from known group by all) as c
+          on c.same = i.id and c.when_known = i.available
+        where c.said is null or (${!isOlder} and c.said is distinct from i.says)`,
     },
   ];
 }
@@ -81,9 +95,17 @@ function rowsSql({ view, dataset }: SegmentPlanInput<EventView>): string {
     const sql = toDuckDbSql(of);
     return `${of.type === "bool" ? `(${sql})::bigint` : sql} as ${valueColumn(index)}`;
   });
-  const isNamed = parts.map((part) => `${part} is not null`).join(" and ");
-  const id = isKey
-    ? `case when ${isNamed} then ${parts.length === 1 ? parts[0] : list} end`
-    : `sha256(${list}) || '.' || row_number() over (partition by ${list} order by _row)`;
-  return recordRowsSql(view, dataset, [`${id} as id`, ...values], ["id is not null"]);
+  if (isKey) {
+    const isNamed = parts.map((part) => `${part} is not null`).join(" and ");
+    const id = `case when ${isNamed} then ${parts.length === 1 ? parts[0] : list} end`;
+    return recordRowsSql(view, dataset, [`${id} as id`, ...values], ["id is not null"]);
+  }
+  // Equal rows are records all of them or none. Numbered by the digest: sorting the texts themselves takes twice as long.
+  return `select * exclude (digest), digest || '.' || row_number() over (partition by digest order by _row) as id
+    from (${recordRowsSql(view, dataset, [`sha256(${list}) as digest`, ...values])})`;
+}
+
+/** Rows that are events: of what is identified by all of its columns they are all in `incoming`. */
+function recordsSql(input: SegmentPlanInput<EventView>): string {
+  return input.view.identity.isKey ? rowsSql(input) : "select * from incoming";
 }
