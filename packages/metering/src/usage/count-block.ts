@@ -19,42 +19,54 @@ export interface BlockUsage {
   readonly quantity: bigint;
 }
 
+/** Of one context and one hour. */
+type HourSums = Map<CountedResource, bigint>;
+
 /**
  * What records of a block used, by endpoint, version, variant and hour of arrival: requests (a record of a flood counts all that it stands for), the
- * time that models ran on processors or cards, and tokens of text. Copies that shadows saw are usage too; reads of features are requests of
+ * time that models ran on processors or cards, tokens of text, and bytes of bodies. Copies that shadows saw are usage too; reads of features are requests of
  * nobody's model. What reached no endpoint is nobody's. In the order of their meters, so that folds lock in one order. Pure.
  */
 export function countBlockUsage(headers: readonly PredictionHeader[]): BlockUsage[] {
-  const sums = new Map<string, BlockUsage>();
-  for (const { context, status, latency, text, receivedAt } of headers) {
-    const { useCaseId, environment, endpoint, model, variant, backend } = context;
-    if (endpoint === "-") continue;
+  // By the context itself first: the records of a frame share theirs, and a meter's name costs more than all that is added to it.
+  const sums = new Map<PredictionHeader["context"], Map<number, HourSums>>();
+  for (const header of headers) {
+    const { context, receivedAt } = header;
+    if (context.endpoint === "-") continue;
     const hour = asEpochMicros(Math.floor(receivedAt / hourMicros) * hourMicros);
-    const isGpu = backend?.hardware === "gpu";
-    const add = (resource: CountedResource, quantity: number): void => {
-      if (quantity <= 0) return;
-      const one = {
-        useCaseId,
-        environment,
-        endpoint,
-        model: model?.name ?? "",
-        version: model?.version ?? "",
-        variant,
-        resource,
-        hour,
-      };
-      const key = meterOf(one);
-      const before = sums.get(key)?.quantity ?? 0n;
-      sums.set(key, { ...one, quantity: before + BigInt(quantity) });
-    };
-    if (status.kind === "read") add("requests", status.requests);
-    else add("requests", status.kind === "refused" ? status.count : 1);
-    const run = latency.runMicros ?? 0;
-    if (isGpu) add("gpu_hours", run * gpuParts);
-    else add("cpu_hours", run);
-    add("tokens", (text?.promptTokens ?? 0) + (text?.completionTokens ?? 0));
+    const hours = sums.get(context) ?? new Map<number, HourSums>();
+    sums.set(context, hours);
+    const own = hours.get(hour) ?? new Map<CountedResource, bigint>();
+    hours.set(hour, own);
+    addRecord(own, header);
   }
-  return [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+  const byMeter = new Map<string, BlockUsage>();
+  for (const [{ useCaseId, environment, endpoint, model, variant }, hours] of sums)
+    for (const [hour, own] of hours)
+      for (const [resource, quantity] of own) {
+        const version = { model: model?.name ?? "", version: model?.version ?? "", variant };
+        const one = { useCaseId, environment, endpoint, ...version, resource, hour };
+        const key = meterOf(one);
+        byMeter.set(key, { ...one, quantity: quantity + (byMeter.get(key)?.quantity ?? 0n) });
+      }
+  return [...byMeter].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+}
+
+function addRecord(own: HourSums, { context, status, latency, text, bytes }: PredictionHeader): void {
+  const add = (resource: CountedResource, quantity: number): void => {
+    if (quantity > 0) own.set(resource, (own.get(resource) ?? 0n) + BigInt(quantity));
+  };
+  const requests = status.kind === "read" ? status.requests : status.kind === "refused" ? status.count : 1;
+  add("requests", requests);
+  const run = latency.runMicros ?? 0;
+  if (context.backend?.hardware === "gpu") add("gpu_hours", run * gpuParts);
+  else add("cpu_hours", run);
+  add("tokens", (text?.promptTokens ?? 0) + (text?.completionTokens ?? 0));
+  // What nobody counted is not nothing.
+  if (!bytes) return add("requests_without_bytes", requests);
+  add("request_gb", bytes.in);
+  add("response_gb", bytes.out);
+  if (bytes.outside === true) add("egress_gb", bytes.out);
 }
 
 /** One answer keeps one card busy, or the part of it that its server sees. */
