@@ -19,7 +19,11 @@ export interface BlockUsage {
   readonly quantity: bigint;
 }
 
-/** Of one context and one hour. */
+/** One version of one endpoint, and what it used by hours. */
+interface Metered {
+  readonly of: Omit<BlockUsage, "resource" | "hour" | "quantity">;
+  readonly hours: Map<number, HourSums>;
+}
 type HourSums = Map<CountedResource, bigint>;
 
 /**
@@ -28,28 +32,42 @@ type HourSums = Map<CountedResource, bigint>;
  * nobody's model. What reached no endpoint is nobody's. In the order of their meters, so that folds lock in one order. Pure.
  */
 export function countBlockUsage(headers: readonly PredictionHeader[]): BlockUsage[] {
-  // By the context itself first: the records of a frame share theirs, and a meter's name costs more than all that is added to it.
-  const sums = new Map<PredictionHeader["context"], Map<number, HourSums>>();
+  // The records of a frame share their context: by that itself first, for a name costs more than all that is added under it.
+  const byContext = new Map<PredictionHeader["context"], Metered>();
+  const byName = new Map<string, Metered>();
   for (const header of headers) {
     const { context, receivedAt } = header;
     if (context.endpoint === "-") continue;
+    let metered = byContext.get(context);
+    if (!metered) {
+      metered = meteredOf(byName, context);
+      byContext.set(context, metered);
+    }
     const hour = asEpochMicros(Math.floor(receivedAt / hourMicros) * hourMicros);
-    const hours = sums.get(context) ?? new Map<number, HourSums>();
-    sums.set(context, hours);
-    const own = hours.get(hour) ?? new Map<CountedResource, bigint>();
-    hours.set(hour, own);
+    const own = metered.hours.get(hour) ?? new Map<CountedResource, bigint>();
+    metered.hours.set(hour, own);
     addRecord(own, header);
   }
-  const byMeter = new Map<string, BlockUsage>();
-  for (const [{ useCaseId, environment, endpoint, model, variant }, hours] of sums)
+  const found: (readonly [string, BlockUsage])[] = [];
+  for (const { of, hours } of byName.values())
     for (const [hour, own] of hours)
       for (const [resource, quantity] of own) {
-        const version = { model: model?.name ?? "", version: model?.version ?? "", variant };
-        const one = { useCaseId, environment, endpoint, ...version, resource, hour };
-        const key = meterOf(one);
-        byMeter.set(key, { ...one, quantity: quantity + (byMeter.get(key)?.quantity ?? 0n) });
+        const one = { ...of, resource, hour, quantity };
+        found.push([meterOf(one), one]);
       }
-  return [...byMeter].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+  return found.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+}
+
+function meteredOf(byName: Map<string, Metered>, context: PredictionHeader["context"]): Metered {
+  const { useCaseId, environment, endpoint, model, variant } = context;
+  const [name, version] = [model?.name ?? "", model?.version ?? ""];
+  const key = JSON.stringify([useCaseId, environment, endpoint, name, version, variant]);
+  const known = byName.get(key);
+  if (known) return known;
+  const of = { useCaseId, environment, endpoint, model: name, version, variant };
+  const metered = { of, hours: new Map<number, HourSums>() };
+  byName.set(key, metered);
+  return metered;
 }
 
 function addRecord(own: HourSums, { context, status, latency, text, bytes }: PredictionHeader): void {

@@ -287,6 +287,26 @@ describe("blocks of the prediction log", () => {
     );
   });
 
+  test("a bill's egress is split by the bytes that left, to the last part", () => {
+    const sent = (useCaseId: string, out: number, outside = true) =>
+      header({ bytes: { in: 10, out, outside }, context: { useCaseId } as PredictionHeader["context"] });
+    const headers = [sent("fraud", 300), sent("fraud", 600), sent("churn", 100), sent("churn", 9999, false)];
+    const usage = countBlockUsage(headers).map(({ useCaseId, resource, quantity }) => ({
+      tenant: { ...tenant, useCase: useCaseId },
+      resource,
+      quantity: quantity * 1_000_000_000n,
+    }));
+    const bill = readBill("line,kind,amount,currency,capacity\negress_gb,metered,90,USD,\n", "b.csv");
+    const lines = statementLines(usage, new Set(["egress_gb"]));
+    const allocation = allocateBill(bill, lines, { idle: "separate", shared: "proportional" });
+    expect(
+      rollUp(allocation, "useCase").map(({ names, total }) => [names.at(-1), total.nanos / 1_000_000_000n]),
+    ).toEqual([
+      ["fraud", 81n],
+      ["churn", 9n],
+    ]);
+  });
+
   test("blocks in any order and cut anywhere come to the same sums", () => {
     const headers = Array.from({ length: 60 }, (_, index) =>
       header({
