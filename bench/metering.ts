@@ -41,6 +41,7 @@ function block(records: number): AcceptedBlock {
       receivedAt: now,
       latency: { totalMicros: 900, runMicros: 250 },
       status: { kind: "ok" },
+      bytes: { in: 340, out: 150, outside: true },
     };
   });
   return { writerId, epoch: 1, block: (number += 1), headers };

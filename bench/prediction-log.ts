@@ -30,6 +30,7 @@ function aRecord(n: number): PredictionRecord {
     receivedAt: systemClock.now(),
     latency: { authMicros: 3, runMicros: 40, totalMicros: 61 },
     status: { kind: "ok" },
+    bytes: { in: 340 + (n % 61), out: 150 + (n % 7) },
     inputs: {
       mediaType: "application/json",
       bytes: Buffer.from(

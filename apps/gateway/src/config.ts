@@ -55,6 +55,12 @@ export const GatewayConfig = Type.Object({
     default: "self",
     description: "Who owns the machine that this gateway runs on, for residency rules",
   }),
+  INSIDE_NETWORKS: Type.Optional(
+    Type.String({
+      description:
+        "Addresses and networks whose callers are inside, separated by commas, or `none`; answers to all others are egress; unset: this machine, private, shared and link-local networks",
+    }),
+  ),
   CONTROL_URL: Type.String({
     default: "http://127.0.0.1:7400",
     description: "Where control answers; https unless it is on this machine",

@@ -24,6 +24,7 @@ import { type HandleDeps, handle, readinessProblem } from "./handle.ts";
 import { type ListeningServer, listen } from "./http/server.ts";
 import { createAuthenticator } from "./infer/authenticate.ts";
 import { HealthBook } from "./infer/health-book.ts";
+import { outsideOf } from "./infer/outside-callers.ts";
 import { RequestTraces } from "./infer/request-traces.ts";
 import { StatisticsBook } from "./infer/statistics-book.ts";
 import type { ClientCertificates } from "./limits/client-certificates.ts";
@@ -76,6 +77,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
       nowMs: () => performance.now(),
     }),
     metrics,
+    isOutside: outsideOf(config.INSIDE_NETWORKS),
     readOnline: features.reader,
     readColumns: features.columnsReader,
     statistics: new StatisticsBook(),

@@ -221,7 +221,7 @@ describe("acting for somebody else", () => {
     installation.add("trusting", score);
     installation.grantActing("trusting");
     await installation.publish(1);
-    const gateway = await installation.start();
+    const gateway = await installation.start({ INSIDE_NETWORKS: "none" });
     const refused = await posting(gateway, "score", "usr_somebody");
     expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
       403,
@@ -237,6 +237,12 @@ describe("acting for somebody else", () => {
     const named = records.map(({ header, payload }) => [header.context.endpoint, payload?.onBehalfOf]);
     expect(named).toContainEqual(["trusting", "usr_somebody"]);
     expect(named.filter(([, whom]) => whom !== undefined)).toHaveLength(1);
+    const sizes = [body.length, Number(granted.headers.get("content-length"))];
+    expect(records.find(({ header }) => header.status.kind === "ok")?.header.bytes).toEqual({
+      in: sizes[0],
+      out: sizes[1],
+      outside: true,
+    });
   });
 });
 

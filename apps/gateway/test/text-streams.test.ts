@@ -140,6 +140,7 @@ test("a caller that does not read is left after the charter's time, and on the r
   const kept = installation.records().find(({ header }) => header.context.endpoint === "talkative");
   expect(kept?.header).toMatchObject({ status: { kind: "ok" }, text: { truncated: true } });
   expect(kept?.payload?.outputs?.bytes.length).toBe(8 * 2 ** 20);
+  expect(kept?.header.bytes?.out).toBeGreaterThan(8 * 2 ** 20);
   expect(installation.records().at(-1)?.header).toMatchObject({
     context: { endpoint: "unread" },
     status: { kind: "error", reason: "serving.client_gone" },

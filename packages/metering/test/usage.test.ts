@@ -63,7 +63,12 @@ function block(number: number, at: number, requests: number): AcceptedBlock {
     latency: { totalMicros: 900, runMicros: 250 + number },
     status: { kind: "ok" },
   };
-  return { writerId, epoch: 1, block: number, headers: Array.from({ length: requests }, () => header) };
+  const bytes = { in: 120, out: 45, outside: true };
+  // The first is of a gateway that did not count bytes.
+  const headers = Array.from({ length: requests }, (_, index) =>
+    index === 0 ? header : { ...header, bytes },
+  );
+  return { writerId, epoch: 1, block: number, headers };
 }
 const contents = (): Promise<unknown> =>
   db.uow.read(call(), async (session: Sql) => {
@@ -101,9 +106,13 @@ test("a block counts once, a late one lands in its own month and says so, and al
   const january = await readUsage(deps(), call(), { period: ended, level: "team" });
   expect(january.lines.map(({ resource, quantity }) => [resource, quantity])).toEqual([
     ["cpu_hours", String(7 * 252)],
+    ["egress_gb", String(6 * 45)],
+    ["request_gb", String(6 * 120)],
     ["requests", "7"],
+    ["requests_without_bytes", "1"],
+    ["response_gb", String(6 * 45)],
   ]);
-  expect(january.changed?.records).toBe(2);
+  expect(january.changed?.records).toBe(6);
   const before = await contents();
   await dropBlockUsage(deps(), call());
   expect(await contents()).toEqual([]);

@@ -130,6 +130,16 @@ export const TextGeneration = Type.Object({
 });
 export type TextGeneration = Static<typeof TextGeneration>;
 
+/** Bytes of the bodies of a request and of its answer, as the protocol has them before anything packs them; no word of what is in them. */
+export const BodyBytes = Type.Object({
+  in: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "The request's body" }),
+  out: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "The answer's" }),
+  outside: Type.Optional(
+    Type.Boolean({ description: "The caller is outside the gateway's networks: the answer is egress" }),
+  ),
+});
+export type BodyBytes = Static<typeof BodyBytes>;
+
 /** The part of a record that is kept for as long as the log: no personal data, no inputs, no outputs. */
 export const PredictionHeader = Type.Object({
   id: text(120, "Prediction id"),
@@ -162,6 +172,7 @@ export const PredictionHeader = Type.Object({
   status: PredictionStatus,
   fallbackReason: Type.Optional(text(200, "Why a fallback, or the next place of the same model, answered")),
   text: Type.Optional(TextGeneration),
+  bytes: Type.Optional(BodyBytes),
   inputsType: Type.Optional(text(200, "Media type of the inputs")),
   outputsType: Type.Optional(text(200, "Media type of the outputs")),
 });
@@ -226,6 +237,8 @@ export interface PredictionRecord extends PredictionPayload {
   readonly status: PredictionStatus;
   readonly fallbackReason?: string;
   readonly text?: TextGeneration;
+  /** Absent where nobody counted them: that is unknown, not nothing. */
+  readonly bytes?: BodyBytes;
 }
 
 /**

@@ -17,6 +17,7 @@ import { flaggedVersion, flagHeader } from "./flagged-version.ts";
 import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
+import type { IsOutside } from "./outside-callers.ts";
 import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
@@ -30,6 +31,8 @@ export interface InferDeps extends MirrorDeps, AdmissionDeps, ConcludeDeps {
   /** What is refused before anybody knows for which environment is filed under this one: the last that this gateway serves. */
   readonly homeEnvironment: Environment;
   readonly statistics: StatisticsBook;
+  /** Whether an answer to this address leaves the networks inside. */
+  readonly isOutside: IsOutside;
   /** Watches how clients ask; absent when nobody does. */
   readonly guard: ExtractionGuard | undefined;
   /** What is served now; a request may have begun under an earlier state. */
@@ -44,6 +47,7 @@ export async function infer(deps: InferDeps, state: ServingState, call: InferCal
     receivedAt,
     startMs: performance.now(),
     principal: call.remoteAddress,
+    isOutside: deps.isOutside(call.remoteAddress),
     headers: {},
   };
   if (deps.traces) progress.traced = deps.traces.begin(call);

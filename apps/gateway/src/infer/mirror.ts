@@ -98,6 +98,9 @@ function tell(breaker: CircuitBreaker, outcome: RunOutcome): void {
   else breaker.failed(performance.now());
 }
 
+/** The caller's own record has what went to and from it. */
+const nothingSent = { in: 0, out: 0 };
+
 async function record(
   { writer, metrics }: MirrorDeps,
   { version, request, call, progress }: Copy,
@@ -114,7 +117,7 @@ async function record(
     const status = { kind: "error", httpStatus: 503, reason: shadowReason(outcome) } as const;
     // A run that came to nothing took its time all the same.
     if (outcome.kind === "timeout") meter(metrics, version, 0, (outcome.ranMs ?? totalMs) * 1000);
-    await appendRecord(writer, progress, place, { inputs, latency, status });
+    await appendRecord(writer, progress, place, { inputs, latency, status, bytes: nothingSent });
     return;
   }
   const { outputs, runMicros } = outcome;
@@ -126,6 +129,7 @@ async function record(
     ...(used.length === 0 ? {} : { features: used }),
     latency: { ...latency, runMicros },
     status: { kind: "ok" },
+    bytes: nothingSent,
   });
   meter(metrics, version, rowsOf(request.inputs[0]?.shape ?? []), runMicros);
 }

@@ -1,5 +1,5 @@
 import type { EpochMicros, Id } from "@portolan/kernel";
-import type { PredictionRecord } from "@portolan/predictions/contract";
+import type { BodyBytes, PredictionRecord } from "@portolan/predictions/contract";
 import type { TraceContext } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Admission } from "./admission.ts";
@@ -13,6 +13,8 @@ export interface Progress {
   readonly receivedAt: EpochMicros;
   readonly startMs: number;
   principal: string;
+  /** The caller's address is in none of the networks inside. */
+  readonly isOutside: boolean;
   admission?: Partial<Admission>;
   /** The version that is to answer. */
   active?: ActiveRoute;
@@ -35,6 +37,12 @@ export interface Progress {
 
 export function sinceMicros({ startMs }: Progress): number {
   return Math.round((performance.now() - startMs) * 1000);
+}
+
+/** Of the request's body and of `out` bytes that went to the caller. */
+export function bytesOf({ body, isOutside }: Progress, out: number): BodyBytes {
+  const received = body?.length ?? 0;
+  return isOutside ? { in: received, out, outside: true } : { in: received, out };
 }
 
 type Timed = Pick<ChainAnswer, "featuresMicros" | "queueMicros" | "runMicros">;

@@ -10,7 +10,7 @@ import type { ServingErrorCode } from "@portolan/serving/policy";
 import type { ChainAnswer } from "./answer-chain.ts";
 import { inPlaceOf } from "./fallback-context.ts";
 import type { InferCall, WrittenAnswer } from "./infer-call.ts";
-import { latencyOf, type Progress } from "./progress.ts";
+import { bytesOf, latencyOf, type Progress } from "./progress.ts";
 import { replayedId } from "./replayed-id.ts";
 
 type Ending = Pick<PredictionRecord, "latency" | "status"> & Partial<PredictionRecord>;
@@ -86,6 +86,7 @@ export function submitAnswer(
     outputs: { mediaType: written.contentType, bytes: written.body },
     latency: latencyOf(progress, answer),
     status: answered,
+    bytes: bytesOf(progress, written.body.length),
   };
   // Set one by one: putting it together by spreading takes several times as long, and every answer has a record.
   const { purpose, onBehalfOf } = progress.admission ?? {};

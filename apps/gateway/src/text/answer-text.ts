@@ -40,11 +40,13 @@ export async function answerText(
   operation: TextOperation,
 ): Promise<Answer> {
   const receivedAt = deps.clock.now();
+  const address = request.socket.remoteAddress ?? "unknown";
   const progress: Progress = {
     requestId: newId("request", receivedAt),
     receivedAt,
     startMs: performance.now(),
-    principal: request.socket.remoteAddress ?? "unknown",
+    principal: address,
+    isOutside: deps.isOutside(address),
     headers: {},
   };
   if (deps.traces) progress.traced = deps.traces.begin(request);
@@ -157,7 +159,7 @@ async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answ
   caller.end();
   // Nothing begins that is not a whole document of JSON.
   meter.note(JSON.parse(Buffer.from(first).toString("utf8")));
-  const id = await endText(answering, "ok", first);
+  const id = await endText(answering, "ok", { kept: first, bytes: first.length });
   return {
     status: 200,
     code: "",

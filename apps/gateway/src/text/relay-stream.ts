@@ -3,7 +3,7 @@ import { EventSplitter, type StreamEvent } from "@portolan/serving/policy";
 import { errorAnswer, fault } from "../http/answers.ts";
 import { nextOf } from "./first-answer.ts";
 import { openAiError } from "./openai-errors.ts";
-import { endText, noteEnd, type TextAnswering, type TextEnd } from "./text-ending.ts";
+import { endText, noteEnd, type TextAnswering, type TextEnd, type TextSent } from "./text-ending.ts";
 
 /** What is kept of a stream for the record, as of a whole answer; of a longer one the beginning, and the record says so. */
 const mostKeptBytes = 8 * 1024 * 1024;
@@ -25,20 +25,20 @@ export async function* relayStream(answering: TextAnswering, stop: () => void): 
     }
     const end = relay.end();
     isRecorded = true;
-    const id = await endText(answering, end, relay.sent(), relay.isTruncated);
+    const last = end === "ok" ? relay.last() : errorEvent(end);
+    const id = await endText(answering, end, relay.sent(end === "serving.client_gone" ? 0 : last.length));
     const named = Buffer.from(`: prediction ${id}\n\n`);
-    yield end === "ok" ? Buffer.concat([named, relay.last()]) : Buffer.concat([named, errorEvent(end)]);
+    yield Buffer.concat([named, last]);
   } catch (error) {
     // Only the log itself throws here: what is not on the record does not end as if it were.
     if (!isRecorded) throw error;
     const isTooLarge = isPortolanError(error) && error.code === "serving.record_too_large";
     const end = isTooLarge ? "serving.record_too_large" : "serving.log_unavailable";
-    noteEnd(answering, end, relay.sent().length);
+    noteEnd(answering, end, relay.sent(0).bytes);
     yield errorEvent(error);
   } finally {
     // The caller left while it was being sent something, or had not taken it.
-    if (!isRecorded)
-      await endText(answering, "serving.client_gone", relay.sent(), relay.isTruncated).catch(() => undefined);
+    if (!isRecorded) await endText(answering, "serving.client_gone", relay.sent(0)).catch(() => undefined);
     answering.beginning.abort();
     stop();
   }
@@ -49,8 +49,7 @@ class Relay {
   readonly #splitter = new EventSplitter();
   readonly #kept: Uint8Array[] = [];
   #keptBytes = 0;
-  /** More was sent than is kept. */
-  isTruncated = false;
+  #sentBytes = 0;
   #done: Buffer | undefined;
   #fault: TextEnd | undefined;
 
@@ -109,9 +108,14 @@ class Relay {
     return this.#done ? "ok" : "serving.upstream_broke_off";
   }
 
-  /** What the caller was sent, without its end. */
-  sent(): Uint8Array {
-    return Buffer.concat(this.#kept);
+  /**
+   * What the caller was sent: kept without its end.
+   * @param lastBytes of the end, which is sent once this is on the record
+   */
+  sent(lastBytes: number): TextSent {
+    const kept = Buffer.concat(this.#kept);
+    const isTruncated = this.#keptBytes < this.#sentBytes;
+    return { kept, isTruncated, bytes: this.#sentBytes + lastBytes };
   }
 
   /** The upstream's last event, which was held back. */
@@ -133,7 +137,7 @@ class Relay {
 
   #keep(bytes: Uint8Array): void {
     const room = mostKeptBytes - this.#keptBytes;
-    this.isTruncated ||= bytes.length > room;
+    this.#sentBytes += bytes.length;
     if (room <= 0 || bytes.length === 0) return;
     this.#kept.push(bytes.subarray(0, room));
     this.#keptBytes += Math.min(room, bytes.length);

@@ -11,7 +11,7 @@ import type { Admission } from "../infer/admission.ts";
 import { conclude } from "../infer/conclude.ts";
 import { inPlaceOf } from "../infer/fallback-context.ts";
 import type { InferDeps } from "../infer/infer.ts";
-import { latencyOf, type Progress, sinceMicros } from "../infer/progress.ts";
+import { bytesOf, latencyOf, type Progress, sinceMicros } from "../infer/progress.ts";
 import { appendRecord } from "../infer/record-prediction.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { TextAsked, TextBeginning } from "./text-chain.ts";
@@ -29,21 +29,24 @@ export interface TextAnswering {
   readonly firstTokenMicros?: number;
 }
 
+/** What the caller got. */
+export interface TextSent {
+  /** All of it, or its beginning where `isTruncated`. */
+  readonly kept: Uint8Array;
+  readonly isTruncated?: boolean;
+  /** How much it was. */
+  readonly bytes: number;
+}
+
 /** How an answer ended: as it should, or by what fault. */
 export type TextEnd = "ok" | ServingErrorCode;
 
 /**
  * Settles budgets and circuit, counts, and puts the answer on the record with what was sent of it.
- * @param sent what the caller got; its beginning where `isTruncated`
  * @returns the prediction's id
  * @throws PortolanError `serving.log_unavailable`, `serving.record_too_large`
  */
-export async function endText(
-  answering: TextAnswering,
-  end: TextEnd,
-  sent: Uint8Array,
-  isTruncated = false,
-): Promise<string> {
+export async function endText(answering: TextAnswering, end: TextEnd, sent: TextSent): Promise<string> {
   const { deps, beginning, progress, reservation, meter, asked } = answering;
   const { by, fallback } = beginning;
   const usage = meter.usage();
@@ -59,7 +62,7 @@ export async function endText(
     streamed: asked.request.isStream,
     ...(answering.firstTokenMicros === undefined ? {} : { firstTokenMicros: answering.firstTokenMicros }),
     ...(meter.finishReason === undefined ? {} : { finishReason: meter.finishReason }),
-    ...(isTruncated ? { truncated: true } : {}),
+    ...(sent.isTruncated === true ? { truncated: true } : {}),
   };
   const context = fallback ? inPlaceOf(by.fallbackContext, fallback.insteadOf) : by.context;
   const id = await appendRecord(
@@ -68,14 +71,18 @@ export async function endText(
     { context, durability: by.route.durability },
     {
       inputs: { mediaType: "application/json", bytes: progress.body ?? new Uint8Array() },
-      outputs: { mediaType: asked.request.isStream ? "text/event-stream" : "application/json", bytes: sent },
+      outputs: {
+        mediaType: asked.request.isStream ? "text/event-stream" : "application/json",
+        bytes: sent.kept,
+      },
       ...(fallback ? { fallbackReason: fallback.reason } : {}),
       text,
+      bytes: bytesOf(progress, sent.bytes),
       latency: latencyOf(progress, { runMicros: sinceMicros(progress) - (progress.authMicros ?? 0) }),
       status: end === "ok" ? { kind: "ok" } : { kind: "error", httpStatus: status, reason: end },
     },
   );
-  noteEnd(answering, end, sent.length, id);
+  noteEnd(answering, end, sent.bytes, id);
   return id;
 }
 

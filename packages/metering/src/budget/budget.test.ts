@@ -135,6 +135,15 @@ describe("budgets", () => {
         unpriced: ["requests"],
       },
     );
+    // The pages of providers have egress by 10⁹ bytes: 1.5 GB at 0.09. The bodies themselves have no price.
+    const sent = { resource: "egress_gb", quantity: 1_500_000_000n };
+    const bodies = { ...sent, resource: "response_gb" };
+    const egress = new Map([["egress_gb", money("0.09", "USD")]]);
+    expect(costOf([sent, bodies], { currency: "USD", perUnit: egress })).toEqual({
+      cost: money("0.135", "USD"),
+      unpriced: ["response_gb"],
+    });
+    expect(costOf([sent], { currency: "USD", perUnit }).unpriced).toEqual(["egress_gb"]);
     expect(estimated(1.234_567e12, ceiling)).toEqual(money("1234.57", "USD"));
   });
 });

@@ -68,7 +68,10 @@ interface Service {
 const services: readonly (readonly [RegExp, Service])[] = [
   [/gpu|cpu|core|ram|memory|node|tpu/i, { category: "Compute", subcategory: "Containers" }],
   [/storage|object|disk|volume|pv/i, { category: "Storage", subcategory: "Other (Storage)" }],
-  [/egress|network|transfer/i, { category: "Networking", subcategory: "Network Connectivity" }],
+  [
+    /egress|network|transfer|(?:request|response)_gb/i,
+    { category: "Networking", subcategory: "Network Connectivity" },
+  ],
   [/token|inference|model/i, { category: "AI and Machine Learning", subcategory: "AI Platforms" }],
   [/support/i, { category: "Management and Governance", subcategory: "Support" }],
 ];
@@ -88,6 +91,8 @@ const units: Readonly<Record<string, string>> = {
   storage_gb_hours: "GB-Hours",
   storage_gb_months: "GB-Months",
   egress_gb: "GB",
+  request_gb: "GB",
+  response_gb: "GB",
 };
 
 /** As UnitFormat wants it: `h100_hours` is `H100-Hours`. */

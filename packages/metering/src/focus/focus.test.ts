@@ -295,6 +295,10 @@ describe("formats", () => {
       "Units",
       "Requests",
     ]);
+    expect(["request_gb", "response_gb"].map(unitOf)).toEqual(["GB", "GB"]);
+    expect(["egress_gb", "request_gb", "response_gb"].map((line) => serviceOf(line).category)).toEqual(
+      Array(3).fill("Networking"),
+    );
     expect(serviceOf("object_storage").category).toBe("Storage");
   });
 });

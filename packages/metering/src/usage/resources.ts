@@ -22,7 +22,12 @@ export const countedResources = {
   memory_gib_hours: { unit: "byte_second", perUnit: 2n ** 30n * secondsPerHour },
   storage_gb_months: { unit: "byte_second", perUnit: 10n ** 9n * 730n * secondsPerHour },
   egress_gb: { unit: "byte", perUnit: 10n ** 9n },
+  /** Bodies of requests and answers, wherever their callers are. */
+  request_gb: { unit: "byte", perUnit: 10n ** 9n },
+  response_gb: { unit: "byte", perUnit: 10n ** 9n },
   requests: { unit: "request", perUnit: 1n },
+  /** Of these nobody counted bytes: those of an older gateway, refusals, reads of features. */
+  requests_without_bytes: { unit: "request", perUnit: 1n },
   tokens: { unit: "token", perUnit: 1n },
   training_hours: { unit: "microsecond", perUnit: microsPerHour },
   orchestration_hours: { unit: "microsecond", perUnit: microsPerHour },

@@ -2,9 +2,15 @@ import { readFileSync } from "node:fs";
 import { zstdDecompressSync } from "node:zlib";
 import { asEpochMicros, type Id } from "@portolan/kernel";
 import { rootOfLeaves, toHex } from "@portolan/merkle";
+import { Compile, Type } from "@portolan/typebox";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { PredictionContext, PredictionRecord } from "../contract.ts";
+import {
+  type BodyBytes,
+  type PredictionContext,
+  PredictionHeader,
+  type PredictionRecord,
+} from "../contract.ts";
 import { EntryHasher } from "../writer/entry-hasher.ts";
 import { Batch } from "./batch.ts";
 import { BlockTrees, encodeBlockEnd, genesisRoot, openBlock } from "./block.ts";
@@ -54,6 +60,10 @@ const records: fc.Arbitrary<PredictionRecord> = fc.record(
     status: fc.constant({ kind: "ok" } as const),
     inputs: body,
     outputs: body,
+    bytes: fc.record(
+      { in: fc.maxSafeNat(), out: fc.maxSafeNat(), outside: fc.constant(true) },
+      { requiredKeys: ["in", "out"] },
+    ),
     subject: fc.string({ unit: "grapheme" }),
   },
   { requiredKeys: ["context", "principal", "requestId", "receivedAt", "latency", "status"] },
@@ -138,6 +148,7 @@ describe("records (P4, P5)", () => {
         const { header, payload } = decodeEntry(entry);
         expect(header.principal).toBe(record.principal);
         expect(header.requestId).toBe(record.requestId);
+        expect(header.bytes).toEqual(record.bytes);
         expect(payload?.subject).toBe(record.subject);
         expect(payload?.inputs?.bytes.length).toBe(record.inputs?.bytes.length);
         if (record.outputs) {
@@ -151,6 +162,22 @@ describe("records (P4, P5)", () => {
     const record = { context, principal: "p", requestId: "x".repeat(9999), status: { kind: "ok" } as const };
     const raw = frameOf([{ ...record, receivedAt: asEpochMicros(1), latency: { totalMicros: 1 } }]);
     expect(decodeEntry(only(raw)).header.requestId).toHaveLength(200);
+  });
+
+  test("a reader of before takes records with bytes; what is no count of them never reaches a reader (P26)", () => {
+    const before = Compile(Type.Omit(PredictionHeader, ["bytes"]));
+    const of = (bytes: BodyBytes) => {
+      const record = { context, principal: "p", requestId: "r", status: { kind: "ok" } as const, bytes };
+      const raw = frameOf([{ ...record, receivedAt: asEpochMicros(1), latency: { totalMicros: 1 } }]);
+      return decodeEntry(only(raw)).header;
+    };
+    expect(before.Check(of({ in: 12, out: 34, outside: true }))).toBe(true);
+    expect(of({ in: 12, out: 34, outside: false }).bytes).toEqual({ in: 12, out: 34 });
+    expect(of({ in: Number.POSITIVE_INFINITY, out: -1 }).bytes).toEqual({
+      in: Number.MAX_SAFE_INTEGER,
+      out: 0,
+    });
+    expect(of({ in: Number.NaN, out: 2 ** 60 }).bytes).toEqual({ in: 0, out: Number.MAX_SAFE_INTEGER });
   });
 
   test("erasing a payload leaves the leaf as it was (P6)", () => {

@@ -1,6 +1,7 @@
 import { PortolanError } from "@portolan/kernel";
 import { Compile } from "@portolan/typebox";
 import {
+  type BodyBytes,
   type LatencyBreakdown,
   mostReadViews,
   PredictionContext,
@@ -40,8 +41,19 @@ export interface PreparedRecord {
  */
 export function prepareRecord(id: string, record: PredictionRecord): PreparedRecord {
   const context = contexts.get(record.context) ?? encodeContext(record.context);
-  const { inputs, outputs, purpose, eventTime, replayOf, namesVersion, flag, fallbackReason, status, text } =
-    record;
+  const {
+    inputs,
+    outputs,
+    purpose,
+    eventTime,
+    replayOf,
+    namesVersion,
+    flag,
+    fallbackReason,
+    status,
+    text,
+    bytes,
+  } = record;
   let header = `{"id":"${id}","principal":${quotedOften(record.principal)}`;
   if (purpose !== undefined) header += `,"purpose":${quoted(purpose)}`;
   header += `,"requestId":${quoted(record.requestId)},"receivedAt":${instantText(whole(record.receivedAt))}`;
@@ -53,6 +65,7 @@ export function prepareRecord(id: string, record: PredictionRecord): PreparedRec
   header += status.kind === "ok" ? ',"status":{"kind":"ok"}' : `,"status":${statusJson(status)}`;
   if (fallbackReason !== undefined) header += `,"fallbackReason":${quoted(fallbackReason)}`;
   if (text) header += `,"text":${ascii(JSON.stringify(text))}`;
+  if (bytes) header += bytesJson(bytes);
   if (inputs) header += `,"inputsType":${quotedOften(inputs.mediaType)}`;
   if (outputs) header += `,"outputsType":${quotedOften(outputs.mediaType)}`;
   header += "}";
@@ -133,6 +146,15 @@ function latencyJson(latency: LatencyBreakdown): string {
   if (queueMicros !== undefined) json += `"queueMicros":${whole(queueMicros)},`;
   if (runMicros !== undefined) json += `"runMicros":${whole(runMicros)},`;
   return `${json}"totalMicros":${whole(totalMicros)}}`;
+}
+
+function bytesJson({ in: received, out, outside }: BodyBytes): string {
+  const isOutside = outside === true ? ',"outside":true' : "";
+  return `,"bytes":{"in":${byteCount(received)},"out":${byteCount(out)}${isOutside}}`;
+}
+
+function byteCount(value: number): number {
+  return whole(Math.min(value, Number.MAX_SAFE_INTEGER));
 }
 
 function statusJson(status: Exclude<PredictionRecord["status"], { readonly kind: "ok" }>): string {
