@@ -81,6 +81,8 @@ test("several folders are a portfolio: the sum of their plans, less the platform
     "manufacturing",
     "--html",
     "all.html",
+    "--markdown",
+    "all.md",
     "--json",
   );
   expect(code).toBe(0);
@@ -92,6 +94,7 @@ test("several folders are a portfolio: the sum of their plans, less the platform
     6,
   );
   expect(readFileSync(join(folder, "all.html"), "utf8")).toContain("Plan for 3 use cases");
+  expect(readFileSync(join(folder, "all.md"), "utf8")).toContain("# Plan for 3 use cases");
   const text = await portolan("plan", "churn", "financial-services");
   expect(text.out).toContain("one platform for all");
 });
@@ -128,7 +131,6 @@ test.each([
   [["plan", "churn", "--assume", "modle-bytes=1"], "Did you mean model-bytes?"],
   [["plan", "churn", "churn"], "churn is planned twice"],
   [["plan", "nowhere"], "charter.yaml"],
-  [["plan", "churn", "manufacturing", "--markdown", "plan.md"], "--markdown writes one plan"],
   [["plan", "churn", "manufacturing", "--keep"], "--keep keeps one plan"],
 ])("%j says what is wrong", async (args, message) => {
   const { code, err } = await portolan(...args);

@@ -5,6 +5,7 @@ export {
   redundancyFor,
 } from "./availability/redundancy-for.ts";
 export { standing } from "./mig/layouts.ts";
-export { migModels } from "./mig/models.ts";
+export { type MigModel, migModels } from "./mig/models.ts";
+export { packInstances } from "./mig/pack.ts";
 export { type TierName, tierNames } from "./storage/arrangements.ts";
 export { assumedDriveBytes, assumedGpusPerNode, assumedTiers } from "./storage/assumed-tiers.ts";

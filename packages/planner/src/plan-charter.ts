@@ -3,6 +3,7 @@ import { termsOf } from "@portolan/charter/policy";
 import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
+import { type CardsNeeded, cardsNeeded } from "./costs/cards-needed.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { type PlannedRedundancy, planRedundancy, withRedundancy } from "./costs/redundancy.ts";
 import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
@@ -29,6 +30,8 @@ export interface CharterPlan {
   readonly tier?: TierChoice;
   /** Absent with the tier. */
   readonly redundancy?: PlannedRedundancy;
+  /** Where what answers has cards. */
+  readonly cards?: CardsNeeded;
   /** Where the charter says enough of training. */
   readonly trainingFeed?: TrainingFeed;
   readonly production?: CostBreakdown;
@@ -100,13 +103,12 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   const production = productionCosts(question);
   const poc = pocCosts(question);
   const budget = judgeBudget(ceiling, production.infrastructure);
-  const feed = trainingFeed(document, assumptions);
   return {
     ...common,
     assumptions: Object.values(question.assumptions),
     tier,
     redundancy,
-    ...(feed ? { trainingFeed: feed } : {}),
+    ...cardsAsked(question, redundancy),
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
@@ -121,6 +123,16 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
       ]),
     ],
   };
+}
+
+/** What cards are asked for: those that answer, and those that training feeds. */
+function cardsAsked(
+  question: CostQuestion,
+  redundancy: PlannedRedundancy,
+): Pick<CharterPlan, "cards" | "trainingFeed"> {
+  const feed = trainingFeed(question.document, question.assumptions);
+  const cards = cardsNeeded(question, redundancy);
+  return { ...(cards ? { cards } : {}), ...(feed ? { trainingFeed: feed } : {}) };
 }
 
 export function judgeBudget(ceiling: Money, infrastructure: Cost): BudgetVerdict {

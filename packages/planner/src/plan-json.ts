@@ -7,6 +7,7 @@ import {
   trainingFeedJson,
 } from "./capacity-json.ts";
 import { assumptionOption } from "./costs/assumption-catalogue.ts";
+import { CardsDocument, cardsJson } from "./costs/cards-needed.ts";
 import { WaysDocument, waysJson } from "./costs/ways-json.ts";
 import type { CostBreakdown, CostLine } from "./costs.ts";
 import { LeversDocument, leversJson } from "./levers/levers-json.ts";
@@ -51,6 +52,7 @@ export const PlanDocument = Type.Object({
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
   redundancy: Type.Optional(RedundancyDocument),
+  cards: Type.Optional(CardsDocument),
   trainingFeed: Type.Optional(TrainingFeedDocument),
   production: Type.Optional(Breakdown),
   poc: Type.Optional(Breakdown),
@@ -96,6 +98,7 @@ export function planJson(plan: CharterPlan): PlanDocument {
     architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
     ...(plan.redundancy ? { redundancy: redundancyJson(plan.redundancy) } : {}),
+    ...(plan.cards ? { cards: cardsJson(plan.cards) } : {}),
     ...(plan.trainingFeed ? { trainingFeed: trainingFeedJson(plan.trainingFeed) } : {}),
     ...(production ? { production: breakdown(production) } : {}),
     ...(poc ? { poc: breakdown(poc) } : {}),

@@ -16,6 +16,7 @@ import { type CliContext, connect } from "../context.ts";
 import { charterOf, type PlanInputs, planFolder } from "../plan/chosen-plan.ts";
 import { planMarkdown } from "../plan/plan-markdown.ts";
 import { planPage, portfolioPage } from "../plan/plan-page.ts";
+import { portfolioMarkdown } from "../plan/portfolio-markdown.ts";
 import { portfolioText } from "../plan/portfolio-text.ts";
 import type { ContextOf } from "../program.ts";
 import { readText, type TextFile } from "../project-files.ts";
@@ -50,7 +51,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
     )
     .option("--keep", "keep the plan on the server, to compare with what really happens")
     .option("--html <file>", "write it as a page to read, with pictures and without anything from elsewhere")
-    .option("--markdown <file>", "write it as Markdown, e.g. for a pull request; of one folder")
+    .option("--markdown <file>", "write it as Markdown, e.g. for a pull request")
     .option("--force", "overwrite the file that is there")
     .option(
       "--explain-sources",
@@ -74,8 +75,6 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
       }
       if (options.keep && folders.length > 1)
         throw badUsage("--keep keeps one plan", "Keep each folder's plan by a call of its own.");
-      if (options.markdown !== undefined && folders.length > 1)
-        throw badUsage("--markdown writes one plan", "Name one folder, or write the portfolio with --html.");
       if (options.keep) return keepPlan(context, folders[0] ?? ".", options);
       const inputs = await inputsOf(context, options);
       const plans: PlanDocument[] = [];
@@ -89,6 +88,7 @@ export function registerPlanCommand(program: Command, contextOf: ContextOf): voi
       }
       const portfolio = planPortfolio(plans);
       await writePage(context, options, () => portfolioPage(portfolio));
+      await writeMarkdown(context, options, () => portfolioMarkdown(portfolio));
       context.output.result(portfolio, portfolioText(portfolio));
     });
   addPlanCompareCommand(plan, contextOf, inputsOf);
@@ -130,9 +130,15 @@ async function keepPlan(context: CliContext, folder: string, options: PlanOption
 
 async function writePlan(context: CliContext, options: PlanOptions, plan: PlanDocument): Promise<void> {
   await writePage(context, options, () => planPage(plan));
-  const { markdown, force } = options;
-  if (markdown !== undefined)
-    await writeNew(resolve(context.cwd, markdown), planMarkdown(plan), force === true);
+  await writeMarkdown(context, options, () => planMarkdown(plan));
+}
+
+async function writeMarkdown(
+  context: CliContext,
+  { markdown, force }: PlanOptions,
+  text: () => string,
+): Promise<void> {
+  if (markdown !== undefined) await writeNew(resolve(context.cwd, markdown), text(), force === true);
 }
 
 async function writePage(

@@ -1,6 +1,7 @@
 import type { PlanDocument } from "@portolan/planner/contract";
 import { purchaseLines, spotLine, toCents } from "@portolan/planner/policy";
-import { figure, type Texts } from "./page-parts.ts";
+import { bullets, cents, table, text } from "./markdown-parts.ts";
+import { figure } from "./page-parts.ts";
 import { budgetWords } from "./plan-page.ts";
 
 /** A plan as Markdown, e.g. for a pull request: tables of GitHub's dialect; what a charter says is text in it. */
@@ -97,28 +98,4 @@ function wayParts({ ways, least, purchases, spot }: NonNullable<PlanDocument["wa
     ),
     ...[...purchaseLines(purchases), ...(spot ? [spotLine(spot)] : [])].map(text),
   ];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const row = (cells: readonly string[]) => `| ${cells.map(cellText).join(" | ")} |`;
-  return [row(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(row)].join("\n");
-}
-
-/** `**` around a whole cell stays. */
-function cellText(cell: string): string {
-  const [, bold] = /^\*\*([a-z ]+)\*\*$/.exec(cell) ?? [];
-  return bold === undefined ? text(cell) : `**${bold}**`;
-}
-
-function bullets(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : [`## ${title}`, lines.map((line) => `- ${text(line)}`).join("\n")];
-}
-
-function cents({ low, expected, high }: Texts): string[] {
-  return [toCents(low), toCents(expected), toCents(high)];
-}
-
-/** No mark-up of it is one: neither HTML nor Markdown nor a cell's border. */
-function text(of: string): string {
-  return of.replaceAll(/[\\`*_[\]<>|#]/g, (mark) => `\\${mark}`).replaceAll(/\s+/g, " ");
 }

@@ -3,6 +3,7 @@ import { redundancyText, toCents, trainingFeedTexts } from "@portolan/planner/po
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
 import { amount, cells, figure, list, money, nanos, type Texts } from "./page-parts.ts";
+import { poolingSection } from "./pooling-parts.ts";
 import { type Bar, rangeBars } from "./range-bars.ts";
 import { waySection } from "./way-page.ts";
 
@@ -66,6 +67,7 @@ ${rangeBars(
 <div class="wide" tabindex="0" role="region" aria-label="Use cases"><table><caption>A month of production, in ${escaped(currency)}</caption>
 <thead><tr><th scope="col">Use case</th><th scope="colgroup" colspan="3">Infrastructure: low, expected, high</th><th scope="colgroup" colspan="3">With people: low, expected, high</th><th scope="col">Ceiling</th><th scope="col">Budget</th><th scope="col">Blocking gaps</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody><tfoot><tr><th scope="row">Each with its own platform</th>${cells(apart.infrastructure)}${cells(apart.total)}<td colspan="3"></td></tr><tr><th scope="row">Not paid a second time</th>${cells(together.shared)}${cells(together.shared)}<td colspan="3"></td></tr><tr><th scope="row">One platform for all</th>${cells(together.infrastructure)}${cells(together.total)}<td colspan="3"></td></tr></tfoot></table></div>
+${poolingSection(portfolio.pooling)}
 ${list(
   "Not planned",
   notPlanned.map(({ useCase, why }) => `${useCase}: ${why}`),

@@ -85,8 +85,17 @@ export function packInstances(model: MigModel, counts: readonly number[]): Packi
   };
 }
 
+/** A portfolio asks for the same card many times. */
+const foundFillings = new WeakMap<MigModel, readonly number[][]>();
+
+function fillings(model: MigModel): readonly number[][] {
+  const found = foundFillings.get(model) ?? findFillings(model);
+  foundFillings.set(model, found);
+  return found;
+}
+
 /** Counts of each profile that can stand on one card together, each once; the fullest first. */
-function fillings(model: MigModel): number[][] {
+function findFillings(model: MigModel): number[][] {
   const all = new Map<string, number[]>();
   for (const layout of layouts(model, { withMedia: true })) {
     const counts = countsOf(model, layout);

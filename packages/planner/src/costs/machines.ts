@@ -1,8 +1,8 @@
-import { migModels } from "@portolan/capacity/policy";
+import { type MigModel, migModels } from "@portolan/capacity/policy";
 import { workloadOf } from "@portolan/charter/policy";
 import { type Assumptions, hoursPerMonth } from "../assumptions.ts";
 import { paidPerHourOfWork } from "../ownership/interruptions.ts";
-import { combine, exactly, mapRange, type Quantity, times } from "../range.ts";
+import { combine, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
 import {
   type CostLine,
   type CostQuestion,
@@ -189,8 +189,16 @@ export function servesOnCards(tier: CostQuestion["tier"], { modelBytes }: Assump
   return tier === "gpu" || (tier === "edge" && modelBytes.value.expected >= 1e8);
 }
 
-/** Slices of an A100 of 80 GB: those of an H100 have no less memory. */
-const profiles = (migModels.find(({ name }) => name === "A100-80GB")?.profiles ?? [])
+/** Cards that slices are of: an A100 of 80 GB; those of an H100 have no less memory. */
+export const cutCardModel = modelOf("A100-80GB");
+
+function modelOf(name: string): MigModel {
+  const found = migModels.find((model) => model.name === name);
+  if (found) return found;
+  throw new Error(`no slices of ${name} are known`);
+}
+
+const profiles = cutCardModel.profiles
   .filter(({ hasMedia }) => !hasMedia)
   .map(({ name, computeSlices, memorySlices, memoryGib = 0 }) => ({
     name,
@@ -201,14 +209,26 @@ const profiles = (migModels.find(({ name }) => name === "A100-80GB")?.profiles ?
   }))
   .toSorted((a, b) => a.share - b.share);
 
+/** The smallest slice of each case that has the memory and the compute; absent where none has. */
+function sliceProfiles({ modelBytes, gpuMemoryFactor, gpuBusy }: Assumptions) {
+  const needed = combine(modelBytes.value, gpuMemoryFactor.value, (bytes, factor) => (bytes * factor) / gib);
+  return mapRange(needed, (memory, which) =>
+    profiles.find(({ memoryGib, compute }) => memoryGib >= memory && compute >= gpuBusy.value[which]),
+  );
+}
+
+/** Names of the slices that a replica takes, case by case; absent where it takes a whole card. */
+export function sliceNames(assumptions: Assumptions): Range<string | undefined> {
+  return mapRange(sliceProfiles(assumptions), (profile) =>
+    profile?.share === 1 ? undefined : profile?.name,
+  );
+}
+
 /** The part of a card that the smallest slice takes which has the memory and the compute; a whole card where none has. */
 export function sliceShare(assumptions: Assumptions): { readonly profile: string; readonly share: Quantity } {
-  const { modelBytes, gpuMemoryFactor, gpuBusy, migPacking } = assumptions;
-  const needed = combine(modelBytes.value, gpuMemoryFactor.value, (bytes, factor) => (bytes * factor) / gib);
-  const profileOf = (which: "low" | "expected" | "high") =>
-    profiles.find(({ memoryGib, compute }) => memoryGib >= needed[which] && compute >= gpuBusy.value[which]);
-  const share = mapRange(forCosts(migPacking), (packing, which) =>
-    Math.min(1, (profileOf(which)?.share ?? 1) / packing),
+  const found = sliceProfiles(assumptions);
+  const share = mapRange(forCosts(assumptions.migPacking), (packing, which) =>
+    Math.min(1, (found[which]?.share ?? 1) / packing),
   );
-  return { profile: profileOf("expected")?.name ?? "whole cards", share };
+  return { profile: found.expected?.name ?? "whole cards", share };
 }

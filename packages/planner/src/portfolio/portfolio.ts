@@ -1,9 +1,12 @@
-import { addMoney, compareMoney, type Money, multiplyMoney, PortolanError } from "@portolan/kernel";
+import { compareMoney, type Money, multiplyMoney, PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import { type CostCategory, costCategories } from "../costs.ts";
 import { costOfTexts, moneyOf, textsOfCost } from "../money-texts.ts";
 import type { PlanDocument } from "../plan-json.ts";
 import { type Cost, mapRange, noCost, sumCosts, toMillionths } from "../range.ts";
+import { lessCost } from "./less-cost.ts";
+import { poolCards } from "./pooled-cards.ts";
+import { PoolingDocument, poolingJson } from "./pooling-json.ts";
 
 const MoneyRange = Type.Object({ low: Type.String(), expected: Type.String(), high: Type.String() });
 
@@ -31,6 +34,7 @@ export const PortfolioDocument = Type.Object({
     { infrastructure: MoneyRange, total: MoneyRange, shared: MoneyRange },
     { description: "One platform for all of them: `shared` is what is not paid a second time" },
   ),
+  pooling: Type.Optional(PoolingDocument),
   poc: MoneyRange,
 });
 export type PortfolioDocument = Static<typeof PortfolioDocument>;
@@ -39,7 +43,8 @@ type Texts = Static<typeof MoneyRange>;
 
 /**
  * What a portfolio of use cases costs in a month. Machines, storage and people are those of each plan; the platform (control plane, database, monitoring)
- * is one for all of them, as large as the largest that a plan asks for, and so is what compliance adds to it. Pure; the order of the plans plays no part.
+ * is one for all of them, as large as the largest that a plan asks for, and so is what compliance adds to it. Cards are each use case's own, and beside that
+ * pooled (`poolCards`). Pure; the order of the plans plays no part.
  *
  * @throws PortolanError `planner.portfolio_not_summable` for plans in several currencies, or two of one use case
  */
@@ -61,6 +66,11 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
   const infrastructure = sum(planned.map(({ production }) => costOfTexts(production.infrastructure)));
   const total = sum(planned.map(({ production }) => costOfTexts(production.total)));
   const shared = besidesTheLargest(platforms, currency);
+  const together = { infrastructure: lessCost(infrastructure, shared), total: lessCost(total, shared) };
+  const pooled = poolCards(
+    planned.map(({ plan }) => plan),
+    currency,
+  );
   return {
     currency,
     useCases: planned
@@ -79,10 +89,11 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
     categories: costCategories.map((category) => ({ category, cost: textsOfCost(byCategory(category)) })),
     apart: { infrastructure: textsOfCost(infrastructure), total: textsOfCost(total) },
     together: {
-      infrastructure: textsOfCost(less(infrastructure, shared)),
-      total: textsOfCost(less(total, shared)),
+      infrastructure: textsOfCost(together.infrastructure),
+      total: textsOfCost(together.total),
       shared: textsOfCost(shared),
     },
+    ...(pooled ? { pooling: poolingJson(pooled, together) } : {}),
     poc: textsOfCost(sum(ordered.flatMap(({ poc }) => (poc ? [costOfTexts(poc.infrastructure)] : [])))),
   };
 }
@@ -129,15 +140,9 @@ function besidesTheLargest(costs: readonly Cost[], currency: string): Cost {
     expected: greater(a.expected, b.expected),
     high: greater(a.high, b.high),
   }));
-  return less(sumCosts(costs, currency), largest);
+  return lessCost(sumCosts(costs, currency), largest);
 }
 
 function greater(a: Money, b: Money): Money {
   return compareMoney(a, b) < 0 ? b : a;
-}
-
-/** Case by case: what is taken away is a part of each. */
-function less(a: Cost, b: Cost): Cost {
-  const of = (one: Money, other: Money): Money => addMoney(one, { ...other, nanos: -other.nanos });
-  return { low: of(a.low, b.low), expected: of(a.expected, b.expected), high: of(a.high, b.high) };
 }
