@@ -44,6 +44,15 @@ test("a page has the picture with its numbers, no script and nothing unescaped; 
   expect(page).not.toContain("<script");
   expect(page).toContain("x&lt;script&gt;");
   expect(page).not.toMatch(/(src|href)=/);
+  expect(page).toContain("<h1>Readiness of churn</h1>");
+  expect(page).not.toContain("First model: ");
+  // What mends something stands there to be typed, and each source of efforts once.
+  const text = page.replaceAll(/<\/?span>/g, "");
+  expect(text).toContain("<code>portolan endpoint deploy ENDPOINT MODEL VERSION --use-case churn");
+  const sources = new Set(
+    judged.dimensions.flatMap(({ checks }) => checks.flatMap(({ missing }) => missing?.effort.source ?? [])),
+  );
+  for (const source of sources) expect(page.split(`>${source}<`), source).toHaveLength(2);
 });
 
 /** Faults of a command line against this program as it is registered; words in capitals are the reader's. */
