@@ -15,9 +15,9 @@ ${sections.join("\n")}
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:56rem;margin:auto}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.3rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
-.wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
-th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-@media (max-width:40rem){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}`;
+.wide{overflow-x:auto}.wide svg{display:block;min-width:34rem;max-width:100%;height:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
+th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}code span{white-space:nowrap}
+@media (max-width:40rem){.wide table{min-width:44rem}dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}`;
 
 /** @param content markup of its own */
 export function section(title: string, content: string): string {
@@ -45,18 +45,32 @@ export function listed(title: string, items: readonly string[]): string {
   return `<h3>${escaped(title)}</h3>${list(items, "None.")}`;
 }
 
-export function table(
-  caption: string,
-  heads: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
+/** Where the window is narrower than what is in it, that scrolls and not the page. @param content markup of its own */
+export function wide(label: string, content: string): string {
+  return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(label)}">${content}</div>`;
+}
+
+/** Text, or what is to be typed as it stands. */
+type Cell = string | { readonly code: string };
+
+export function table(caption: string, heads: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const body = rows.map(([first = "", ...rest]) => {
-    const cells = rest.map((cell) => `<td>${escaped(cell)}</td>`).join("");
-    return `<tr><th scope="row">${escaped(first)}</th>${cells}</tr>`;
+    const cells = rest.map((cell) => `<td>${cellOf(cell)}</td>`).join("");
+    return `<tr><th scope="row">${cellOf(first)}</th>${cells}</tr>`;
   });
-  return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(caption)}"><table><caption>${escaped(caption)}</caption>
+  return wide(
+    caption,
+    `<table><caption>${escaped(caption)}</caption>
 <thead><tr>${heads.map((head) => `<th scope="col">${escaped(head)}</th>`).join("")}</tr></thead>
-<tbody>${body.join("\n")}</tbody></table></div>`;
+<tbody>${body.join("\n")}</tbody></table>`,
+  );
+}
+
+function cellOf(cell: Cell): string {
+  if (typeof cell === "string") return escaped(cell);
+  // A line ends between words only: half a --use-case could not be typed.
+  const words = cell.code.split(" ").map((word) => `<span>${escaped(word)}</span>`);
+  return `<code>${words.join(" ")}</code>`;
 }
 
 /** Six of them, for people. */

@@ -112,6 +112,7 @@ export const QueueView = Type.Object(
     team: Type.Optional(Type.String({ description: "unit/team" })),
     request: Type.Array(Type.String(), { description: "e.g. 2 CPU" }),
     says: Type.String({ description: "Why it waits, in words" }),
+    priority: Type.Integer({ description: "As it counts: at most the highest that its team may ask" }),
     reason: Type.Optional(Type.String()),
     resource: Type.Optional(Type.String()),
     position: Type.Optional(Type.Integer({ description: "In its team's queue, from 1" })),
@@ -146,7 +147,7 @@ export interface QueuedWork {
 /** What the domains whose work waits ask; without quotas every answer is that it may begin, and nothing is kept. */
 export interface AdmissionQueue {
   /**
-   * @returns undefined where the organisation has no quotas: nothing need be asked
+   * @returns undefined where the organisation has no quotas: nothing need be asked; its priority is at most what its team may ask
    * @throws PortolanError `capacity.request_not_valid` where it asks for what the quotas do not know
    */
   prepare(
@@ -156,7 +157,7 @@ export interface AdmissionQueue {
       readonly assumed: { readonly cpu: number; readonly memoryBytes: number };
     },
   ): Promise<QueuedWork | undefined>;
-  /** In the transaction in which the job is enqueued. */
+  /** In the transaction in which the job is enqueued. @throws PortolanError `capacity.no_team` where it is of no use case, `capacity.queue_full` */
   enter(tx: Transaction, work: QueuedWork, job: string): Promise<void>;
   /** Each time the job begins: one that was being stopped is out of the way then. */
   ask(tx: Transaction, work: QueuedWork, job: string): Promise<Admission>;

@@ -12,6 +12,7 @@ export const capacityErrors = {
   "capacity.quotas_not_valid": { status: 422, title: "Quotas are not valid" },
   "capacity.quotas_changed": { status: 409, title: "Quotas changed meanwhile" },
   "capacity.request_not_valid": { status: 422, title: "Request for resources is not valid" },
+  "capacity.no_team": { status: 422, title: "No team has a quota for it" },
   "capacity.queue_full": { status: 429, title: "Queue is full" },
   "capacity.jobs_not_valid": { status: 422, title: "File of jobs is not valid" },
   "capacity.series_not_valid": { status: 422, title: "Series cannot be forecast" },

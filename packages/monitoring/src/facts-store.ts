@@ -22,10 +22,11 @@ export async function monitoringFacts(
       session,
       of,
       sql`select endpoint, m.at, environment, total || ' requests', '/v1/endpoints/' || endpoint || '/objectives/status?environment=' || environment
-        from (select endpoint, environment, sum(requests) as total, array[min(minute), max(minute)] as minutes
-          from monitoring.request_counts
-          where organisation_id = ${organisationId} and requests > 0 and (environment, endpoint) in (select * from ${places} as p) group by 1, 2) as c,
-          lateral (select distinct unnest(c.minutes)) as m (at)`,
+        from ${places} as p (environment, endpoint),
+          lateral (select sum(requests) as total, array[min(minute), max(minute)] as minutes
+            from monitoring.request_counts as r
+            where r.organisation_id = ${organisationId} and r.environment = p.environment and r.endpoint = p.endpoint and r.requests > 0) as c,
+          lateral (select distinct unnest(c.minutes)) as m (at) where m.at is not null`,
     ),
     reference_profile: await readFacts(
       session,
@@ -37,9 +38,10 @@ export async function monitoringFacts(
       session,
       of,
       sql`select endpoint, w.at, environment, total || ' rows counted', '/v1/endpoints/' || endpoint || '/drift-counts?environment=' || environment
-        from (select endpoint, environment, sum(rows) as total, array[min(window_start), max(window_start)] as starts
-          from monitoring.drift_windows where organisation_id = ${organisationId} and use_case_id = ${useCaseId}
-            and endpoint in (select name from ${places} as p) group by 1, 2) as d,
+        from (select distinct endpoint from ${places} as p (environment, endpoint)) as p,
+          lateral (select environment, sum(rows) as total, array[min(window_start), max(window_start)] as starts
+            from monitoring.drift_windows as w
+            where w.organisation_id = ${organisationId} and w.use_case_id = ${useCaseId} and w.endpoint = p.endpoint group by 1) as d,
           lateral (select distinct unnest(d.starts)) as w (at)`,
     ),
     alert_route: await readFacts(

@@ -1,5 +1,11 @@
 import type { Sql } from "@portolan/kernel";
-import { type FactsOf, type RecordedFact, readFacts } from "@portolan/recorded-facts";
+import {
+  type FactsOf,
+  newestShown,
+  oldestShown,
+  type RecordedFact,
+  readFacts,
+} from "@portolan/recorded-facts";
 import { sql } from "kysely";
 
 /** The first and the latest hour in which predictions of a use case were recorded, by endpoint, and outcomes that still count. */
@@ -8,6 +14,11 @@ export async function predictionFacts(
   of: FactsOf,
 ): Promise<Readonly<Record<"answers" | "outcomes", RecordedFact[]>>> {
   const own = sql`organisation_id = ${of.organisationId} and use_case_id = ${of.useCaseId}`;
+  // From both ends of an index: there may be millions of them.
+  const counting = sql`select prediction_id, reported_at from predictions.outcomes as o
+    where ${own} and environment = e.name and not retracted and not exists (
+      select from predictions.outcomes as l where l.organisation_id = o.organisation_id and l.prediction_id = o.prediction_id
+        and l.reach = o.reach and l.revision > o.revision and l.retracted)`;
   return {
     answers: await readFacts(
       session,
@@ -20,10 +31,9 @@ export async function predictionFacts(
     outcomes: await readFacts(
       session,
       of,
-      sql`select prediction_id, reported_at, environment, null::text, '/v1/predictions/' || prediction_id
-        from predictions.outcomes as o where ${own} and not retracted and environment is not null and not exists (
-          select from predictions.outcomes as l where l.organisation_id = o.organisation_id and l.prediction_id = o.prediction_id
-            and l.reach = o.reach and l.revision > o.revision and l.retracted)`,
+      sql`select o.prediction_id, o.reported_at, e.name, null::text, '/v1/predictions/' || o.prediction_id
+        from unnest(${`{${of.environments.join(",")}}`}::text[]) as e (name),
+          lateral ((${counting} order by reported_at desc, prediction_id desc limit ${newestShown}) union (${counting} order by reported_at, prediction_id limit ${oldestShown})) as o`,
     ),
   };
 }

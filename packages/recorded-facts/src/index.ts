@@ -22,9 +22,10 @@ export interface FactsOf {
   readonly environments: readonly Environment[];
 }
 
-const newest = 5;
+/** Of each environment; for queries over large tables, which need not find more. */
+export const newestShown = 5;
 /** Of a count that asks for two, the second one dates it. */
-const oldest = 2;
+export const oldestShown = 2;
 
 /**
  * The newest five and the oldest two records of each environment; a table of millions of rows gives no more.
@@ -48,7 +49,7 @@ export async function readFacts(
       ranked as (
         select *, row_number() over (partition by environment order by at desc, id desc) as newest,
           row_number() over (partition by environment order by at, id) as oldest from seen)
-    select id, at, environment, note, link from ranked where newest <= ${newest} or oldest <= ${oldest} order by at, id`.execute(
+    select id, at, environment, note, link from ranked where newest <= ${newestShown} or oldest <= ${oldestShown} order by at, id`.execute(
     session,
   );
   return rows.map(({ id, at, environment, note, link }) => ({

@@ -218,7 +218,7 @@ export async function startScoring(
       queue: scoringQueue,
       payload: { scoringId: id },
       key: id,
-      priority: request.priority ?? 0,
+      priority: queued?.priority ?? request.priority ?? 0,
       place: { environment, useCaseId: plan.useCaseId },
     });
     await insertRun(tx.sql, { id, organisationId, request, plan, job, by: call.actor.id, at: tx.now });

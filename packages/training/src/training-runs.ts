@@ -95,6 +95,7 @@ export async function startTrainingRun(
     await deps.artifacts.require(call, digest, { environment, ...place });
   const id = as ?? newId("trainingRun", deps.clock.now());
   const queued = await queuedRun(deps, call, { id, request, priority: priority ?? 0 });
+  const bounded = priority === undefined ? {} : { priority: queued?.priority ?? priority };
   return deps.uow.write(call, async (tx) => {
     const begun = as && (await findRun(tx.sql, organisationId, as));
     if (begun) return begun;
@@ -106,14 +107,14 @@ export async function startTrainingRun(
       request,
       startedBy: call.actor.id,
       now: tx.now,
-      ...(priority === undefined ? {} : { priority }),
+      ...bounded,
     });
     const job = await tx.enqueue({
       queue: trainingQueue,
       payload: { runId: id },
       key: id,
       place: scope,
-      ...(priority === undefined ? {} : { priority }),
+      ...bounded,
     });
     await tx.record({
       event: "training.run.started",

@@ -1,7 +1,7 @@
 import type { PlanDocument } from "@portolan/planner/contract";
-import { toCents } from "@portolan/planner/policy";
+import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
-import { cells, nanos } from "./page-parts.ts";
+import { caseNames, cells, grouped, heads, nanos } from "./page-parts.ts";
 
 type Levers = NonNullable<PlanDocument["levers"]>;
 
@@ -18,8 +18,8 @@ export function leverSection(levers: Levers): string {
   const together =
     steps.length === 0
       ? "<p>No lever saves anything.</p>"
-      : `${waterfall(levers)}<table><caption>One lever after the other, by cases of the plan</caption><thead><tr><th scope="col">Infrastructure in a month</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th></tr></thead><tbody><tr><th scope="row">As planned</th>${cells(before)}</tr>${stepRows.join("")}</tbody><tfoot><tr><th scope="row">With them</th>${cells(after)}</tr></tfoot></table>`;
-  return `<h2>What could be saved</h2>${together}<div class="wide" tabindex="0" role="region" aria-label="Levers"><table><caption>Each lever for itself: the plan made again with it</caption><thead><tr><th scope="col">Lever</th><th scope="col">Saves at least</th><th scope="col">Expected</th><th scope="col">At most</th><th scope="col">How, or why not</th><th scope="col">Assumes</th></tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+      : `${waterfall(levers)}${wide("Levers together", `<table><caption>One lever after the other, by cases of the plan</caption>${heads(["Infrastructure in a month", ...caseNames], caseNames)}<tbody><tr><th scope="row">As planned</th>${cells(before)}</tr>${stepRows.join("")}</tbody><tfoot><tr><th scope="row">With them</th>${cells(after)}</tr></tfoot></table>`)}`;
+  return `<h2>What could be saved</h2>${together}${wide("Levers", `<table><caption>Each lever for itself: the plan made again with it</caption>${heads(["Lever", "Saves at least", "Expected", "At most", "How, or why not", "Assumes"], ["Saves at least", "Expected", "At most"])}<tbody>${rows.join("\n")}</tbody></table>`)}`;
 }
 
 const shape = { row: 26, left: 240, width: 480, right: 130 };
@@ -45,7 +45,10 @@ export function waterfall({ together: { before, steps, after } }: Levers): strin
   const drawn = bars.map(({ name, from, to, text, fill }, index) => {
     const y = 30 + index * shape.row;
     const width = Math.max(1, x(to) - x(from)).toFixed(1);
-    return `<g><title>${escaped(`${name}: ${toCents(text)}`)}</title><text x="${shape.left - 8}" y="${y + 13}" text-anchor="end">${escaped(name.slice(0, 38))}</text><rect x="${x(from).toFixed(1)}" y="${y}" width="${width}" height="18" fill="${fill}"/><text x="${(x(to) + 6).toFixed(1)}" y="${y + 13}">${escaped(toCents(text))}</text></g>`;
+    return `<g><title>${escaped(`${name}: ${grouped(text)}`)}</title><text x="${shape.left - 8}" y="${y + 13}" text-anchor="end">${escaped(name.slice(0, 38))}</text><rect x="${x(from).toFixed(1)}" y="${y}" width="${width}" height="18" fill="${fill}"/><text x="${(x(to) + 6).toFixed(1)}" y="${y + 13}">${escaped(grouped(text))}</text></g>`;
   });
-  return `<svg role="img" viewBox="0 0 ${total} ${height}" width="${total}" height="${height}" font-family="sans-serif" font-size="12" fill="#0f172a"><title>${escaped(title)}</title><text x="0" y="16" font-weight="bold">${escaped(title)}</text>${drawn.join("\n")}</svg>`;
+  return wide(
+    title,
+    `<svg role="img" viewBox="0 0 ${total} ${height}" width="${total}" height="${height}" font-family="sans-serif" font-size="12" fill="#0f172a"><title>${escaped(title)}</title><text x="0" y="16" font-weight="bold">${escaped(title)}</text>${drawn.join("\n")}</svg>`,
+  );
 }

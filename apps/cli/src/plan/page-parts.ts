@@ -8,6 +8,15 @@ export interface Texts {
   readonly high: string;
 }
 
+/** Heads of a table; those of figures stand above the ends of them. */
+export function heads(names: readonly string[], figures: readonly string[]): string {
+  const cell = (name: string): string =>
+    `<th scope="col"${figures.includes(name) ? ' class="r"' : ""}>${escaped(name)}</th>`;
+  return `<thead><tr>${names.map(cell).join("")}</tr></thead>`;
+}
+
+export const caseNames = ["Low", "Expected", "High"] as const;
+
 export function list(title: string, lines: readonly string[]): string {
   return lines.length === 0
     ? ""
@@ -23,7 +32,12 @@ export function amount(text: string): string {
 }
 
 export function money(text: string): string {
-  return escaped(toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ","));
+  return escaped(grouped(text));
+}
+
+/** To the cent, with its thousands apart. */
+export function grouped(text: string): string {
+  return toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ",");
 }
 
 export function figure(value: number): string {

@@ -1,8 +1,9 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
 import { redundancyText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
+import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
-import { amount, cells, figure, list, money, nanos, type Texts } from "./page-parts.ts";
+import { amount, caseNames, cells, figure, heads, list, money, nanos, type Texts } from "./page-parts.ts";
 import { poolingSection } from "./pooling-parts.ts";
 import { type Bar, rangeBars } from "./range-bars.ts";
 import { waySection } from "./way-page.ts";
@@ -64,9 +65,12 @@ ${rangeBars(
   categories.map(({ category, cost }) => ({ name: category, cost })),
   "All of them by category",
 )}
-<div class="wide" tabindex="0" role="region" aria-label="Use cases"><table><caption>A month of production, in ${escaped(currency)}</caption>
-<thead><tr><th scope="col">Use case</th><th scope="colgroup" colspan="3">Infrastructure: low, expected, high</th><th scope="colgroup" colspan="3">With people: low, expected, high</th><th scope="col">Ceiling</th><th scope="col">Budget</th><th scope="col">Blocking gaps</th></tr></thead>
-<tbody>${rows.join("\n")}</tbody><tfoot><tr><th scope="row">Each with its own platform</th>${cells(apart.infrastructure)}${cells(apart.total)}<td colspan="3"></td></tr><tr><th scope="row">Not paid a second time</th>${cells(together.shared)}${cells(together.shared)}<td colspan="3"></td></tr><tr><th scope="row">One platform for all</th>${cells(together.infrastructure)}${cells(together.total)}<td colspan="3"></td></tr></tfoot></table></div>
+${wide(
+  "Use cases",
+  `<table><caption>A month of production, in ${escaped(currency)}</caption>
+<thead><tr><th scope="col">Use case</th><th scope="colgroup" colspan="3">Infrastructure: low, expected, high</th><th scope="colgroup" colspan="3">With people: low, expected, high</th><th scope="col" class="r">Ceiling</th><th scope="col">Budget</th><th scope="col" class="r">Blocking gaps</th></tr></thead>
+<tbody>${rows.join("\n")}</tbody><tfoot><tr><th scope="row">Each with its own platform</th>${cells(apart.infrastructure)}${cells(apart.total)}<td colspan="3"></td></tr><tr><th scope="row">Not paid a second time</th>${cells(together.shared)}${cells(together.shared)}<td colspan="3"></td></tr><tr><th scope="row">One platform for all</th>${cells(together.infrastructure)}${cells(together.total)}<td colspan="3"></td></tr></tfoot></table>`,
+)}
 ${poolingSection(portfolio.pooling)}
 ${list(
   "Not planned",
@@ -87,9 +91,9 @@ function page(title: string, body: string): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${escaped(title)}</title>
-<style>body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:76rem;margin:auto}.wide{overflow-x:auto}
+<style>body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:76rem;margin:auto}.wide{overflow-x:auto}.wide svg{min-width:40rem}@media (max-width:40rem){.wide table{min-width:44rem}}
 table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}svg{display:block;max-width:100%;height:auto}</style></head>
+.r,.n{text-align:right}.n{font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}svg{display:block;max-width:100%;height:auto}</style></head>
 <body><main>${body}
 </main></body></html>
 `;
@@ -127,7 +131,10 @@ function costTable({ lines, infrastructure, total }: NonNullable<PlanDocument["p
     ["Infrastructure", infrastructure],
     ["With people", total],
   ] as const;
-  return `<div class="wide" tabindex="0" role="region" aria-label="Costs"><table><caption>Lines of the plan</caption><thead><tr><th scope="col">What</th><th scope="col">How much</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">Prices</th></tr></thead><tbody>${rows.join("\n")}</tbody><tfoot>${sums.map(([name, cost]) => `<tr><th scope="row">${name}</th><td></td>${cells(cost)}<td></td></tr>`).join("")}</tfoot></table></div>`;
+  return wide(
+    "Costs",
+    `<table><caption>Lines of the plan</caption>${heads(["What", "How much", ...caseNames, "Prices"], ["How much", ...caseNames])}<tbody>${rows.join("\n")}</tbody><tfoot>${sums.map(([name, cost]) => `<tr><th scope="row">${name}</th><td></td>${cells(cost)}<td></td></tr>`).join("")}</tfoot></table>`,
+  );
 }
 
 function placement({ architecture, placement: { training, inference } }: PlanDocument): string {
@@ -152,7 +159,7 @@ function placement({ architecture, placement: { training, inference } }: PlanDoc
     ({ workload, chosen, because, without }) =>
       `<tr><th scope="row">${escaped(workload)}</th><td>${escaped(chosen ?? "nowhere")}</td><td>${escaped(because)}</td><td>${without.map(escaped).join("<br>")}</td></tr>`,
   );
-  return `<h2>Where it runs${architecture ? `: ${escaped(architecture.style.replaceAll("_", " "))}` : ""}</h2><table><thead><tr><th scope="col">Work</th><th scope="col">Place</th><th scope="col">Why</th><th scope="col">What was excluded</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>${list("What is accepted with it", architecture?.tradeOffs ?? [])}${list(
+  return `<h2>Where it runs${architecture ? `: ${escaped(architecture.style.replaceAll("_", " "))}` : ""}</h2>${wide("Places", `<table><thead><tr><th scope="col">Work</th><th scope="col">Place</th><th scope="col">Why</th><th scope="col">What was excluded</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`)}${list("What is accepted with it", architecture?.tradeOffs ?? [])}${list(
     "Exposure to fines",
     (architecture?.exposure ?? []).map(
       ({ regulation, amount: fine, reckoning }) =>
@@ -166,5 +173,5 @@ function assumptions({ assumptions: all }: PlanDocument): string {
     ({ name, key, unit, value, origin, note, changed }) =>
       `<tr${changed ? ' class="changed"' : ""}><th scope="row">${escaped(name)}${key === undefined ? "" : `<br><code>${escaped(key)}</code>`}</th><td class="n">${figure(value.low)}</td><td class="n">${figure(value.expected)}</td><td class="n">${figure(value.high)}</td><td>${escaped(unit)}</td><td>${changed ? "<strong>changed</strong>, " : ""}${escaped(`${origin}: ${note}`)}</td></tr>`,
   );
-  return `<h2>What the figures rest on</h2><table><thead><tr><th scope="col">Figure</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">Unit</th><th scope="col">From</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`;
+  return `<h2>What the figures rest on</h2>${wide("Assumptions", `<table>${heads(["Figure", ...caseNames, "Unit", "From"], caseNames)}<tbody>${rows.join("\n")}</tbody></table>`)}`;
 }

@@ -1,7 +1,8 @@
 import type { PlanDocument } from "@portolan/planner/contract";
 import { purchaseLines, spotLine } from "@portolan/planner/policy";
+import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
-import { amount, cells } from "./page-parts.ts";
+import { amount, caseNames, cells, heads } from "./page-parts.ts";
 import { rangeBars } from "./range-bars.ts";
 
 type Ways = NonNullable<PlanDocument["ways"]>;
@@ -23,5 +24,5 @@ export function waySection({ ways, least, purchases, spot }: Ways): string {
         ]
       : [],
   );
-  return `<h2>Ways to pay</h2>${rangeBars(bars, "Infrastructure in a month, by the way it is paid")}<div class="wide" tabindex="0" role="region" aria-label="Ways to pay"><table><caption>The whole plan, each way; of what is bought the write-off is in the month</caption><thead><tr><th scope="col">Way</th><th scope="col">Low</th><th scope="col">Expected</th><th scope="col">High</th><th scope="col">At once, expected</th><th scope="col">How</th></tr></thead><tbody>${rows.join("\n")}</tbody></table></div>${[...purchaseLines(purchases), ...(spot ? [spotLine(spot)] : [])].map((line) => `<p>${escaped(line)}</p>`).join("")}`;
+  return `<h2>Ways to pay</h2>${rangeBars(bars, "Infrastructure in a month, by the way it is paid")}${wide("Ways to pay", `<table><caption>The whole plan, each way; of what is bought the write-off is in the month</caption>${heads(["Way", ...caseNames, "At once, expected", "How"], [...caseNames, "At once, expected"])}<tbody>${rows.join("\n")}</tbody></table>`)}${[...purchaseLines(purchases), ...(spot ? [spotLine(spot)] : [])].map((line) => `<p>${escaped(line)}</p>`).join("")}`;
 }

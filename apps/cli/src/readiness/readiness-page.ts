@@ -1,12 +1,12 @@
 import type { ReadinessDocument } from "@portolan/planner/contract";
-import { evidencePage, facts, list, section, table } from "../evidence-page.ts";
+import { evidencePage, facts, list, section, table, wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import {
   dayOf,
   daysText,
   doneText,
   evidenceText,
-  firstModelText,
+  firstModelWords,
   stepRow,
   verdict,
 } from "./readiness-text.ts";
@@ -14,7 +14,8 @@ import {
 /** A judgement as a page of its own: no script, nothing from elsewhere; the picture has its numbers in the tables. The same judgement gives the same page. Pure. */
 export function readinessPage(judged: ReadinessDocument): string {
   const { dimensions, antiPatterns, roadmaps, definitionOfDone, judgedAt, environments, remaining } = judged;
-  return evidencePage(`Readiness of ${verdict(judged)}`, [
+  return evidencePage(`Readiness of ${judged.useCase.name}`, [
+    `<p><strong>${escaped(verdict(judged))}.</strong></p>`,
     section(
       "Eight dimensions",
       `${facts([
@@ -24,10 +25,11 @@ export function readinessPage(judged: ReadinessDocument): string {
           "Still missing",
           remaining.checks === 0 ? "nothing" : `${remaining.checks} checks, ${daysText(remaining)}`,
         ],
-        ["First model", firstModelText(judged)],
-      ])}${picture(judged)}`,
+        ["First model", firstModelWords(judged)],
+      ])}${wide("Scores", picture(judged))}`,
     ),
     ...dimensions.map(checksSection),
+    effortSection(judged),
     section(
       "Anti-patterns of what runs",
       table(
@@ -60,15 +62,31 @@ export function readinessPage(judged: ReadinessDocument): string {
 }
 
 function checksSection({ name, score, checks }: ReadinessDocument["dimensions"][number]): string {
-  const rows = checks.map(({ title, state, evidence, missing }) => [
-    title,
-    state,
-    missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
-    missing ? `${daysText(missing.effort)} (${missing.effort.source})` : "",
-    missing?.command ?? "",
-  ]);
+  const rows = checks.map(
+    ({ title, state, evidence, missing }) =>
+      [
+        title,
+        state,
+        missing ? missing.lacks.join("; ") : evidence.map(evidenceText).join("; "),
+        missing ? daysText(missing.effort) : "",
+        missing ? { code: missing.command } : "",
+      ] as const,
+  );
   const heads = ["Check", "State", "Evidence, or what is missing", "Effort", "What mends it"];
-  return section(`${name}: ${score}`, table(`Checks of ${name}`, heads, rows));
+  return section(`${named(name)}: ${score} of 100`, table(`Checks of ${name}`, heads, rows));
+}
+
+function named(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/** Each source once, with the checks whose effort is from it. */
+function effortSection({ dimensions }: ReadinessDocument): string {
+  const missing = dimensions.flatMap(({ checks }) => checks.filter((check) => check.missing !== undefined));
+  if (missing.length === 0) return "";
+  const sources = Map.groupBy(missing, (check) => check.missing?.effort.source ?? "");
+  const rows = [...sources].map(([source, checks]) => [source, checks.map(({ title }) => title).join("; ")]);
+  return section("Where the efforts are from", table("Efforts", ["Source", "Checks"], rows));
 }
 
 const drawn = { width: 640, row: 26, left: 130, bar: 360 } as const;
@@ -84,7 +102,7 @@ function picture({ dimensions, score }: ReadinessDocument): string {
   });
   const mean = (drawn.left + (drawn.bar * score) / 100).toFixed(1);
   const title = `Scores of 100: ${dimensions.map((one) => `${one.name} ${one.score}`).join(", ")}; mean ${score}`;
-  return `<svg role="img" viewBox="0 0 ${drawn.width} ${height}" style="max-width:100%;height:auto" font-family="sans-serif" font-size="13" fill="#0f172a"><title>${escaped(title)}</title>
+  return `<svg role="img" viewBox="0 0 ${drawn.width} ${height}" width="${drawn.width}" height="${height}" font-family="sans-serif" font-size="13" fill="#0f172a"><title>${escaped(title)}</title>
 ${rows.join("\n")}
 <line x1="${mean}" x2="${mean}" y1="0" y2="${height - 20}" stroke="#d97706" stroke-width="2"/><text x="${mean}" y="${height - 5}" text-anchor="middle">mean ${score}</text></svg>`;
 }

@@ -60,14 +60,18 @@ function missingPart({ dimensions }: ReadinessDocument): string {
     : table(["dimension", "missing", "effort", "what mends it"], rows);
 }
 
-export function firstModelText({
+export function firstModelText(judged: ReadinessDocument): string {
+  return `First model: ${firstModelWords(judged)}`;
+}
+
+export function firstModelWords({
   firstModel: { verdict: said, days, targetDays },
 }: ReadinessDocument): string {
   const words: Readonly<Record<ReadinessDocument["firstModel"]["verdict"], string>> = {
-    in_time: `First model: live after ${days} days, within ${targetDays}`,
-    late: `First model: live after ${days} days, later than ${targetDays}`,
-    on_the_way: `First model: not live yet, day ${days} of ${targetDays}`,
-    overdue: `First model: not live yet on day ${days}, and ${targetDays} were to do`,
+    in_time: `live after ${days} days, within ${targetDays}`,
+    late: `live after ${days} days, later than ${targetDays}`,
+    on_the_way: `not live yet, day ${days} of ${targetDays}`,
+    overdue: `not live yet on day ${days}, and ${targetDays} were to do`,
   };
   return words[said];
 }

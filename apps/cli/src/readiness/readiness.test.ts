@@ -1,7 +1,6 @@
 import { judgeReadiness } from "@portolan/planner/policy";
-import { Command } from "commander";
 import { expect, test } from "vitest";
-import { commandGroups } from "../command-groups.ts";
+import { faultsOf } from "../../test/command-line-faults.ts";
 import { readinessPage } from "./readiness-page.ts";
 import { readinessText } from "./readiness-text.ts";
 
@@ -44,42 +43,16 @@ test("a page has the picture with its numbers, no script and nothing unescaped; 
   expect(page).not.toContain("<script");
   expect(page).toContain("x&lt;script&gt;");
   expect(page).not.toMatch(/(src|href)=/);
+  expect(page).toContain("<h1>Readiness of churn</h1>");
+  expect(page).not.toContain("First model: ");
+  // What mends something stands there to be typed, and each source of efforts once.
+  const text = page.replaceAll(/<\/?span>/g, "");
+  expect(text).toContain("<code>portolan endpoint deploy ENDPOINT MODEL VERSION --use-case churn");
+  const sources = new Set(
+    judged.dimensions.flatMap(({ checks }) => checks.flatMap(({ missing }) => missing?.effort.source ?? [])),
+  );
+  for (const source of sources) expect(page.split(`>${source}<`), source).toHaveLength(2);
 });
-
-/** Faults of a command line against this program as it is registered; words in capitals are the reader's. */
-async function faultsOf(line: string): Promise<string[]> {
-  const [program, first = "", ...words] = line.split(" ");
-  if (program !== "portolan") return line.startsWith("PUT /v1/") ? [] : [`not ours: ${line}`];
-  const group = commandGroups.find(({ names }) => names.includes(first));
-  if (!group) return [`no command: ${line}`];
-  const root = new Command();
-  (await group.load())(root, () => {
-    throw new Error("nothing is run here");
-  });
-  let command = root.commands.find((one) => one.name() === first);
-  const rest = [...words];
-  for (let next = command; next; next = command?.commands.find((one) => one.name() === rest[0])) {
-    if (next !== command) rest.shift();
-    command = next;
-    if (command.commands.length === 0) break;
-  }
-  if (!command || command.commands.length > 0) return [`no such command: ${line}`];
-  const flags = rest.filter((word) => word.startsWith("--"));
-  const positional = rest.filter((word, at) => !word.startsWith("--") && !isValueAt(command, rest, at));
-  const required = command.registeredArguments.filter((one) => one.required).length;
-  return [
-    ...flags.filter((flag) => flag !== "--as" && !command.options.some((one) => one.long === flag)),
-    ...(positional.length >= required ? [] : [`too few arguments: ${line}`]),
-    ...command.options
-      .filter((one) => one.mandatory && one.defaultValue === undefined && !flags.includes(one.long ?? ""))
-      .map((one) => `${line} lacks ${one.long}`),
-  ];
-}
-
-function isValueAt(command: Command, words: readonly string[], at: number): boolean {
-  const before = words[at - 1];
-  return before === "--as" || command.options.some((one) => one.long === before && !one.isBoolean());
-}
 
 test("every command that mends something is one of this program with the options that it takes, or a call of the API", async () => {
   const commands = judged.dimensions.flatMap(({ checks }) =>

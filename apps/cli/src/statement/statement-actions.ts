@@ -6,16 +6,22 @@ type Action = NonNullable<Line["actions"]>[number];
 
 /**
  * A line for each name, such as `marketing/growth: 14,784.00, 3840 gpu_hours: 70.0 % recommendation inference (it may fit processors: saves at most 10,348.80, less what
- * those cost)`.
+ * those cost). To do it: portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation`.
  */
 export function actionLines({ lines }: StatementDocument): string[] {
   return lines.flatMap(({ actions = [], ...line }) =>
     actions.length === 0
       ? []
       : [
-          `${nameOf(line)}: ${cents(line.own)}, ${usedText(line.used)}: ${actions.map(actionText).join(", ")}`,
+          `${nameOf(line)}: ${cents(line.own)}, ${usedText(line.used)}: ${actions.map(actionText).join(", ")}${commandsText(actions)}`,
         ],
   );
+}
+
+/** Each once, in the order of the actions. */
+function commandsText(actions: readonly Action[]): string {
+  const commands = new Set(actions.flatMap(({ command }) => command ?? []));
+  return commands.size === 0 ? "" : `. To do it: ${[...commands].join("; ")}`;
 }
 
 export function actionText({ kind, activity, useCases, share, savesAtMost = "0" }: Action): string {

@@ -1,4 +1,5 @@
 import type { StatementDocument } from "@portolan/metering";
+import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { actionLines } from "./statement-actions.ts";
 import { statementTree, treeSection } from "./statement-tree.ts";
@@ -50,10 +51,10 @@ ${planned}
 }
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:80rem;margin:auto}
-.wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
+.wide{overflow-x:auto}@media (max-width:40rem){.wide table{min-width:44rem}}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}
-.key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em}svg{display:block}
+.r,.n{text-align:right}.n{font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}
+.keys span{white-space:nowrap;margin-right:.9em}.key{display:inline-block;width:.9em;height:.9em;margin-right:.3em}svg{display:block}
 .tree,.tree ul{list-style:none;padding-left:1.2rem}summary{cursor:pointer}`;
 
 const parts = [
@@ -71,12 +72,12 @@ function bars({ lines, currency }: StatementDocument): string {
   const most = drawn.reduce((top, { total }) => (nanosOfText(total) > top ? nanosOfText(total) : top), 1n);
   if (drawn.length === 0) return "";
   const key = parts
-    .map(({ words, fill }) => `<span class="key" style="background:${fill}"></span>${words}`)
-    .join("");
+    .map(({ words, fill }) => `<span><i class="key" style="background:${fill}"></i>${words}</span>`)
+    .join(" ");
   const rows = drawn.map(
     (line) => `<tr><th scope="row">${escaped(nameOf(line))}</th><td>${barOf(line, most, currency)}</td></tr>`,
   );
-  return `<table><caption>What the largest owe is made of</caption><tbody>${rows.join("\n")}</tbody></table><p>${key}</p>`;
+  return `${wide("Bars", `<table><caption>What the largest owe is made of</caption><tbody>${rows.join("\n")}</tbody></table>`)}<p class="keys">${key}</p>`;
 }
 
 function barOf(line: Line, most: bigint, currency: string): string {
@@ -97,13 +98,14 @@ function lineTable({ lines, others, unattributed, total, currency }: StatementDo
   const hasUnits = lines.some(({ unitCosts }) => unitCosts !== undefined);
   const heads = [
     "Who",
-    "Used",
-    ...parts.map(({ words }) => words),
+    "Quantity",
+    ...parts.map(({ words }) => capitalised(words)),
     "Total",
     "Of the bill",
     ...(hasUnits ? ["Unit costs"] : []),
     ...(hasTrend ? ["Trend"] : []),
   ];
+  const figures = new Set<string>([...parts.map(({ words }) => capitalised(words)), "Total", "Of the bill"]);
   const more = (line: Line) =>
     `${hasUnits ? `<td>${escaped(unitCostText(line))}</td>` : ""}${hasTrend ? `<td>${sparkline(line)}${trendText(line)}</td>` : ""}`;
   const rows = lines.map(
@@ -116,9 +118,16 @@ function lineTable({ lines, others, unattributed, total, currency }: StatementDo
     rest("Nobody", usedText({ [one.line]: one.quantity }), one.amount),
   );
   const all = [...rows, ...(others === undefined ? [] : [rest("All others", "", others)]), ...nobody];
-  return `<div class="wide" tabindex="0" role="region" aria-label="Statement"><table><caption>Who owes what, in ${escaped(currency)}</caption>
-<thead><tr>${heads.map((head) => `<th scope="col">${escaped(head)}</th>`).join("")}</tr></thead>
-<tbody>${all.join("\n")}</tbody><tfoot>${rest("The bill", "", total)}</tfoot></table></div>`;
+  return wide(
+    "Statement",
+    `<table><caption>Who owes what, in ${escaped(currency)}</caption>
+<thead><tr>${heads.map((head) => `<th scope="col"${figures.has(head) ? ' class="r"' : ""}>${escaped(head)}</th>`).join("")}</tr></thead>
+<tbody>${all.join("\n")}</tbody><tfoot>${rest("The bill", "", total)}</tfoot></table>`,
+  );
+}
+
+function capitalised(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function amount(text: string): string {

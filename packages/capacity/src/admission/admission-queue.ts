@@ -11,6 +11,7 @@ import {
 import type { Admission, AdmissionQueue, QueuedWork, QueueView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
 import type { TeamNames } from "../ports.ts";
+import { boundedPriority } from "../quota/tree.ts";
 import { findQuotas, lockOrganisation } from "../store.ts";
 import {
   countWaiting,
@@ -26,6 +27,7 @@ import {
 import { usualMicros } from "./expected-wait.ts";
 import { queueView, waitText } from "./queue-view.ts";
 import { resolveRequest } from "./resolve-request.ts";
+import { requireTeam, teamNode } from "./round.ts";
 import { settleQueue, treeInForce, type WakeDeps } from "./settle-queue.ts";
 
 export interface QueueDeps extends WakeDeps {
@@ -69,6 +71,7 @@ async function prepare(
     work.useCaseId === undefined ? undefined : await teams.ofUseCase(organisationId, work.useCaseId);
   return {
     ...work,
+    priority: boundedPriority(teamNode(tree, team), work.priority),
     ...(team === undefined ? {} : { team }),
     asked: resolveRequest(request, tree),
     assumed: {
@@ -80,6 +83,11 @@ async function prepare(
 }
 
 async function enter(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: string): Promise<void> {
+  requireTeam(work);
+  await insert(deps, tx, work, job);
+}
+
+async function insert(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: string): Promise<void> {
   const { organisationId, id: startedBy } = tx.call.actor;
   await lockOrganisation(tx.sql, organisationId);
   if ((await countWaiting(tx.sql, organisationId)) >= mostWaiting)
@@ -95,7 +103,8 @@ async function ask(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: stri
   const { id } = work;
   const known = { isPreemptible: work.isPreemptible, notBefore: work.notBefore ?? null };
   const found = await findWorkload(tx.sql, id);
-  if (!found) await enter(deps, tx, work, job);
+  // It was submitted before there were quotas.
+  if (!found) await insert(deps, tx, work, job);
   else await refreshWorkload(tx.sql, id, known);
   if (found?.state === "running" || found?.state === "ended") return { kind: "go" };
   await lockOrganisation(tx.sql, tx.call.actor.organisationId);

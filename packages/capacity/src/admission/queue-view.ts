@@ -1,6 +1,6 @@
 import type { QueueView } from "../contract.ts";
 import { amountText, gpuPrefix } from "../quota/amounts.ts";
-import type { QuotaTree } from "../quota/tree.ts";
+import { boundedPriority, type QuotaTree } from "../quota/tree.ts";
 import { expectedWait, type usualMicros } from "./expected-wait.ts";
 import { amountsOf, teamNode } from "./round.ts";
 import type { Wait, Workload } from "./workload.ts";
@@ -19,6 +19,7 @@ export function queueView(
     ...(team === undefined ? {} : { team }),
     request: requestTexts(work, tree),
     says: saysOf(work),
+    priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(wait && state === "waiting"
       ? {
           reason: wait.reason,

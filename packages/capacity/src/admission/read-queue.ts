@@ -21,7 +21,7 @@ import { endedWork, openWorkloads } from "../workload-store.ts";
 import type { QueueDeps } from "./admission-queue.ts";
 import { usualMicros } from "./expected-wait.ts";
 import { queueView, waitText } from "./queue-view.ts";
-import { admissionRound } from "./round.ts";
+import { admissionRound, requireTeam } from "./round.ts";
 import { treeInForce } from "./settle-queue.ts";
 import { teamStatuses } from "./team-status.ts";
 import type { Workload } from "./workload.ts";
@@ -103,7 +103,7 @@ export async function readPoolStatus(
 /**
  * What would become of work, were it submitted now; changes nothing.
  *
- * @throws PortolanError `capacity.request_not_valid`, and what keeps the caller from starting it
+ * @throws PortolanError `capacity.request_not_valid`, `capacity.no_team`, and what keeps the caller from starting it
  */
 export async function checkQueue(
   { work, authorizer, clock, admission, assumed }: ReadQueueDeps,
@@ -125,6 +125,7 @@ export async function checkQueue(
     request: resources,
     assumed: assumed[kind],
   });
+  if (queued) requireTeam(queued);
   const { tree, open, usual } = await work.read(call, (sql) => standOf(sql, organisationId));
   if (!queued || !tree) return { verdict: "begins", says: "no quotas are in force", evicts: [] };
   const now = clock.now();
@@ -143,12 +144,16 @@ export async function checkQueue(
   const evicts = round.evicted.flatMap(({ id: victim, by }) => (by === id ? [victim] : []));
   const wait = round.waits.get(id);
   const queue = queueView({ ...asked, ...(wait ? { wait } : {}) }, tree, all, { now, usual });
-  if (wait) return { verdict: "waits", says: waitText(wait, queued.team ?? ""), evicts, queue };
+  const counts =
+    queued.priority < priority
+      ? `; its priority counts as ${queued.priority}, the highest that ${queued.team ?? ""} may ask`
+      : "";
+  if (wait) return { verdict: "waits", says: `${waitText(wait, queued.team ?? "")}${counts}`, evicts, queue };
   if (round.mayBegin.has(id))
-    return { verdict: "begins", says: "its team's quota has room for it", evicts, queue };
+    return { verdict: "begins", says: `its team's quota has room for it${counts}`, evicts, queue };
   return {
     verdict: "waits for others to stop",
-    says: "it gets its part at once, and begins when those that have it now have ended",
+    says: `it gets its part at once, and begins when those that have it now have ended${counts}`,
     evicts,
     queue,
   };

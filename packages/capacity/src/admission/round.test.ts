@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { faultsOfState, randomJobs, randomOf, randomTree } from "../../test/quota-runs.ts";
 import { quotaState } from "../quota/decide.ts";
 import { readQuotas } from "../quota/read-quotas.ts";
-import type { QuotaTree } from "../quota/tree.ts";
+import { boundedPriority, type QuotaTree } from "../quota/tree.ts";
 import { expectedWait, usualMicros } from "./expected-wait.ts";
-import { admissionRound, amountsOf, type Round, teamNode } from "./round.ts";
+import { admissionRound, amountsOf, type Round, requireTeam, teamNode } from "./round.ts";
 import type { Workload } from "./workload.ts";
 
 const minute = 60_000_000;
@@ -98,6 +98,72 @@ describe("a round", () => {
     expect(amountsOf(two, node, { asked: {}, assumed })).toEqual([2000, 0]);
     expect(amountsOf(two, node, { asked: { cpu: 500 }, assumed })).toEqual([500, 0]);
     expect(amountsOf(two, node, { asked: { memory: 1 }, assumed })).toEqual({ missing: "memory" });
+  });
+
+  test("a priority above what a team may ask counts as that, in turns, in evictions and in its place in the queue", () => {
+    const bounded = quotas(`
+      - { name: fraud, highestPriority: 2, quotas: { cpu: 2 }, preemption: { withinClusterQueue: lower-priority } }
+      - { name: churn, quotas: { cpu: 2 } }
+`);
+    const runs = aWorkload("runs", {
+      priority: 2,
+      state: "running",
+      asked: { cpu: 4000 },
+      admittedSeq: 1,
+    });
+    const open = [
+      runs,
+      aWorkload("early", { priority: 2, arrivedAt: 1, asked: { cpu: 2000 } }),
+      aWorkload("pushes", { priority: 10, arrivedAt: 2, asked: { cpu: 2000 } }),
+    ];
+    const round = admissionRound(bounded, open, 9);
+    expect(round.evicted).toEqual([]);
+    expect([...round.waits].map(([id, { position }]) => [id, position])).toEqual([
+      ["early", 1],
+      ["pushes", 2],
+    ]);
+    // Without the bound it sends away what runs.
+    const free = quotas(`
+      - { name: fraud, quotas: { cpu: 2 }, preemption: { withinClusterQueue: lower-priority } }
+      - { name: churn, quotas: { cpu: 2 } }
+`);
+    expect(admissionRound(free, open, 9).evicted).toEqual([{ id: "runs", by: "pushes" }]);
+    expect(boundedPriority(teamNode(bounded, "retail/fraud"), -3)).toBe(-3);
+    expect(boundedPriority(teamNode(bounded, "retail/churn"), 7)).toBe(7);
+  });
+
+  test("whatever is asked, a round is that of what it may ask", () => {
+    const team =
+      "{ name: fraud, highestPriority: 1, quotas: { cpu: 2 }, preemption: { withinClusterQueue: lower-priority, reclaimWithinCohort: any } }";
+    const tree = quotas(`      - ${team}\n      - { name: churn, quotas: { cpu: 2 } }\n`);
+    const work = fc.record({
+      priority: fc.integer({ min: -10, max: 10 }),
+      cpu: fc.integer({ min: 1, max: 4 }),
+      team: fc.constantFrom("retail/fraud", "retail/churn"),
+      isRunning: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(work, { maxLength: 8 }), (drawn) => {
+        const open = drawn.map(({ priority, cpu, team: of, isRunning }, index) =>
+          aWorkload(`w${index}`, {
+            priority,
+            team: of,
+            asked: { cpu: cpu * 500 },
+            arrivedAt: index,
+            ...(isRunning ? { state: "running" as const, admittedSeq: index + 1 } : {}),
+          }),
+        );
+        const asked = open.map((one) =>
+          one.team === "retail/fraud" ? { ...one, priority: Math.min(1, one.priority) } : one,
+        );
+        expect(admissionRound(tree, open, 9)).toEqual(admissionRound(tree, asked, 9));
+      }),
+    );
+  });
+
+  test("work of no use case is refused before it waits for ever", () => {
+    expect(() => requireTeam({})).toThrow(/belongs to no use case/);
+    expect(() => requireTeam({ team: "retail/nobody" })).not.toThrow();
   });
 
   test("whoever takes a place back has it at once, and begins when the other one has ended", () => {

@@ -1,5 +1,7 @@
+import { PortolanError } from "@portolan/kernel";
+import type { CapacityErrorCode } from "../errors.ts";
 import { afterTurn, type QuotaState, turn } from "../quota/decide.ts";
-import { type QuotaNode, type QuotaTree } from "../quota/tree.ts";
+import { boundedPriority, type QuotaNode, type QuotaTree } from "../quota/tree.ts";
 import { type AdmittedJob, type QuotaJob, Usage } from "../quota/usage.ts";
 import type { QueueReason, Wait, Workload } from "./workload.ts";
 
@@ -65,7 +67,7 @@ export function admissionRound(tree: QuotaTree, open: readonly Workload[], now: 
     admitted: [...admitted].map(([id, isBorrowing]) => ({ id, isBorrowing })),
     evicted: [...evicted].map(([id, by]) => ({ id, by })),
     gaveWay: [...gaveWay],
-    waits: waitsAfter(waiting, open, refused),
+    waits: waitsAfter(tree, waiting, open, refused),
     mayBegin: beginning(tree, open, jobs, { admitted, evicted }),
   };
 }
@@ -87,6 +89,19 @@ export function teamNode(tree: QuotaTree, team: string | undefined): QuotaNode |
   return tree.nodes.find(({ name, queue }) => queue !== undefined && name === team);
 }
 
+/**
+ * Work of no use case is of no team, whatever a file of quotas says: it would wait for ever.
+ *
+ * @throws PortolanError `capacity.no_team`
+ */
+export function requireTeam({ team }: Pick<Workload, "team">): void {
+  if (team !== undefined) return;
+  throw new PortolanError<CapacityErrorCode>("capacity.no_team", {
+    detail: "quotas are in force, and this belongs to no use case, and so to no team that has one",
+    mend: "Name the use case that it is for, e.g. with --use-case.",
+  });
+}
+
 /** What may be looked at, and why the rest cannot be let in whatever is free. */
 export function sortedOut(tree: QuotaTree, open: readonly Workload[], now: number): Parts {
   const jobs: Parts["jobs"] = new Map();
@@ -100,7 +115,10 @@ export function sortedOut(tree: QuotaTree, open: readonly Workload[], now: numbe
     else if ("missing" in amounts) refused.set(id, { reason: "not-covered", resource: amounts.missing });
     else if (work.state === "waiting" && work.notBefore !== undefined && work.notBefore > now)
       refused.set(id, { reason: "outside-window" });
-    else jobs.set(id, { id, team: node.index, priority, arrivedAt, amounts, wasEvicted });
+    else {
+      const bounded = boundedPriority(node, priority);
+      jobs.set(id, { id, team: node.index, priority: bounded, arrivedAt, amounts, wasEvicted });
+    }
   }
   return { jobs, refused };
 }
@@ -123,6 +141,7 @@ export function stateOf(
 }
 
 function waitsAfter(
+  tree: QuotaTree,
   held: ReturnType<typeof turn>["waits"],
   open: readonly Workload[],
   refused: Parts["refused"],
@@ -136,8 +155,10 @@ function waitsAfter(
   }
   const waiting = open.filter(({ id }) => reasons.has(id));
   const waits = new Map<string, Wait>();
-  for (const [, queue] of Map.groupBy(waiting, ({ team }) => team ?? "")) {
-    for (const [index, { id }] of queue.toSorted(byUrgency).entries()) {
+  for (const [team, queue] of Map.groupBy(waiting, ({ team: of }) => of ?? "")) {
+    const node = teamNode(tree, team);
+    const bounded = queue.map((work) => ({ ...work, priority: boundedPriority(node, work.priority) }));
+    for (const [index, { id }] of bounded.toSorted(byUrgency).entries()) {
       const reason = reasons.get(id);
       if (reason) waits.set(id, { ...reason, position: index + 1 });
     }

@@ -98,6 +98,20 @@ describe("a file of quotas", () => {
     // 12 of fraud's slices are never lent.
     expect(tree.nodes[0]?.subtree).toEqual([21_000, 16 + 11 - 12]);
   });
+  test("a team's highest priority is its own, else that of the file, else none", () => {
+    const stated = good
+      .replace("version: 1", "version: 1\nhighestPriority: 3")
+      .replace("name: churn", "name: churn\n        highestPriority: -1");
+    const highest = (text: string) =>
+      readQuotas(text, "quotas.yaml").tree.nodes.flatMap(({ name, queue }) =>
+        queue ? [[name, queue.highestPriority]] : [],
+      );
+    expect(highest(stated)).toEqual([
+      ["retail/fraud", 3],
+      ["retail/churn", -1],
+    ]);
+    expect(highest(good).map(([, priority]) => priority)).toEqual([undefined, undefined]);
+  });
   test("names the line of everything that is wrong with it, all at once", () => {
     const bad = good
       .replace("- name: bank", "- { name: bank, parent: group }\n  - { name: group, parent: bank }")
@@ -130,6 +144,12 @@ describe("a file of quotas", () => {
     ],
     ["name: churn", "name: churn\n        weight: -1", "15: businessUnits.0.teams.1.weight is no weight"],
     ["version: 1", "version: 2", "1: version is not 1"],
+    ["version: 1", "version: 1\nhighestPriority: 11", "2: highestPriority is no priority"],
+    [
+      "name: churn",
+      "name: churn\n        highestPriority: 0.5",
+      "15: businessUnits.0.teams.1.highestPriority is no priority",
+    ],
     ["name: churn", "name: churn\n        quota: 1", "15: businessUnits.0.teams.1.quota is not known here"],
   ])("%s as %s is refused", (from, to, finding) => {
     expect(faultsIn(good.replace(from, to))).toEqual([finding]);
@@ -171,6 +191,16 @@ describe("against a cluster", () => {
 describe("jobs", () => {
   const { tree } = readQuotas(good, "quotas.yaml");
   const header = "name,team,at,duration,priority,cpu,gpus\n";
+  test("a priority above what its team may ask counts as that", () => {
+    const bounded = readQuotas(good.replace("version: 1", "version: 1\nhighestPriority: 3"), "q.yaml").tree;
+    const at = "retail/fraud,2026-11-02T08:00:00Z,1h";
+    const jobs = readJobs(
+      `name,team,at,duration,priority,cpu\na,${at},9,1\nb,${at},2,1\nc,${at},,1\n`,
+      "jobs.csv",
+      bounded,
+    );
+    expect(jobs.map(({ priority }) => priority)).toEqual([3, 2, 0]);
+  });
   const read = (rows: string) => readJobs(header + rows, "jobs.csv", tree);
 
   test("wait, are evicted and begin again, to the minute reckoned by hand", () => {

@@ -2,7 +2,7 @@ import { type CsvRow, readCsv } from "@portolan/csv-source";
 import { PortolanError, parseDurationMs, parseInstant } from "@portolan/kernel";
 import type { CapacityErrorCode } from "../errors.ts";
 import { gpuPrefix, parseAmount } from "./amounts.ts";
-import type { QuotaTree } from "./tree.ts";
+import { boundedPriority, type QuotaTree } from "./tree.ts";
 import type { QuotaJob } from "./usage.ts";
 
 /** A job of a file: it runs for its whole duration from each start, for nothing is kept of a run that was evicted. */
@@ -46,10 +46,11 @@ function readJob(row: CsvRow, id: string, tree: QuotaTree): TimedJob {
   if (!asked.has("pods") && team?.isCovered[pods] === true) asked.set("pods", 1);
   for (const resource of asked.keys())
     if (!tree.resources.includes(resource)) row.fault(`${resource}: nobody has a quota of it`);
+  const priority = row.text("priority") === "" ? 0 : row.whole("priority", -1e9, 1e9);
   return {
     id,
     team: team?.index ?? 0,
-    priority: row.text("priority") === "" ? 0 : row.whole("priority", -1e9, 1e9),
+    priority: boundedPriority(team, priority),
     arrivedAt: Math.floor(parsed(row, "at", parseInstant, "an instant such as 2026-11-02T08:00:00Z") / 1000),
     durationMs: parsed(row, "duration", parseDurationMs, "a duration such as 90min or 2h"),
     amounts: tree.resources.map((resource) => asked.get(resource) ?? 0),

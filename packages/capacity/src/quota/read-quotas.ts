@@ -53,7 +53,7 @@ export function readQuotas(text: string, file: string): QuotaReading {
   source.settle("capacity.quotas_not_valid");
   const { root } = source;
   const declared: DeclaredQuota[] = [];
-  root.only(["version", "fairSharing", "cohorts", "businessUnits"]);
+  root.only(["version", "fairSharing", "highestPriority", "cohorts", "businessUnits"]);
   if (root.get("version").value() !== 1)
     root.get("version").report("is not 1", "Begin the file with: version: 1");
   const cohorts = root
@@ -62,7 +62,8 @@ export function readQuotas(text: string, file: string): QuotaReading {
     .map((at) => readCohort(at, "parent", declared));
   const units = root.get("businessUnits").items();
   if (units.length === 0) root.get("businessUnits").report("is empty", "Name at least one unit with a team.");
-  const named = units.flatMap((at) => readUnit(at, declared));
+  const highest = readPriority(root.get("highestPriority"));
+  const named = units.flatMap((at) => readUnit(at, declared, highest));
   const drafts = [...cohorts, ...named];
   checkNames(drafts, new Set(cohorts.map(({ member }) => member.name)));
   const fairSharing = readFairSharing(root.get("fairSharing"));
@@ -86,11 +87,11 @@ function readFairSharing(at: YamlNode): FairStrategy[] {
   return at.items().flatMap((one) => one.oneOf<FairStrategy>(["final-share", "initial-share"]) ?? []);
 }
 
-function readUnit(at: YamlNode, declared: DeclaredQuota[]): Draft[] {
+function readUnit(at: YamlNode, declared: DeclaredQuota[], highest: number | undefined): Draft[] {
   const unit = readCohort(at, "cohort", declared);
   const teams = at.get("teams").items();
   if (teams.length === 0) at.get("teams").report("is empty", "Name at least one team.");
-  return [unit, ...teams.map((team) => readTeam(team, unit.member.name, declared))];
+  return [unit, ...teams.map((team) => readTeam(team, { unit: unit.member.name, highest }, declared))];
 }
 
 function readCohort(at: YamlNode, parentKey: "parent" | "cohort", declared: DeclaredQuota[]): Draft {
@@ -106,8 +107,13 @@ function readCohort(at: YamlNode, parentKey: "parent" | "cohort", declared: Decl
   return { member, at };
 }
 
-function readTeam(at: YamlNode, unit: string, declared: DeclaredQuota[]): Draft {
-  at.only(["name", "weight", "strategy", "preemption", "quotas"]);
+/** @param of its unit, and the highest priority of teams that state none */
+function readTeam(
+  at: YamlNode,
+  { unit, highest }: { readonly unit: string; readonly highest: number | undefined },
+  declared: DeclaredQuota[],
+): Draft {
+  at.only(["name", "weight", "strategy", "highestPriority", "preemption", "quotas"]);
   const name = `${unit}/${readName(at)}`;
   const quotas = readQuotasOf(at.get("quotas"), name, true, declared);
   if (Object.keys(quotas).length === 0)
@@ -115,10 +121,12 @@ function readTeam(at: YamlNode, unit: string, declared: DeclaredQuota[]): Draft 
       "is empty",
       "Give the team a quota of at least one resource, if of 0 to borrow all.",
     );
+  const highestPriority = readPriority(at.get("highestPriority")) ?? highest;
   const queue = {
     strategy:
       at.get("strategy").oneOf<QueueingStrategy>(["strict-fifo", "best-effort-fifo"]) ?? "best-effort-fifo",
     preemption: readPreemption(at.get("preemption")),
+    ...(highestPriority === undefined ? {} : { highestPriority }),
   };
   return { member: { name, parent: unit, quotas, weightMilli: readWeight(at.get("weight")), queue }, at };
 }
@@ -136,6 +144,14 @@ function readWeight(at: YamlNode): number {
   if (!(weight >= 0 && weight <= 1e6) || Math.abs(milli - weight * 1000) > 1e-6)
     at.report("is no weight", "Write a number of 0 to 1000000 with at most three places, such as 2 or 0.5.");
   return milli;
+}
+
+/** Of those that a run can state. */
+function readPriority(at: YamlNode): number | undefined {
+  const priority = at.number();
+  if (priority !== undefined && !(Number.isInteger(priority) && Math.abs(priority) <= 10))
+    at.report("is no priority", "Write a whole number of -10 to 10.");
+  return priority;
 }
 
 function readPreemption(at: YamlNode): PreemptionPolicies {

@@ -30,7 +30,12 @@ export interface Member {
   /** In thousandths: 1000 is the weight 1. With 0 all that is borrowed counts as endless. */
   readonly weightMilli: number;
   /** Teams have queues; cohorts have members. */
-  readonly queue?: { readonly strategy: QueueingStrategy; readonly preemption: PreemptionPolicies };
+  readonly queue?: {
+    readonly strategy: QueueingStrategy;
+    readonly preemption: PreemptionPolicies;
+    /** What its work asks above it counts as it; absent: as much as is asked. */
+    readonly highestPriority?: number;
+  };
 }
 
 /** A member in its place. Lists by resource are in the order of the tree's `resources`. */
@@ -98,6 +103,11 @@ export function quotaTree(
     borrowing: resources.map((resource) => of(index, resource)?.borrowingLimit ?? Number.POSITIVE_INFINITY),
   }));
   return { resources, nodes, fairSharing };
+}
+
+/** Who states a priority says how much its own work matters to it; how much it matters to others is for the quotas to say. Pure. */
+export function boundedPriority(node: Pick<QuotaNode, "queue"> | undefined, priority: number): number {
+  return Math.min(priority, node?.queue?.highestPriority ?? priority);
 }
 
 function pathOf(parents: readonly (number | undefined)[], from: number): number[] {

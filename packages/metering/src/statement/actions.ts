@@ -87,10 +87,13 @@ function inOrder(weights: ReadonlyMap<string, Weight> | undefined): readonly Wei
   return used.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, weight]) => weight);
 }
 
+export function isPredicting(activity: string): boolean {
+  return activity === "serving" || activity === "inference";
+}
+
 function kindOf({ resource, activity = "", utilisation }: UsageLine): ActionKind {
   if (utilisation !== undefined && utilisation < idleBelow) return "stop_idle";
-  const isPredicting = activity === "serving" || activity === "inference";
-  return isPredicting && /^(?:gpu|mig)(?:_|$)/.test(resource) ? "move_to_cpu" : "as_expected";
+  return isPredicting(activity) && /^(?:gpu|mig)(?:_|$)/.test(resource) ? "move_to_cpu" : "as_expected";
 }
 
 function add(

@@ -14,7 +14,7 @@ import { fileNotValid } from "../file-not-valid.ts";
 import { type TenantLevel, tenantLevels } from "../lines.ts";
 import { quantityText } from "../quantity.ts";
 import { rollUp, type StatementLine } from "../roll-up.ts";
-import type { Action } from "./actions.ts";
+import { type Action, isPredicting } from "./actions.ts";
 import type { UnitCost } from "./unit-costs.ts";
 
 const Amount = Type.String({ pattern: "^-?\\d+(\\.\\d{1,9})?$" });
@@ -190,9 +190,10 @@ function lineDocument(
   };
 }
 
-function actionDocument({ kind, activity, useCases, cost, share }: Action) {
+function actionDocument(action: Action) {
+  const { kind, activity, useCases, cost, share } = action;
   const amount = formatDecimal(cost);
-  const command = commandOf(kind, useCases);
+  const command = commandOf(action);
   return {
     kind,
     activity,
@@ -204,10 +205,14 @@ function actionDocument({ kind, activity, useCases, cost, share }: Action) {
   };
 }
 
-function commandOf(kind: Action["kind"], useCases: readonly string[]): string | undefined {
-  if (kind !== "move_to_cpu") return undefined;
+/** What does it; words in capitals are the reader's, for a bill names neither runs nor endpoints. */
+function commandOf({ kind, activity, useCases }: Action): string | undefined {
+  if (kind === "as_expected") return undefined;
+  // Predictions are answered by endpoints; all else that holds a card is a run.
+  if (kind === "stop_idle" && !isPredicting(activity)) return "portolan job cancel ID";
   const [useCase = "USE_CASE", ...others] = useCases;
-  return `portolan endpoint deploy ENDPOINT MODEL VERSION --use-case ${others.length === 0 ? useCase : "USE_CASE"}`;
+  const deploy = `portolan endpoint deploy ENDPOINT MODEL VERSION --use-case ${others.length === 0 ? useCase : "USE_CASE"}`;
+  return kind === "stop_idle" ? `${deploy} --workers 0..1` : deploy;
 }
 
 function sumOf(lines: readonly StatementLine[], currency: string): Money {
