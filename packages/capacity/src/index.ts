@@ -2,6 +2,7 @@ import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { DecideDeps } from "./admission/decide-approval.ts";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
+import { approvalRoutes } from "./routes/approval.ts";
 import { queueRoutes } from "./routes/queue.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
@@ -114,4 +115,5 @@ export async function registerCapacityRoutes(
 ): Promise<void> {
   await app.register((scope) => quotaRoutes(scope, quotas));
   await app.register((scope) => queueRoutes(scope, queue));
+  await app.register((scope) => approvalRoutes(scope, queue));
 }

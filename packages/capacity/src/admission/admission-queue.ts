@@ -40,7 +40,7 @@ export interface QueueDeps extends WakeDeps {
 /** Whoever waits is woken when its turn comes; that is the net under it. */
 const askAgainMicros = 30_000_000;
 /** A decision wakes it; a charter that came to let it begin by itself does not. */
-const askApprovalAgainMicros = 300_000_000;
+const askApprovalAgainMicros = 60_000_000;
 /** A look at the queue takes longer the more wait: 2,000 that ask for more than there is took five seconds of a core. */
 const mostWaiting = 1_000;
 const mib = 2 ** 20;

@@ -23,7 +23,8 @@ export async function approveWork(deps: DecideDeps, call: CallContext, id: strin
   return deps.work.write(call, async (tx) => {
     const row = await undecided(tx, id);
     await decide(tx, row, { state: "approved" });
-    await settleQueue(deps, tx);
+    await settleQueue(deps, tx, id);
+    // It is to ask again, whether it may begin at once or waits for its quota from now on.
     await deps.wake(tx, [row.job]);
     return seen(deps, tx, id);
   });

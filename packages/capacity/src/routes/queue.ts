@@ -1,16 +1,12 @@
 import { routeConfig } from "@portolan/http-contract";
-import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
-import { approveWork, type DecideDeps, refuseWork } from "../admission/decide-approval.ts";
-import { checkQueue, listQueue, readPoolStatus } from "../admission/read-queue.ts";
-import { PoolStatus, QueueAnswer, QueueList, QueueQuestion, QueueView, Refusal } from "../contract.ts";
+import { checkQueue, listQueue, type ReadQueueDeps, readPoolStatus } from "../admission/read-queue.ts";
+import { PoolStatus, QueueAnswer, QueueList, QueueQuestion } from "../contract.ts";
 
 const tags = ["capacity"];
-const IdParams = Type.Object({ id: Type.String({ maxLength: 60 }) });
-type IdParams = Static<typeof IdParams>;
 
 /** Who waits for what, and how the teams stand. */
-export async function queueRoutes(app: FastifyInstance, deps: DecideDeps): Promise<void> {
+export async function queueRoutes(app: FastifyInstance, deps: ReadQueueDeps): Promise<void> {
   app.get(
     "/v1/queue",
     {
@@ -47,33 +43,5 @@ export async function queueRoutes(app: FastifyInstance, deps: DecideDeps): Promi
       },
     },
     (request) => checkQueue(deps, request.call, request.body),
-  );
-  app.post<{ Params: IdParams }>(
-    "/v1/queue/:id/approval",
-    {
-      config: routeConfig("capacity:approve", "governed"),
-      schema: {
-        summary:
-          "Let a training run or scoring begin that asks for more than its charter lets begin by itself",
-        tags,
-        params: IdParams,
-        response: { 200: QueueView },
-      },
-    },
-    (request) => approveWork(deps, request.call, request.params.id),
-  );
-  app.post<{ Params: IdParams; Body: Refusal }>(
-    "/v1/queue/:id/refusal",
-    {
-      config: routeConfig("capacity:approve", "governed"),
-      schema: {
-        summary: "End such a training run or scoring before it begins, and say why",
-        tags,
-        params: IdParams,
-        body: Refusal,
-        response: { 200: QueueView },
-      },
-    },
-    (request) => refuseWork(deps, request.call, request.params.id, request.body.reason),
   );
 }
