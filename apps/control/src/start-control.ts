@@ -168,7 +168,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const metering = wireMetering(base, identity, governance.charter);
-  const capacity = wireCapacity(base, identity);
+  const capacity = wireCapacity(base, identity, governance.charter);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking, {

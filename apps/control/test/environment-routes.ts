@@ -124,6 +124,12 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   }),
   found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
   found("POST /v1/training-runs/:id/preemption", "trainingRun", missingId("run"), { reason: "maintenance" }),
+  found("POST /v1/queue/:id/approval", "heldRun", missingId("run")),
+  // The same one was approved just before.
+  {
+    ...found("POST /v1/queue/:id/refusal", "heldRun", missingId("run"), { reason: "too large" }),
+    seen: 409,
+  },
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
   asked(

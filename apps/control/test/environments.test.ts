@@ -6,6 +6,7 @@ import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiMethod, bootstrapAcme, must } from "./api.ts";
 import { environmentRoutes } from "./environment-routes.ts";
+import { heldRow } from "./held-row.ts";
 import { type DeclaredRoute, type InProcessControl, openControl } from "./in-process.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { oneBlock } from "./mutating-routes-models.ts";
@@ -144,6 +145,7 @@ async function fillProduction(): Promise<void> {
        values ($1, $2, 'production', $4, 'waiting', 'x', $3)`,
       [id("trainingRun", "trainingRun"), organisation, now, JSON.stringify(run)],
     );
+    await insert(...heldRow(id("heldRun", "trainingRun"), organisation, { environment: "production" }, now));
     await insert(
       `insert into features.materializations (id, organisation_id, environment, view, view_digest, dataset_id, as_of, state, started_at)
        values ($1, $2, 'production', 'visits-by-place@1', 'd', $3, 1, 'done', $4)`,

@@ -1,4 +1,6 @@
+import { newId, systemClock } from "@portolan/kernel";
 import { keyProof, must } from "./api.ts";
+import { heldRow } from "./held-row.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 
 const named = (name: string) => ({ name, displayName: name });
@@ -18,6 +20,21 @@ export const quotaApplication = {
   quotas:
     "version: 1\nbusinessUnits:\n  - name: operations\n    teams:\n      - name: network-planning\n        quotas: { cpu: 4 }\n",
 };
+
+function decision(path: "approval" | "refusal", event: string, body: object): MutatingRoute {
+  return {
+    route: `POST /v1/queue/:id/${path}`,
+    as: "ada",
+    ledger: "governed",
+    events: [event],
+    request: async (world) => {
+      const id = newId("trainingRun", systemClock.now());
+      const row = heldRow(id, known(world, "organisation"), { environment: "dev" }, systemClock.now());
+      await world.control.database.session((session) => session.query(...row));
+      return { url: `/v1/queue/${id}/${path}`, body };
+    },
+  };
+}
 
 /** Organisations, people, roles, keys and trust. */
 export const identityRoutes: readonly MutatingRoute[] = [
@@ -219,6 +236,8 @@ export const identityRoutes: readonly MutatingRoute[] = [
     events: ["capacity.quotas.removed"],
     request: () => ({ url: "/v1/quotas" }),
   },
+  decision("approval", "capacity.approval.approved", {}),
+  decision("refusal", "capacity.approval.refused", { reason: "too large" }),
   {
     route: "PUT /v1/oidc-issuers",
     as: "ada",

@@ -19,13 +19,16 @@ export interface ScoringWorld {
 }
 
 /** A charter in force, a snapshot, and somebody who may score it: `sam`. */
-export async function prepareScoring(control: InProcessControl): Promise<ScoringWorld> {
+export async function prepareScoring(
+  control: InProcessControl,
+  charter = readTemplate("flight-delays"),
+): Promise<ScoringWorld> {
   const post: ScoringWorld["post"] = async (path, body, as = "ci") =>
     must(control, path.startsWith("/v1/endpoints") ? "PUT" : "POST", path, body, await control.token(as));
   const get = async (path: string, as: string) =>
     must(control, "GET", path, undefined, await control.token(as));
   const acme = await bootstrapAcme(control, control.secret);
-  await putInForce(control, readTemplate("flight-delays"));
+  await putInForce(control, charter);
   await post("/v1/users", { name: "max", displayName: "max" }, "ada");
   const scope = { kind: "organisation", id: acme.organisationId };
   const held = { principal: "max", role: "data_scientist", scope, environments: [...environments] };

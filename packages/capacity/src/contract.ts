@@ -102,6 +102,23 @@ export type WorkKind = (typeof workKinds)[number];
 export const queueStates = ["waiting", "admitted", "running", "evicting", "ended"] as const;
 export type QueueState = (typeof queueStates)[number];
 
+/** Whether work may begin that asks for more than its charter lets begin by itself. */
+export const Approval = Type.Object({
+  state: Type.Enum(["awaited", "approved", "refused"]),
+  for: Type.String({ description: "What of it is above which size, e.g. 8 cards, above 4" }),
+  by: Type.Optional(Type.String({ description: "Id of the person who decided" })),
+  at: Type.Optional(Micros),
+  reason: Type.Optional(Type.String({ description: "Of a refusal" })),
+});
+export type Approval = Static<typeof Approval>;
+
+/** `POST /v1/queue/:id/refusal` */
+export const Refusal = Type.Object(
+  { reason: Type.String({ minLength: 3, maxLength: 300, description: "Why it may not begin" }) },
+  closed,
+);
+export type Refusal = Static<typeof Refusal>;
+
 /** Where a run or scoring stands in the queue of its team. */
 export const QueueView = Type.Object(
   {
@@ -122,8 +139,9 @@ export const QueueView = Type.Object(
       }),
     ),
     evictions: Type.Integer({ description: "How often it had to go for others" }),
+    approval: Type.Optional(Approval),
   },
-  { description: "Absent where the organisation has no quotas" },
+  { description: "Absent where the organisation has no quotas and nobody need approve it" },
 );
 export type QueueView = Static<typeof QueueView>;
 
@@ -142,27 +160,38 @@ export interface QueuedWork {
   readonly isPreemptible: boolean;
   /** Outside its window until then. */
   readonly notBefore?: EpochMicros;
+  /** On another cluster: it takes no part of the quotas, and asks for approval alone. */
+  readonly isElsewhere?: boolean;
+  /** What of it is above the size that its charter lets begin by itself; absent: nothing is. */
+  readonly approvalFor?: string;
 }
 
 /** What the domains whose work waits ask; without quotas every answer is that it may begin, and nothing is kept. */
 export interface AdmissionQueue {
   /**
-   * @returns undefined where the organisation has no quotas: nothing need be asked; its priority is at most what its team may ask
-   * @throws PortolanError `capacity.request_not_valid` where it asks for what the quotas do not know
+   * @returns undefined where nothing need be asked: it takes no part of any quota, and its charter lets it begin by itself; its priority is at most what
+   * its team may ask
+   * @throws PortolanError `capacity.request_not_valid` where it asks for what the quotas do not know, or what cannot be read
    */
   prepare(
     call: CallContext,
-    work: Omit<QueuedWork, "team" | "asked" | "assumed"> & {
+    work: Omit<QueuedWork, "team" | "asked" | "assumed" | "approvalFor"> & {
       readonly request: WorkRequest | undefined;
       readonly assumed: { readonly cpu: number; readonly memoryBytes: number };
     },
   ): Promise<QueuedWork | undefined>;
   /** In the transaction in which the job is enqueued. @throws PortolanError `capacity.no_team` where it is of no use case, `capacity.queue_full` */
   enter(tx: Transaction, work: QueuedWork, job: string): Promise<void>;
-  /** Each time the job begins: one that was being stopped is out of the way then. */
+  /**
+   * Each time the job begins: one that was being stopped is out of the way then.
+   *
+   * @throws PortolanError `capacity.approval_refused` where somebody said that it may not begin
+   */
   ask(tx: Transaction, work: QueuedWork, job: string): Promise<Admission>;
   /** Why work that runs has to go; undefined where it need not. */
   evictedBy(sql: Sql, id: string): Promise<string | undefined>;
+  /** Why work may not begin that somebody refused; undefined where nobody did. */
+  refusal(sql: Sql, id: string): Promise<string | undefined>;
   /** It runs no more, and waits again. */
   putBack(tx: Transaction, id: string, notBefore?: EpochMicros): Promise<void>;
   /** It is over, however it ended. */
@@ -207,6 +236,7 @@ export const PoolStatus = Type.Object({
     Type.Object({
       team: Type.String(),
       waiting: Type.Integer(),
+      awaitingApproval: Type.Integer({ description: "Of those that wait" }),
       running: Type.Integer({ description: "That have their part of the quota" }),
       expectedWaitSeconds: Type.Optional(
         Type.Integer({ description: "Of the last one that waits and may be let in" }),

@@ -1,7 +1,8 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
-import type { ReadQueueDeps } from "./admission/read-queue.ts";
+import type { DecideDeps } from "./admission/decide-approval.ts";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
+import { approvalRoutes } from "./routes/approval.ts";
 import { queueRoutes } from "./routes/queue.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
@@ -42,7 +43,7 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
-export type { QuotaTenants, TeamNames } from "./ports.ts";
+export type { ApprovalSize, ApprovalSizes, QuotaTenants, TeamNames } from "./ports.ts";
 export {
   curveOfPercentiles,
   type LoadCurve,
@@ -105,7 +106,7 @@ export const capacityMigrations: MigrationSet = {
 
 export interface CapacityRouteDeps {
   readonly quotas: QuotaDeps;
-  readonly queue: ReadQueueDeps;
+  readonly queue: DecideDeps;
 }
 
 export async function registerCapacityRoutes(
@@ -114,4 +115,5 @@ export async function registerCapacityRoutes(
 ): Promise<void> {
   await app.register((scope) => quotaRoutes(scope, quotas));
   await app.register((scope) => queueRoutes(scope, queue));
+  await app.register((scope) => approvalRoutes(scope, queue));
 }

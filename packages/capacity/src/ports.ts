@@ -1,3 +1,19 @@
+import type { CallContext } from "@portolan/kernel";
+
+/** Work that asks for more than one of these waits for approval; what is absent has no bound. */
+export interface ApprovalSize {
+  readonly gpus?: number;
+  /** Cores. */
+  readonly cpu?: number;
+  readonly memoryBytes?: number;
+}
+
+/** What charters in force say of the size of work. */
+export interface ApprovalSizes {
+  /** Undefined: no size needs approval. */
+  ofUseCase(call: CallContext, useCaseId: string): Promise<ApprovalSize | undefined>;
+}
+
 /** The team that a use case belongs to, as a file of quotas names it. */
 export interface TeamNames {
   /** `unit/team` */

@@ -2,7 +2,7 @@ import type { Environment, Sql } from "@portolan/kernel";
 import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { EndedWork } from "./admission/expected-wait.ts";
 import type { QueueReason, Workload } from "./admission/workload.ts";
-import type { QueueState, WorkKind } from "./contract.ts";
+import type { Approval, QueueState, WorkKind } from "./contract.ts";
 
 type WorkloadTable = {
   id: string;
@@ -31,6 +31,13 @@ type WorkloadTable = {
   reason: QueueReason | null;
   reason_resource: string | null;
   position: number | null;
+  started_for: string | null;
+  is_elsewhere: boolean;
+  approval: Approval["state"] | null;
+  approval_for: string | null;
+  approval_by: string | null;
+  approval_at: number | null;
+  approval_reason: string | null;
 };
 
 const tables = (sql: Sql) => sql.withTables<{ "capacity.workloads": WorkloadTable }>();
@@ -54,6 +61,9 @@ export async function insertWorkload(
     | "isPreemptible"
     | "arrivedAt"
     | "notBefore"
+    | "startedFor"
+    | "isElsewhere"
+    | "approval"
   >,
 ): Promise<void> {
   await tables(sql)
@@ -77,8 +87,30 @@ export async function insertWorkload(
       ran_micros: 0,
       was_evicted: false,
       evictions: 0,
+      started_for: work.startedFor ?? null,
+      is_elsewhere: work.isElsewhere ?? false,
+      ...approvalColumns(work.approval),
     })
     .onConflict((conflict) => conflict.column("id").doNothing())
+    .execute();
+}
+
+function approvalColumns(approval: Approval | undefined) {
+  return {
+    approval: approval?.state ?? null,
+    approval_for: approval?.for ?? null,
+    approval_by: approval?.by ?? null,
+    approval_at: approval?.at ?? null,
+    approval_reason: approval?.reason ?? null,
+  };
+}
+
+/** @param approval undefined: nobody need approve it any more */
+export async function noteApproval(sql: Sql, id: string, approval: Approval | undefined): Promise<void> {
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set(approvalColumns(approval))
+    .where("id", "=", id)
     .execute();
 }
 
@@ -223,15 +255,25 @@ export async function noteWait(
     .execute();
 }
 
-/** What is known of it when its job begins: whether it may still be evicted, and that its window is open. */
+/** What is known of it when its job begins: whether it may still be evicted, that its window is open, and what it asks of the quotas of today. */
 export async function refreshWorkload(
   sql: Sql,
   id: string,
-  known: { readonly isPreemptible: boolean; readonly notBefore: number | null },
+  known: {
+    readonly isPreemptible: boolean;
+    readonly notBefore: number | null;
+    /** Of one that has no part of the quota. */
+    readonly amounts?: Pick<Workload, "asked" | "assumed">;
+  },
 ): Promise<void> {
+  const { amounts } = known;
   await tables(sql)
     .updateTable("capacity.workloads")
-    .set({ is_preemptible: known.isPreemptible, not_before: known.notBefore })
+    .set({
+      is_preemptible: known.isPreemptible,
+      not_before: known.notBefore,
+      ...(amounts ? { asked: JSON.stringify(amounts.asked), assumed: JSON.stringify(amounts.assumed) } : {}),
+    })
     .where("id", "=", id)
     .execute();
 }
@@ -245,6 +287,9 @@ function workload(row: Selectable<WorkloadTable>): Workload {
     ...(row.team === null ? {} : { team: row.team }),
     job: row.job,
     startedBy: row.started_by,
+    ...(row.started_for === null ? {} : { startedFor: row.started_for }),
+    ...(row.is_elsewhere ? { isElsewhere: true } : {}),
+    ...(row.approval === null ? {} : { approval: approvalOf(row.approval, row) }),
     asked: row.asked,
     assumed: row.assumed,
     priority: row.priority,
@@ -269,5 +314,15 @@ function workload(row: Selectable<WorkloadTable>): Workload {
             position: row.position,
           },
         }),
+  };
+}
+
+function approvalOf(state: Approval["state"], row: Selectable<WorkloadTable>): Approval {
+  return {
+    state,
+    for: row.approval_for ?? "",
+    ...(row.approval_by === null ? {} : { by: row.approval_by }),
+    ...(row.approval_at === null ? {} : { at: row.approval_at }),
+    ...(row.approval_reason === null ? {} : { reason: row.approval_reason }),
   };
 }

@@ -5,6 +5,7 @@ import {
   parseDurationMs,
   zeroMoney,
 } from "@portolan/kernel";
+import { approvalSizeFindings } from "./approval-size.ts";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { explanationFindings } from "./explanation-terms.ts";
@@ -34,6 +35,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...releaseFindings(document),
     ...explanationFindings(document),
     ...reviewFindings(document),
+    ...approvalSizeFindings(document.capacity),
     ...demandFindings(document),
   ];
 }

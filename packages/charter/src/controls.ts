@@ -49,5 +49,6 @@ export const controlNames = [
   "retention",
   "training_data_retention",
   "budget",
+  "capacity_approval",
 ] as const;
 export type ControlName = (typeof controlNames)[number];

@@ -1,5 +1,6 @@
 import { formatDurationMs, formatMoney } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
+import { approvalSizeFacts } from "./approval-size.ts";
 import { demandsFor } from "./demands.ts";
 import type { DerivedCharter, DerivedItem } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
@@ -36,6 +37,7 @@ export function deriveFromCharter(document: CharterDocument, lines?: SourceLines
     ...obligations(document),
     ...releaseFacts(document, terms),
     ...retraining(document),
+    ...approvalSizeFacts(document.capacity),
   ];
   return { useCase: document.useCase.name, terms, items: facts.map((fact) => toItem(document, fact, lines)) };
 }

@@ -1,5 +1,6 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { CapacityTerms } from "./approval-size.ts";
 import { controlNames } from "./controls.ts";
 import { Explanations } from "./explanation-terms.ts";
 import { FaultTolerance } from "./fault-tolerance.ts";
@@ -337,6 +338,7 @@ export const CharterDocument = Type.Object(
     ),
     retraining: Type.Optional(Retraining),
     workload: Type.Optional(Workload),
+    capacity: Type.Optional(CapacityTerms),
     data: Type.Object(
       {
         classification: OneOf(

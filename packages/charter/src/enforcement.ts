@@ -157,4 +157,8 @@ export const enforcement: Readonly<Record<ControlName, EnforcementEntry>> = {
     by: "control",
     how: "recorded usage at the price book's prices is held against the ceiling and forecast to the month's end; thresholds, and forecasts beyond it, alert; new training and scoring are held where the charter says so",
   },
+  capacity_approval: {
+    by: "control",
+    how: "a training run or scoring that asks for more takes no part of a quota and does not begin before a person other than who submitted it approves it",
+  },
 };

@@ -1,4 +1,5 @@
 import { type Environment, type Money, money, parseBytes, parseDurationMs } from "@portolan/kernel";
+import { type ApprovalSize, approvalSize } from "./approval-size.ts";
 import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
 import { type ExplanationTerms, explanationTerms } from "./explanation-terms.ts";
 import { type FaultToleranceTerms, faultToleranceTerms } from "./fault-tolerance.ts";
@@ -50,6 +51,8 @@ export interface CharterTerms extends ReleaseTerms {
   readonly humanReview: CharterDocument["humanReview"];
   /** What the review queue goes by; absent: there is none. */
   readonly review?: ReviewTerms;
+  /** Work that asks for more than one of these needs approval; absent: none does. */
+  readonly approvalAbove?: ApprovalSize;
 }
 
 export interface RateLimit {
@@ -108,6 +111,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
   const trainingData = retention.trainingData;
   const review = reviewTerms(document);
   const explanations = explanationTerms(document);
+  const approvalAbove = approvalSize(document.capacity);
   return {
     latencyMsP95: parseDurationMs(requirements.latency.p95),
     latencyMsP99,
@@ -141,6 +145,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     humanReview: document.humanReview,
     ...(explanations === undefined ? {} : { explanations }),
     ...(review === undefined ? {} : { review }),
+    ...(approvalAbove === undefined ? {} : { approvalAbove }),
   };
 }
 

@@ -227,6 +227,12 @@ export const actions = {
     "capacity:read",
     "Read the organisation's quotas, and who uses how much of them",
   ),
+  "capacity:approve": action(
+    "releases",
+    "one",
+    "capacity:read",
+    "Let work begin that asks for more than its charter lets begin by itself, or refuse it",
+  ),
   "capacity:write_quotas": action(
     "administers",
     "all",

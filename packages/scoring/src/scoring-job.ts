@@ -53,7 +53,8 @@ async function abandoned(
   { payload, state, reason }: JobEnd,
 ): Promise<void> {
   const { scoringId: id } = payload as { scoringId: string };
-  if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
+  const refused = await admission?.refusal(tx.sql, id);
+  if (await closeRun(tx.sql, id, { state, reason: refused ?? reason, now: tx.now }))
     await tx.record({ event: `scoring.run.${state}`, subject: id });
   await admission?.release(tx, id);
 }

@@ -18,7 +18,7 @@ export interface AdmitDeps {
   readonly admission?: AdmissionQueue;
 }
 
-/** A run as the queue has it; undefined where nothing need be asked: there are no quotas, or it runs on another cluster. */
+/** A run as the queue has it; undefined where nothing need be asked. On another cluster it asks for approval alone. */
 export async function queuedRun(
   { admission, limits, preemption }: Pick<AdmitDeps, "admission" | "limits" | "preemption">,
   call: CallContext,
@@ -34,7 +34,7 @@ export async function queuedRun(
     readonly preemptions?: number;
   },
 ): Promise<QueuedWork | undefined> {
-  if (!admission || request.backend === "ray") return undefined;
+  if (!admission) return undefined;
   return admission.prepare(call, {
     id,
     kind: "training",
@@ -42,6 +42,7 @@ export async function queuedRun(
     ...(request.useCaseId === undefined ? {} : { useCaseId: request.useCaseId }),
     priority,
     isPreemptible: isPreemptible(request) && preemptions < preemption.mostPreemptions,
+    ...(request.backend === "ray" ? { isElsewhere: true } : {}),
     request: request.resources,
     assumed: { cpu: limits.threads, memoryBytes: limits.memoryLimitBytes },
   });

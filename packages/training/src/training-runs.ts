@@ -167,7 +167,8 @@ export function trainingJob(deps: TrainingDeps): JobHandler {
     run: (job) => train(deps, job),
     abandoned: async (tx, { payload, state, reason }) => {
       const { runId: id } = payload as { runId: string };
-      if (await closeRun(tx.sql, id, { state, reason, now: tx.now }))
+      const refused = await deps.admission?.refusal(tx.sql, id);
+      if (await closeRun(tx.sql, id, { state, reason: refused ?? reason, now: tx.now }))
         await tx.record({ event: `training.run.${state}`, subject: id });
       await settleRun(deps, tx, id);
       await endElsewhere(deps, tx, id);
@@ -259,6 +260,7 @@ const settledCodes: readonly string[] = [
   "training.inputs_too_large" satisfies TrainingErrorCode,
   "charter.placement_refused",
   "charter.not_in_force",
+  "capacity.approval_refused",
 ];
 
 interface Pinned {

@@ -12,6 +12,7 @@ import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage } from "../read-input.ts";
 import { readTrainingFolder } from "../training-folder.ts";
+import { registerApprovals } from "./job-approval.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
 import { priorityOf, type RequestOptions, requestOf, withRequestOptions } from "./work-request.ts";
 
@@ -25,9 +26,10 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
       "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --dry-run\n  portolan job list",
     );
   registerSubmit(job, contextOf);
+  registerApprovals(job, contextOf);
   job
     .command("list")
-    .description("What waits for its quota, and what has its part of it")
+    .description("What waits for its quota or for approval, and what has its part of the quota")
     .addHelpText("after", "\nExample:\n  portolan job list --json")
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
@@ -41,7 +43,7 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const found = await read(await connect(context), id);
-      context.output.result(found, `${id} is ${found.state}${standText(found.queue)}`);
+      context.output.result(found, `${id} is ${found.state}${standText(found.queue)}${endText(found)}`);
     });
   job
     .command("cancel <id>")
@@ -216,6 +218,11 @@ function standText(queue: QueueView | undefined): string {
   return [`: ${queue.says}`, `it asks for ${queue.request.join(", ")}`, ...waitLine(queue)].join("\n");
 }
 
+/** How it ended, where that was not by itself. */
+function endText({ state, failure }: Found): string {
+  return failure === undefined || !["failed", "cancelled"].includes(state) ? "" : `: ${failure}`;
+}
+
 function waitLine(queue: QueueView | undefined): string[] {
   const seconds = queue?.expectedWaitSeconds;
   return seconds === undefined ? [] : [`it may wait about ${formatDurationMs(seconds * 1000)}`];
@@ -228,7 +235,7 @@ function listText({ isInForce, items }: QueueList): string {
     id,
     kind,
     queue.team ?? "",
-    queue.state,
+    queue.reason === "awaits-approval" ? "awaits approval" : queue.state,
     String(priority),
     queue.request.join(", "),
     queue.position === undefined ? "" : String(queue.position),

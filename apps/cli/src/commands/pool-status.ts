@@ -31,12 +31,13 @@ function statusText({ isInForce, teams }: PoolStatus): string {
       free.text,
     ]),
   );
-  const queues = teams.map(({ team, waiting, running, expectedWaitSeconds }) => {
+  const queues = teams.map(({ team, waiting, awaitingApproval, running, expectedWaitSeconds }) => {
     const wait =
       expectedWaitSeconds === undefined
         ? ""
         : `, the last of them about ${formatDurationMs(expectedWaitSeconds * 1000)}`;
-    return `${team}: ${running} running, ${waiting} waiting${wait}`;
+    const approval = awaitingApproval === 0 ? "" : `, ${awaitingApproval} of them for approval`;
+    return `${team}: ${running} running, ${waiting} waiting${approval}${wait}`;
   });
   return [table(["team", "resource", "its own", "used", "borrowed", "free"], rows), "", ...queues].join("\n");
 }

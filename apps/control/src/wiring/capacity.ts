@@ -1,5 +1,11 @@
-import { type CapacityRouteDeps, createAdmissionQueue, type QuotaDeps } from "@portolan/capacity";
+import {
+  type ApprovalSizes,
+  type CapacityRouteDeps,
+  createAdmissionQueue,
+  type QuotaDeps,
+} from "@portolan/capacity";
 import type { AdmissionQueue } from "@portolan/capacity/contract";
+import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
 import type { DirectoryLookups } from "@portolan/identity";
 import type { Id } from "@portolan/kernel";
 import { assumedOfScoring } from "@portolan/scoring";
@@ -15,9 +21,10 @@ export interface CapacityWiring extends CapacityRouteDeps {
 export function wireCapacity(
   { work, jobs, clock }: Foundation,
   { authorizer, directory }: IdentityWiring,
+  charter: CharterDeps,
 ): CapacityWiring {
   const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
-  const shared = { work, clock, wake, teams: teamNames(directory) };
+  const shared = { work, clock, wake, teams: teamNames(directory), approvals: approvalSizes(charter) };
   const admission = createAdmissionQueue(shared);
   return {
     quotas: { work, authorizer, tenants: quotaTenants(directory), wake },
@@ -25,12 +32,23 @@ export function wireCapacity(
       ...shared,
       authorizer,
       admission,
+      cancel: (tx, job) => jobs.cancel(tx, job),
       assumed: {
         training: { cpu: trainerLimits.threads, memoryBytes: trainerLimits.memoryLimitBytes },
         scoring: assumedOfScoring,
       },
     },
     admission,
+  };
+}
+
+/** A charter in force counts in each environment. */
+function approvalSizes(charter: CharterDeps): ApprovalSizes {
+  return {
+    ofUseCase: async (call, useCaseId) => {
+      const found = await inForceCharter(charter, call, { useCaseId });
+      return found && termsOf(found.charter).approvalAbove;
+    },
   };
 }
 

@@ -8,9 +8,9 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import type { Admission, AdmissionQueue, QueuedWork, QueueView } from "../contract.ts";
+import type { Admission, AdmissionQueue, Approval, QueuedWork, QueueView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
-import type { TeamNames } from "../ports.ts";
+import type { ApprovalSizes, TeamNames } from "../ports.ts";
 import { boundedPriority } from "../quota/tree.ts";
 import { findQuotas, lockOrganisation } from "../store.ts";
 import {
@@ -20,24 +20,29 @@ import {
   findWorkload,
   insertWorkload,
   moveWorkload,
+  noteApproval,
   openWorkloads,
   refreshWorkload,
   waitingAmong,
 } from "../workload-store.ts";
+import { aboveSize, workSize } from "./approval-size.ts";
 import { usualMicros } from "./expected-wait.ts";
-import { queueView, waitText } from "./queue-view.ts";
-import { resolveRequest } from "./resolve-request.ts";
+import { approvalText, queueView, refusalText, waitText } from "./queue-view.ts";
+import { namedRequest, resolveRequest } from "./resolve-request.ts";
 import { requireTeam, teamNode } from "./round.ts";
 import { settleQueue, treeInForce, type WakeDeps } from "./settle-queue.ts";
 
 export interface QueueDeps extends WakeDeps {
   readonly work: UnitOfWork;
   readonly teams: TeamNames;
+  readonly approvals: ApprovalSizes;
   readonly clock: Clock;
 }
 
 /** Whoever waits is woken when its turn comes; that is the net under it. */
 const askAgainMicros = 30_000_000;
+/** A decision wakes it; a charter that came to let it begin by itself does not. */
+const askApprovalAgainMicros = 60_000_000;
 /** A look at the queue takes longer the more wait: 2,000 that ask for more than there is took five seconds of a core. */
 const mostWaiting = 1_000;
 const mib = 2 ** 20;
@@ -52,6 +57,7 @@ export function createAdmissionQueue(deps: QueueDeps): AdmissionQueue {
       const by = await evictedBy(sql, id);
       return by === undefined ? undefined : `${by} goes before it by the quotas`;
     },
+    refusal: async (sql, id) => refusalOf((await findWorkload(sql, id))?.approval),
     putBack: (tx, id, notBefore) => putBack(deps, tx, id, notBefore),
     release: (tx, id) => release(deps, tx, id),
     waitingAmong,
@@ -60,20 +66,28 @@ export function createAdmissionQueue(deps: QueueDeps): AdmissionQueue {
 }
 
 async function prepare(
-  { work: uow, teams }: QueueDeps,
+  { work: uow, teams, approvals }: QueueDeps,
   call: CallContext,
-  { request, assumed, ...work }: Parameters<AdmissionQueue["prepare"]>[1],
+  { request = {}, assumed, ...work }: Parameters<AdmissionQueue["prepare"]>[1],
 ): Promise<QueuedWork | undefined> {
   const { organisationId } = call.actor;
-  const tree = treeInForce(await uow.read(call, (sql) => findQuotas(sql, organisationId)));
-  if (!tree) return undefined;
-  const team =
-    work.useCaseId === undefined ? undefined : await teams.ofUseCase(organisationId, work.useCaseId);
+  const { useCaseId, isElsewhere = false } = work;
+  const { kept, known } = await uow.read(call, async (sql) => ({
+    kept: await findQuotas(sql, organisationId),
+    known: await findWorkload(sql, work.id),
+  }));
+  const tree = isElsewhere ? undefined : treeInForce(kept);
+  const size = useCaseId === undefined ? undefined : await approvals.ofUseCase(call, useCaseId);
+  const approvalFor = size && aboveSize(workSize(request, assumed), size);
+  // What is in the queue already asks until it is over, whatever became of quotas and charter meanwhile.
+  if (!tree && approvalFor === undefined && !known) return undefined;
+  const team = useCaseId === undefined ? undefined : await teams.ofUseCase(organisationId, useCaseId);
   return {
     ...work,
-    priority: boundedPriority(teamNode(tree, team), work.priority),
+    priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(team === undefined ? {} : { team }),
-    asked: resolveRequest(request, tree),
+    ...(approvalFor === undefined ? {} : { approvalFor }),
+    asked: tree ? resolveRequest(request, tree) : namedRequest(request),
     assumed: {
       cpu: Math.ceil(assumed.cpu * 1000),
       memory: Math.ceil(assumed.memoryBytes / mib),
@@ -88,6 +102,7 @@ async function enter(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: st
 }
 
 async function insert(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: string): Promise<void> {
+  const { onBehalfOf } = tx.call;
   const { organisationId, id: startedBy } = tx.call.actor;
   await lockOrganisation(tx.sql, organisationId);
   if ((await countWaiting(tx.sql, organisationId)) >= mostWaiting)
@@ -95,24 +110,79 @@ async function insert(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: s
       detail: `${mostWaiting} runs wait for their quotas already`,
       mend: "Wait until some have begun, or cancel those that never will: portolan job list.",
     });
-  await insertWorkload(tx.sql, organisationId, { ...work, job, startedBy, arrivedAt: tx.now });
+  await insertWorkload(tx.sql, organisationId, {
+    ...work,
+    job,
+    startedBy,
+    ...(onBehalfOf === undefined ? {} : { startedFor: onBehalfOf }),
+    arrivedAt: tx.now,
+  });
+  if (work.approvalFor !== undefined) await awaitApproval(tx, work.id, work.approvalFor);
   await settleQueue(deps, tx, work.id);
 }
 
 async function ask(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: string): Promise<Admission> {
-  const { id } = work;
-  const known = { isPreemptible: work.isPreemptible, notBefore: work.notBefore ?? null };
+  const { id, asked, assumed, isPreemptible, notBefore = null } = work;
   const found = await findWorkload(tx.sql, id);
-  // It was submitted before there were quotas.
+  const refused = refusalOf(found?.approval);
+  if (refused !== undefined)
+    throw new PortolanError<CapacityErrorCode>("capacity.approval_refused", {
+      detail: refused,
+      mend: "Ask for less, or speak with who refused it.",
+    });
+  // It was submitted before anything had to be asked.
   if (!found) await insert(deps, tx, work, job);
-  else await refreshWorkload(tx.sql, id, known);
+  else {
+    const amounts = found.state === "waiting" ? { amounts: { asked, assumed } } : {};
+    await refreshWorkload(tx.sql, id, { isPreemptible, notBefore, ...amounts });
+  }
   if (found?.state === "running" || found?.state === "ended") return { kind: "go" };
   await lockOrganisation(tx.sql, tx.call.actor.organisationId);
   // Whoever was to be stopped and asks anew has ended, if by the death of its process.
   if ((await findWorkload(tx.sql, id))?.state === "evicting")
     await moveWorkload(tx.sql, id, { state: "waiting", gaveWay: true, now: tx.now });
+  if (await isHeldBack(deps, tx, work))
+    return {
+      kind: "wait",
+      note: approvalText(work.approvalFor ?? ""),
+      until: asEpochMicros(tx.now + askApprovalAgainMicros),
+    };
+  return askQuota(deps, tx, work);
+}
+
+/**
+ * Whether somebody has to approve it before it begins, by the charter of now: one that came to let it begin withdraws the question, one that came to
+ * ask holds back what has not begun.
+ */
+async function isHeldBack(deps: QueueDeps, tx: Transaction, work: QueuedWork): Promise<boolean> {
+  const { id, approvalFor } = work;
+  const row = await findWorkload(tx.sql, id);
+  if (row?.approval?.state === "approved") return false;
+  if (approvalFor === undefined) {
+    if (row?.approval) await noteApproval(tx.sql, id, undefined);
+    return false;
+  }
+  if (row?.approval?.for !== approvalFor) await awaitApproval(tx, id, approvalFor);
+  if (row?.state === "admitted") {
+    await moveWorkload(tx.sql, id, { state: "waiting", now: tx.now });
+    await settleQueue(deps, tx, id);
+  }
+  return true;
+}
+
+async function awaitApproval(tx: Transaction, id: string, what: string): Promise<void> {
+  await noteApproval(tx.sql, id, { state: "awaited", for: what });
+  await tx.record({ event: "capacity.approval.asked", subject: id, detail: { for: what } });
+}
+
+function refusalOf(approval: Approval | undefined): string | undefined {
+  return approval?.state === "refused" ? refusalText(approval) : undefined;
+}
+
+async function askQuota(deps: QueueDeps, tx: Transaction, work: QueuedWork): Promise<Admission> {
+  const { id } = work;
   const round = await settleQueue(deps, tx, id);
-  if (!round || round.mayBegin.has(id)) {
+  if (!round || work.isElsewhere === true || round.mayBegin.has(id)) {
     await moveWorkload(tx.sql, id, { state: "running", now: tx.now });
     return { kind: "go" };
   }

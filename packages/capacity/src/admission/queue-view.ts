@@ -1,8 +1,8 @@
-import type { QueueView } from "../contract.ts";
+import type { Approval, QueueView } from "../contract.ts";
 import { amountText, gpuPrefix } from "../quota/amounts.ts";
 import { boundedPriority, type QuotaTree } from "../quota/tree.ts";
 import { expectedWait, type usualMicros } from "./expected-wait.ts";
-import { amountsOf, teamNode } from "./round.ts";
+import { amountsOf, isAwaitingApproval, teamNode } from "./round.ts";
 import type { Wait, Workload } from "./workload.ts";
 
 /** Where work stands, in words and figures. Pure. */
@@ -20,7 +20,8 @@ export function queueView(
     request: requestTexts(work, tree),
     says: saysOf(work),
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
-    ...(wait && state === "waiting"
+    ...(isAwaitingApproval(work) ? { reason: "awaits-approval" } : {}),
+    ...(wait && state === "waiting" && !isAwaitingApproval(work)
       ? {
           reason: wait.reason,
           ...(wait.resource === undefined ? {} : { resource: wait.resource }),
@@ -29,6 +30,7 @@ export function queueView(
       : {}),
     ...(expected === undefined ? {} : { expectedWaitSeconds: Math.ceil(expected / 1e6) }),
     evictions,
+    ...(work.approval ? { approval: work.approval } : {}),
   };
 }
 
@@ -47,7 +49,12 @@ export function requestTexts(
   });
 }
 
-function saysOf({ state, team = "", wait, evictedBy }: Workload): string {
+function saysOf({ state, team = "", wait, evictedBy, approval, isElsewhere }: Workload): string {
+  if (approval?.state === "refused" && state !== "running") return refusalText(approval);
+  if (isAwaitingApproval({ state, ...(approval ? { approval } : {}) }))
+    return approvalText(approval?.for ?? "");
+  if (isElsewhere === true && state !== "ended")
+    return "has no part of the quotas: it runs on another cluster";
   switch (state) {
     case "waiting":
       return wait ? waitText(wait, team) : "waits to be looked at";
@@ -60,6 +67,15 @@ function saysOf({ state, team = "", wait, evictedBy }: Workload): string {
     case "ended":
       return "is over";
   }
+}
+
+/** What has to be approved, for people. Pure. */
+export function approvalText(what: string): string {
+  return `awaits approval: it asks for ${what}, the size that its charter lets begin by itself`;
+}
+
+export function refusalText({ by = "somebody", reason = "" }: Approval): string {
+  return `${by} refused that it begins: ${reason}`;
 }
 
 /** Why it waits, for people. Pure. */
@@ -81,6 +97,8 @@ export function waitText({ reason, resource, position }: Wait, team: string): st
       return `never starts as things stand: ${team} is not in the quotas in force`;
     case "outside-window":
       return `waits for its window; ${place}`;
+    case "awaits-approval":
+      return "awaits approval";
   }
 }
 

@@ -127,12 +127,16 @@ export async function checkQueue(
   });
   if (queued) requireTeam(queued);
   const { tree, open, usual } = await work.read(call, (sql) => standOf(sql, organisationId));
-  if (!queued || !tree) return { verdict: "begins", says: "no quotas are in force", evicts: [] };
+  if (!queued || (!tree && queued.approvalFor === undefined))
+    return { verdict: "begins", says: "no quotas are in force", evicts: [] };
   const now = clock.now();
   const asked: Workload = {
     ...queued,
     job: "",
     startedBy,
+    ...(queued.approvalFor === undefined
+      ? {}
+      : { approval: { state: "awaited" as const, for: queued.approvalFor } }),
     state: "waiting",
     arrivedAt: now,
     ranMicros: 0,
@@ -140,6 +144,10 @@ export async function checkQueue(
     evictions: 0,
   };
   const all = [...open, asked];
+  if (!tree || queued.approvalFor !== undefined) {
+    const queue = queueView(asked, tree, all, { now, usual });
+    return { verdict: "waits", says: queue.says, evicts: [], queue };
+  }
   const round = admissionRound(tree, all, now);
   const evicts = round.evicted.flatMap(({ id: victim, by }) => (by === id ? [victim] : []));
   const wait = round.waits.get(id);
@@ -159,7 +167,8 @@ export async function checkQueue(
   };
 }
 
-function resourceOf(
+/** A run or scoring, for the authorizer. */
+export function resourceOf(
   organisationId: string,
   {
     kind,

@@ -17,20 +17,39 @@ export function resolveRequest(
 ): Readonly<Record<string, number>> {
   const asked: Record<string, number> = {};
   const { cpu, memory, pods, gpus = [] } = request ?? {};
-  if (cpu !== undefined) asked["cpu"] = amount("cpu", cpu);
-  if (memory !== undefined) asked["memory"] = amount("memory", memory);
+  if (cpu !== undefined) asked["cpu"] = amountOf("cpu", cpu);
+  if (memory !== undefined) asked["memory"] = amountOf("memory", memory);
   if (pods !== undefined) asked["pods"] = pods;
   const cards = tree.resources.filter((resource) => resource.startsWith(gpuPrefix));
   for (const card of gpus) {
     const resource = resourceOf(card, cards);
     const { profile, count } = card;
-    const units = amount(resource, profile === undefined ? String(count) : `${profile}=${count}`);
+    const units = amountOf(resource, profile === undefined ? String(count) : `${profile}=${count}`);
     asked[resource] = (asked[resource] ?? 0) + units;
   }
   return asked;
 }
 
-function amount(resource: string, text: string): number {
+/**
+ * The same where there are no quotas to know a card by: cards under the name that was said. Pure.
+ *
+ * @throws PortolanError `capacity.request_not_valid`
+ */
+export function namedRequest({ gpus = [], ...request }: WorkRequest): Readonly<Record<string, number>> {
+  const asked = { ...resolveRequest(request, { resources: [] }) };
+  for (const { model, profile, count } of gpus) {
+    const name = [model, profile].filter((part) => part !== undefined).join(" ") || "any card";
+    asked[`${gpuPrefix}${name}`] = (asked[`${gpuPrefix}${name}`] ?? 0) + count;
+  }
+  return asked;
+}
+
+/**
+ * A text in whole units of its resource. Pure.
+ *
+ * @throws PortolanError `capacity.request_not_valid`
+ */
+export function amountOf(resource: string, text: string): number {
   const parsed = parseAmount(resource, text, "up");
   if ("amount" in parsed) return parsed.amount;
   throw notValid(parsed.fault, "docs/quotas.md says how requests are written.");

@@ -308,3 +308,49 @@ describe("the expected wait", () => {
     expect(expectedWait(two, open, "next", unknown)).toBeUndefined();
   });
 });
+
+describe("what awaits approval", () => {
+  const arbitrary = fc.record({
+    asked: fc.integer({ min: 0, max: 3000 }).map((cpu) => ({ cpu })),
+    priority: fc.integer({ min: -2, max: 2 }),
+    team: fc.constantFrom("retail/fraud", "retail/churn", "retail/nobody"),
+    arrivedAt: fc.integer({ min: 0, max: 20 }),
+    held: fc.constantFrom("awaited", "approved", "elsewhere", "no"),
+    state: fc.constantFrom("waiting", "running"),
+  });
+
+  test("takes nothing, evicts nobody and is let in by nobody: all others fare as if it were not there", () => {
+    fc.assert(
+      fc.property(fc.array(arbitrary, { maxLength: 12 }), (drawn) => {
+        const open = drawn.map(({ held, state, ...more }, index) => {
+          const isAsked = held === "awaited" || held === "approved";
+          return aWorkload(`w${index}`, {
+            ...more,
+            state: held === "awaited" ? "waiting" : (state as Workload["state"]),
+            ...(state === "running" && held !== "awaited" ? { admittedSeq: index + 1 } : {}),
+            ...(isAsked ? { approval: { state: held, for: "much" } } : {}),
+            ...(held === "elsewhere" ? { isElsewhere: true } : {}),
+          });
+        });
+        const isAside = ({ approval, isElsewhere }: Workload): boolean =>
+          approval?.state === "awaited" || isElsewhere === true;
+        const round = admissionRound(two, open, 0);
+        const alone = admissionRound(
+          two,
+          open.filter((work) => !isAside(work)),
+          0,
+        );
+        expect(round.admitted).toEqual(alone.admitted);
+        expect(round.evicted).toEqual(alone.evicted);
+        expect(round.mayBegin).toEqual(alone.mayBegin);
+        for (const { id, approval } of open)
+          expect(round.waits.get(id)?.reason === "awaits-approval").toBe(approval?.state === "awaited");
+      }),
+    );
+  });
+
+  test("an approved one is let in as if nobody had to be asked", () => {
+    const one = aWorkload("a", { approval: { state: "approved", for: "much", by: "usr_2", at: 1 } });
+    expect(admissionRound(two, [one], 0).admitted).toEqual([{ id: "a", isBorrowing: false }]);
+  });
+});

@@ -111,7 +111,9 @@ export function sortedOut(tree: QuotaTree, open: readonly Workload[], now: numbe
     const { id, team, priority, arrivedAt, wasEvicted } = work;
     const node = nodes.get(team ?? "");
     const amounts = node && amountsOf(tree, node, work);
-    if (!node || !amounts) refused.set(id, { reason: team === undefined ? "no-team" : "no-quota" });
+    if (isAwaitingApproval(work)) refused.set(id, { reason: "awaits-approval" });
+    else if (work.isElsewhere) continue;
+    else if (!node || !amounts) refused.set(id, { reason: team === undefined ? "no-team" : "no-quota" });
     else if ("missing" in amounts) refused.set(id, { reason: "not-covered", resource: amounts.missing });
     else if (work.state === "waiting" && work.notBefore !== undefined && work.notBefore > now)
       refused.set(id, { reason: "outside-window" });
@@ -121,6 +123,11 @@ export function sortedOut(tree: QuotaTree, open: readonly Workload[], now: numbe
     }
   }
   return { jobs, refused };
+}
+
+/** Nobody has said yet whether it may begin. */
+export function isAwaitingApproval({ state, approval }: Pick<Workload, "state" | "approval">): boolean {
+  return state === "waiting" && approval?.state === "awaited";
 }
 
 /** What keeps its place counts, and is nobody's to evict. */

@@ -3,7 +3,7 @@ import { readQuotas } from "../quota/read-quotas.ts";
 import type { QuotaTree } from "../quota/tree.ts";
 import { findQuotas, type KeptQuotas, lockOrganisation } from "../store.ts";
 import { markGaveWay, moveWorkload, noteWait, openWorkloads } from "../workload-store.ts";
-import { admissionRound, type Round } from "./round.ts";
+import { admissionRound, isAwaitingApproval, type Round } from "./round.ts";
 import type { Workload } from "./workload.ts";
 
 export interface WakeDeps {
@@ -43,7 +43,8 @@ export async function settleQueue(
   const jobsOf = (ids: ReadonlySet<string>): string[] =>
     open.flatMap(({ id, job }) => (ids.has(id) && id !== asking ? [job] : []));
   if (!tree) {
-    await deps.wake(tx, jobsOf(new Set(open.map(({ id }) => id))));
+    const mayBegin = open.filter((work) => !isAwaitingApproval(work));
+    await deps.wake(tx, jobsOf(new Set(mayBegin.map(({ id }) => id))));
     return undefined;
   }
   const round = admissionRound(tree, open, tx.now);

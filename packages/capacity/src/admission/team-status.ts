@@ -3,7 +3,7 @@ import { amountText } from "../quota/amounts.ts";
 import type { QuotaNode, QuotaTree } from "../quota/tree.ts";
 import type { Usage } from "../quota/usage.ts";
 import { expectedWait, type usualMicros } from "./expected-wait.ts";
-import { usageOf } from "./round.ts";
+import { isAwaitingApproval, usageOf } from "./round.ts";
 import type { Workload } from "./workload.ts";
 
 type TeamStatus = PoolStatus["teams"][number];
@@ -32,13 +32,15 @@ function teamStatus(
   },
 ): TeamStatus {
   const its = open.filter(({ team }) => team === node.name);
+  const here = its.filter(({ isElsewhere }) => isElsewhere !== true);
   const waits = its
     .filter(({ state }) => state === "waiting")
     .flatMap(({ id }) => expectedWait(tree, open, id, known) ?? []);
   return {
     team: node.name,
     waiting: its.filter(({ state }) => state === "waiting").length,
-    running: its.filter(({ state }) => state === "admitted" || state === "running").length,
+    awaitingApproval: its.filter(isAwaitingApproval).length,
+    running: here.filter(({ state }) => state === "admitted" || state === "running").length,
     ...(waits.length === 0 ? {} : { expectedWaitSeconds: Math.ceil(Math.max(...waits) / 1e6) }),
     resources: tree.resources.flatMap((resource, r) => {
       if (node.isCovered[r] !== true) return [];

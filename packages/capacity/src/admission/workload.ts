@@ -1,4 +1,4 @@
-import type { QueueState, WorkKind } from "../contract.ts";
+import type { Approval, QueueState, WorkKind } from "../contract.ts";
 import type { WaitReason } from "../quota/decide.ts";
 
 /** Work of an organisation that waits or runs, as it is kept; times in epoch microseconds. */
@@ -11,6 +11,12 @@ export interface Workload {
   readonly team?: string;
   readonly job: string;
   readonly startedBy: string;
+  /** Whom that one acted for, if for somebody. */
+  readonly startedFor?: string;
+  /** On another cluster: it has no part of the quotas, and is here for its approval alone. */
+  readonly isElsewhere?: boolean;
+  /** Absent: nobody need approve it. */
+  readonly approval?: Approval;
   readonly asked: Readonly<Record<string, number>>;
   readonly assumed: Readonly<Record<string, number>>;
   readonly priority: number;
@@ -36,7 +42,9 @@ export type QueueReason =
   | "no-team"
   /** Its team is not in the file of quotas. */
   | "no-quota"
-  | "outside-window";
+  | "outside-window"
+  /** It asks for more than its charter lets begin by itself. */
+  | "awaits-approval";
 
 export interface Wait {
   readonly reason: QueueReason;
