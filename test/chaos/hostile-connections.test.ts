@@ -155,7 +155,7 @@ test("300 slow senders of headers and 50 of bodies are ended in time, and delay 
     expect(seconds).toBeLessThan(45); // 30 s and the look every two
   }
   await serves();
-}, 120_000);
+});
 
 test("a gRPC message beyond the endpoint's limit, or beyond the protocol's, is refused and the connection's others are not", async () => {
   const client = new GrpcClient(gateway.grpcAddress, installation.apiKey);

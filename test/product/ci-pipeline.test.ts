@@ -126,12 +126,12 @@ beforeAll(async () => {
   product = await startProduct();
   writeRepository(python.minor);
   await prepare();
-}, 120_000);
+});
 afterAll(async () => {
   provider?.close();
   await product?.[Symbol.asyncDispose]();
   rmSync(repository, { recursive: true, force: true });
-}, 60_000);
+});
 
 interface Job {
   readonly env: Readonly<Record<string, string>>;

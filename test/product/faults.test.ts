@@ -57,7 +57,7 @@ describe.skipIf(program === "")("three faults in a running gateway", () => {
     await wire[Symbol.asyncDispose]();
     await redis[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   async function imported(name: string, version: number, weights: number[], bias = 0): Promise<void> {
     const file = join(folder, `${name}-${version}.onnx`);

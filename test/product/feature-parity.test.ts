@@ -150,7 +150,7 @@ test("features are read without a prediction for a purpose that the policies on 
   await publish("masked", "effect: restrict\nmasks: [{ columns: [cents], with: hash }]");
   await soon(async () => (await get("care")).code !== 0);
   expect((await get("parity")).code).toBe(0);
-}, 100_000);
+});
 
 test("what was served is what the log says of that moment, also after corrections and withdrawals", async () => {
   expect((await predict("a", "b", "nobody")).code).toBe(0);

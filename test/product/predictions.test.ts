@@ -95,7 +95,7 @@ describe("portolan predictions", () => {
     expect(new Set(replayed)).toEqual(first);
     const again = JSON.parse((await replay("--dry-run")).out) as { replayable: number; skipped: object };
     expect(again).toMatchObject({ replayable: 5, skipped: { "is a replay itself": 5 } });
-  }, 120_000);
+  });
 
   test("it is bounded, and says where another version differs", async () => {
     await deploy(2);
@@ -108,7 +108,7 @@ describe("portolan predictions", () => {
     const generous = await replay("--limit", "1", "--tolerance", "1");
     expect(generous.code).toBe(0);
     expect((await replay("--limit", "0")).code).toBe(1);
-  }, 120_000);
+  });
 
   test("a hold keeps a record from being erased until it is released", async () => {
     const [record] = await listed();
@@ -128,7 +128,7 @@ describe("portolan predictions", () => {
     const proof = join(folder, "proof.json");
     await soon(async () => (await product.cli("audit", "prove", id, "--out", proof)).code === 0);
     expect((await done(`audit check-proof ${proof}`)).out).toContain("proved");
-  }, 120_000);
+  });
 });
 
 describe("portolan endpoint halt", () => {

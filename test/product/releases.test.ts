@@ -103,7 +103,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await product[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test("a flag that is set by the command line says to an application what its role and its share have, from the gateway", async () => {
   const evaluate = async (name: string, entity: string) => {
@@ -125,7 +125,7 @@ test("a flag that is set by the command line says to an application what its rol
   expect(JSON.parse((await done(asked)).out)).toMatchObject({ key: "delays.new-form", value: true });
   await done("flag delete delays new-form --environment dev");
   await soon(async () => (await evaluate("delays.new-form", "u")).errorCode === "FLAG_NOT_FOUND");
-}, 120_000);
+});
 
 test("a good version goes to champion, through a control that is killed on the way; then one command takes it back", async () => {
   const load = traffic();

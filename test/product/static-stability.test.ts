@@ -93,7 +93,7 @@ describe.skipIf(program === "")("with what it works with away", () => {
     await provider[Symbol.asyncDispose]();
     await Promise.all([limits, features].map((server) => server[Symbol.asyncDispose]()));
     await rm(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   /** An account whose tokens the provider makes, and who may ask as the shop may. */
   async function trustProvider(): Promise<void> {

@@ -29,7 +29,7 @@ test("a file that exists is kept without --force, and a dry run writes none", as
   expect(readFileSync(path, "utf8")).toBe(first);
   const forced = await init("github --branch trunk --force");
   expect(forced.out).toContain("--subject repo:acme/churn:ref:refs/heads/trunk");
-}, 30_000);
+});
 
 test.each([
   ["github --branch $(id)", "--branch"],

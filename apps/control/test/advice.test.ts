@@ -16,7 +16,7 @@ beforeAll(async () => {
   place = await bootstrapAcme(control, control.secret);
   token = await control.token("ada");
   await fill();
-}, 120_000);
+});
 afterAll(() => control.close());
 
 const insert = (text: string, values: readonly unknown[]) =>

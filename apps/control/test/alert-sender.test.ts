@@ -155,4 +155,4 @@ test("a destination that hangs is asked once at a time, is given up, and holds u
   expect(await send("chat", {}, one)).toBe("taken");
   expect(await hanging).toMatchObject({ code: "monitoring.alert_undeliverable" });
   expect(taken.filter(({ path }) => path === "/hangs")).toHaveLength(1);
-}, 20_000);
+});

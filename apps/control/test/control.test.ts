@@ -164,7 +164,7 @@ test("a charter signed by two people with their own keys is in force, survives k
   const verification = await must(control, "POST", "/v1/ledger/verify", {}, ann);
   expect(verification).toMatchObject({ verified: true, findings: [] });
   expect(verification["provedRows"]).toBeGreaterThan(20);
-}, 150_000);
+});
 
 describe("a start that cannot work", () => {
   test("a second control on the same home ends with one clear line, and the first does not notice", async () => {
@@ -195,7 +195,7 @@ describe("a start that cannot work", () => {
     expect((await next.call("GET", "/readyz")).status).toBe(200);
     expect(await next.stop()).toBe(0);
     await rm(own, { recursive: true, force: true });
-  }, 150_000);
+  });
 
   test("settings that do not fit are all named at once", async () => {
     const { code, log } = await controlExit({

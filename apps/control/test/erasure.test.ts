@@ -22,7 +22,7 @@ beforeAll(async () => {
   acme = await bootstrapAcme(control, control.secret);
   admin = await control.token("ada");
   await must(control, "PUT", "/v1/contracts/visits", { document }, admin);
-}, 60_000);
+});
 afterAll(() => control.close());
 
 async function ingested(): Promise<string> {

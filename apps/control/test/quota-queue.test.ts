@@ -56,7 +56,7 @@ async function until(id: string, is: (stand: Stand) => boolean): Promise<Stand> 
   for (let waited = 0; ; waited += 50) {
     const stand = await standOf(id);
     if (is(stand)) return stand;
-    if (waited > 20_000 || stand.state === "failed") throw new Error(JSON.stringify(stand));
+    if (waited > 120_000 || stand.state === "failed") throw new Error(JSON.stringify(stand));
     await sleep(50);
   }
 }
@@ -66,7 +66,7 @@ async function atWork(run: string, times: number): Promise<void> {
     const path = `/v1/training-runs/${run}/logs`;
     const { text } = await control.call("GET", path, undefined, await control.token("max"));
     if (text.split("at work").length > times) return;
-    if (waited > 30_000) throw new Error(`its trainer did not begin: ${text}`);
+    if (waited > 120_000) throw new Error(`its trainer did not begin: ${text}`);
     await sleep(50);
   }
 }
@@ -86,7 +86,7 @@ beforeAll(async () => {
   const { digest } = await world.post(upload, Buffer.from(logisticModel([0.5], 0.1)));
   const lineage = { origin: "imported", source: "model.onnx" };
   await world.post("/v1/models/waits/versions", { ...place, artifact: digest, lineage });
-}, 60_000);
+});
 afterAll(() => control.close());
 
 test("without quotas everything starts as it did, and nothing of it is kept in a queue", async () => {
@@ -199,4 +199,4 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
       { event: "training.run.preempted", subject: run },
     ]),
   );
-}, 60_000);
+});

@@ -14,7 +14,7 @@ let place: { readonly organisationId: string; readonly useCaseId: string };
 beforeAll(async () => {
   control = await openControl();
   place = await bootstrapAcme(control, control.secret);
-}, 120_000);
+});
 afterAll(() => control.close());
 
 async function read(

@@ -115,7 +115,7 @@ test("a person signs in with a token, decides blind, concludes with a reason, an
   const out = await browse("/reviews/sign-out", { token }, headers);
   expect(out.headers.get("set-cookie")).toMatch(/^portolan_reviews=; .*Max-Age=0/);
   expect((await browse("/reviews", undefined, headers)).status).toBe(401);
-}, 60_000);
+});
 
 test("a form that is not of the session, or of another site, does nothing; nor does the cookie open the API", async () => {
   const { cookie, token } = await signIn("rita");
@@ -136,7 +136,7 @@ test("a form that is not of the session, or of another site, does nothing; nor d
   );
   expect(rows).toHaveLength(0);
   expect((await read({ token })).status).toBe(200);
-}, 60_000);
+});
 
 test("a session is worth what its credential is: without the role nothing is shown, after a revocation it is over", async () => {
   const eve = await browse("/reviews/sign-in", { credential: await control.token("eve") });
@@ -155,7 +155,7 @@ test("a session is worth what its credential is: without the role nothing is sho
     await control.token("ada"),
   );
   expect((await browse("/reviews", undefined, headers)).status).toBe(401);
-}, 60_000);
+});
 
 test("what the charter in force sends to people is queued when its block comes, and counted for Prometheus", async () => {
   const source = readTemplate("flight-delays").replace(
@@ -179,4 +179,4 @@ test("what the charter in force sends to people is queued when its block comes, 
   const { text } = await control.call("GET", "/metrics");
   expect(text).toMatch(/^portolan_reviews_open\{.*environment="dev",endpoint="delays"\} [1-9]/m);
   expect(text).toMatch(/^portolan_reviews_overdue\{/m);
-}, 60_000);
+});

@@ -62,7 +62,7 @@ beforeAll(async () => {
   await world.post("/v1/models/waits/versions", { ...place, artifact: digest, lineage });
   const { digest: code } = await world.post(upload, Buffer.from("print('never begins')\n"), "max");
   training = { ...place, trainingSetId, code, locks: { "3.12": code }, params: {}, seed: 7 };
-}, 60_000);
+});
 afterAll(() => control.close());
 
 test("without quotas too, what asks for more than the charter's size waits until somebody else approves it; what asks for as much does not", async () => {
@@ -105,7 +105,7 @@ test("without quotas too, what asks for more than the charter's size waits until
       `select event from ledger.rows where subject = '${large}' and event like 'capacity.%' order by event`,
     ),
   ).toEqual([{ event: "capacity.approval.approved" }, { event: "capacity.approval.asked" }]);
-}, 60_000);
+});
 
 test("what awaits approval takes nothing of the quota, outlives the process, and ends with the reason of who refuses it, never by its submitter's word", async () => {
   const body = { file: "quotas.yaml", quotas };
@@ -145,4 +145,4 @@ test("what awaits approval takes nothing of the quota, outlives the process, and
   );
   expect(refusal?.["subject"]).toBe(held);
   expect(refusal?.["said"]).toContain('"reason":"two cores are enough"');
-}, 60_000);
+});

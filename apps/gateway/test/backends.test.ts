@@ -69,7 +69,7 @@ test("requests go to the place that the route names first, and to the next while
   expect((await ask())[2]).toBe("cpu;why=failover;reason=breaker_open");
   server.mode = "ok";
   await expect.poll(async () => (await ask())[2], { timeout: 20_000 }).toBe("gpu;why=cheapest");
-}, 60_000);
+});
 
 test("a place that the charter excludes is not asked, whatever the snapshot says", async () => {
   const seen = server.seen.length;

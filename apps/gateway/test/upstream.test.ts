@@ -120,7 +120,7 @@ describe("a server that is away", () => {
     });
     await installation.server.listen(port);
     await expect.poll(async () => (await ask(gateway)).status, { timeout: 20_000 }).toBe(200);
-  }, 60_000);
+  });
 
   test("is asked five times, then the fallback answers at once", async () => {
     installation.addUpstream("score", installation.elsewhere(), {
@@ -141,5 +141,5 @@ describe("a server that is away", () => {
     await expect
       .poll(async () => (await ask(gateway)).headers.get("x-portolan-tier"), { timeout: 20_000 })
       .toBe("upstream");
-  }, 60_000);
+  });
 });

@@ -235,7 +235,7 @@ describe("policies on data", () => {
       }
     }
     expect(maskedColumns).toBeGreaterThan(30);
-  }, 60_000);
+  });
 
   test("the strictest mask wins and is named, whatever the order of the policies", () => {
     const base = { effect: "allow", purposes: ["care"] } as const;
@@ -268,7 +268,7 @@ describe("reading a dataset", () => {
       "date,delay,distance,origin,destination\n2001-01-01 10:00:00,5,300,BOS,DEN\n2001-01-01 11:00:00,9,300,DEN,LAX\n2001-01-01 12:00:00,7,300,BOS,LAX\n",
     );
     id = done.datasetId ?? "";
-  }, 60_000);
+  });
   afterAll(() => f.close());
 
   const policy = (name: string, text: string) =>

@@ -58,7 +58,7 @@ schema:
 
 beforeAll(async () => {
   f = await dataFixture([], (all) => [eraseJob(placesOf(all))]);
-}, 60_000);
+});
 afterAll(() => f.close());
 
 async function publish(name: string, customer: string, version = "1.0.0"): Promise<void> {
@@ -139,7 +139,7 @@ test("a short name is told by the columns of a source: what holds it by chance i
   const untold = report?.notSearched.find((line) => line.startsWith("source of people"));
   expect(untold).toContain(others.ingestion.id);
   expect(untold).toContain(damaged.ingestion.id);
-}, 120_000);
+});
 
 test("a name that is a number is found in columns of numbers: where they are marked it goes, elsewhere it is reported", async () => {
   await publish("visits", `logicalType: integer${mark}`);
@@ -155,7 +155,7 @@ test("a name that is a number is found in columns of numbers: where they are mar
   expect(await there(objects)).toEqual([false]);
   expect(state).toBe("incomplete");
   expect(report?.remains).toMatchObject([{ where: "stored objects", hits: 1 }]);
-}, 120_000);
+});
 
 test("a mark that came later counts for what was stored before it", async () => {
   await publish("later", "logicalType: string");
@@ -168,7 +168,7 @@ test("a mark that came later counts for what was stored before it", async () => 
   });
   expect(await there(objects)).toEqual([false]);
   expect(ingestion.datasetId).toBeDefined();
-}, 120_000);
+});
 
 /** Runs an order as its job would, and something else once a step of this name is done. */
 async function interrupted(subject: string, after: string, doing: () => Promise<unknown>) {
@@ -230,7 +230,7 @@ test("a hold that is placed while an order runs keeps what is left, and the orde
     expect(await there(objects)).toEqual([true]);
     await releaseDataHold(f.deps, f.call, hold, "settled");
   }
-}, 120_000);
+});
 
 test("an order waits for what is being made of the data", async () => {
   // No worker here takes it: it is under way until it is cancelled.
@@ -252,7 +252,7 @@ test("an order waits for what is being made of the data", async () => {
     ({ finishedAt }) => finishedAt !== undefined,
   );
   expect(done.state).toBe("erased");
-}, 60_000);
+});
 
 async function jobOf(key: string): Promise<{ state: string; deferrals: number } | undefined> {
   const [job] = await f.db.database.session((session) =>

@@ -28,7 +28,7 @@ beforeAll(async () => {
     log: createLogger({ name: "test", level: "silent" }),
     handlers: [discardHandler(f.deps.bytes)],
   });
-}, 60_000);
+});
 afterAll(async () => {
   await reconciler.stop();
   await f.close();

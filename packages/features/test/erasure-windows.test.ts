@@ -58,7 +58,7 @@ beforeAll(async () => {
   ]);
   await publishContract(f.deps, f.call, "boardings", { document, references: {} });
   await publishView(f.deps, f.call, "gates", { document: view });
-}, 60_000);
+});
 afterAll(() => f.close());
 
 async function ingested(name: string, ...rows: readonly [string, string, string, number, number][]) {
@@ -120,4 +120,4 @@ test("events of the subject leave the windows of whose they are by their key, an
   await ingested("tuesday.jsonl", ["t4", "passenger-3", "BOS", 11, 7]);
   await materialized(20);
   expect(await online("BOS", 20)).toEqual([2, 27]);
-}, 60_000);
+});

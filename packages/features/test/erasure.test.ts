@@ -87,7 +87,7 @@ beforeAll(async () => {
     environment: "dev",
     body,
   });
-}, 120_000);
+});
 afterAll(() => f.close());
 
 async function ordered(subject: string, more: { dryRun?: boolean } = {}) {
@@ -329,7 +329,7 @@ test("bytes that another organisation has removed after they were rewritten are 
     [...steps.keys()].filter((name) => name.startsWith("rewrite") && name.endsWith("again 1")),
   ).toHaveLength(1);
   await expectAllHeldThere();
-}, 120_000);
+});
 
 test("a name that stands in the online store where no column says whose it is, is found by the search", async () => {
   const subject = "customer-88";
@@ -346,7 +346,7 @@ test("a name that stands in the online store where no column says whose it is, i
   ]);
   expect(report?.searched.find(({ where }) => where === "the online store")?.looked).toBeGreaterThan(1);
   await f.deps.online.forgetEntities(header, { part: 0, parts: 1, value: `heir of ${subject}` });
-}, 60_000);
+});
 
 test("what began before the rows went and put them online afterwards has come to its end, and is looked at again", async () => {
   const subject = "customer-who-came-back";
@@ -370,4 +370,4 @@ test("what began before the rows went and put them online afterwards has come to
   meanwhile = () => Promise.resolve([]);
   expect([state, report?.remains, report?.erased["online values"]]).toEqual(["erased", [], 2]);
   expect(await onlineBalance(subject)).toBeNull();
-}, 60_000);
+});

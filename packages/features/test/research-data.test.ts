@@ -49,7 +49,7 @@ beforeAll(async () => {
     },
     research,
   );
-}, 60_000);
+});
 afterAll(async () => {
   await rm(research, { force: true });
   await f.close();

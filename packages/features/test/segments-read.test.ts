@@ -44,7 +44,7 @@ beforeAll(async () => {
   f = await featuresFixture();
   await publishContract(f.deps, f.call, "stops", { document: contract, references: {} });
   await publishView(f.deps, f.call, "stops", { document: view });
-}, 60_000);
+});
 afterAll(() => f.close());
 
 async function ingest(name: string, ...stops: readonly (readonly [hours: number, wait: number])[]) {
@@ -86,4 +86,4 @@ test("an append reads the segments that its times fall into, however many there 
   await ingest("late.jsonl", [48, 1], [49, 7], [30, 3]);
   const late = (await append()).at(-1);
   expect([late?.record_count, reads.at(-1)]).toEqual([2, 1]);
-}, 60_000);
+});

@@ -17,7 +17,7 @@ beforeAll(async () => {
   f = await accountsFixture(undefined, (document) =>
     document.replace("{ name: account, logicalType: string }", marked),
   );
-}, 60_000);
+});
 afterAll(() => f.close());
 
 /** What an erasure does to the datasets of a contract between two looks of work that is under way. */
@@ -62,7 +62,7 @@ test("a segment that was written of bytes which the dataset is no longer is writ
   );
   expect(rows).toContain("stays");
   expect(rows).not.toContain("erased-meanwhile");
-}, 60_000);
+});
 
 test("a training set that was built from rows which are gone is not published", async () => {
   await f.payments("payments.jsonl", { account: "stays", at: 2 }, { account: "erased-later", at: 3 });
@@ -105,4 +105,4 @@ test("a training set that was built from rows which are gone is not published", 
   };
   expect(await build("ts_first", () => erase("erased-later", "payments"))).toContain("are gone since");
   expect(await build("ts_second", () => Promise.resolve())).toBe("ready");
-}, 60_000);
+});

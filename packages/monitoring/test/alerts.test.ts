@@ -60,7 +60,7 @@ beforeAll(async () => {
   };
   const handlers = [alertJob({ work, clock: systemClock, sender }), stopJob({ work, stopper })];
   worker = await startJobWorker({ database, uow: work, jobs, clock: systemClock, handlers, log });
-}, 60_000);
+});
 afterAll(async () => {
   await worker.stop();
   await world[Symbol.asyncDispose]();

@@ -53,7 +53,7 @@ beforeAll(async () => {
       created_at: 1,
     }),
   );
-}, 60_000);
+});
 afterAll(() => world[Symbol.asyncDispose]());
 
 const query = (text: string, values: unknown[]) =>

@@ -24,7 +24,7 @@ beforeAll(async () => {
   world = await openAnsweredWorld(clock, {
     find: async (_sql, useCaseId) => (useCaseId === "uc_1" ? floor : undefined),
   });
-}, 60_000);
+});
 afterAll(() => world[Symbol.asyncDispose]());
 
 async function accept({ blocks }: Delivery): Promise<void> {
@@ -307,4 +307,4 @@ test("labels that come late, twice, corrected and retracted, in any order, give 
     }
   };
   await fc.assert(fc.asyncProperty(scenario, check), { numRuns: 5 });
-}, 120_000);
+});

@@ -37,4 +37,4 @@ test("a server that says nothing more is given up after its statements' time lim
   } finally {
     server.close();
   }
-}, 20_000);
+});

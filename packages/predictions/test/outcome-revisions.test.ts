@@ -19,7 +19,7 @@ import { aContext, aRecord, clock, organisationId } from "./records.ts";
 let control: TestControl;
 beforeAll(async () => {
   control = await startTestControl();
-}, 60_000);
+});
 afterAll(() => control.close());
 
 /** Records of a writer of their own, and the blocks that bring them. */

@@ -304,7 +304,7 @@ describe.skipIf(python === undefined)("training runs", () => {
       "training.run.preempted",
       "training.run.succeeded",
     ]);
-  }, 120_000);
+  });
 
   test("one that does not heed the notice is killed after it and resumes to the same model; it makes room as often as the limit says", async () => {
     preemption.noticeMs = 50;
@@ -337,7 +337,7 @@ describe.skipIf(python === undefined)("training runs", () => {
       preemption.noticeMs = 30_000;
     }
     expect(await f.db.uow.read(f.call, overdueCheckpoints)).toEqual([]);
-  }, 120_000);
+  });
 
   test("one that keeps its place is not told to make room, whoever waits or asks", async () => {
     const first = await startHeld({ preemptible: false });
@@ -361,7 +361,7 @@ describe.skipIf(python === undefined)("training runs", () => {
       preemption.mostPreemptions = 2;
     }
     expect((await ended(urgent.id)).finishedAt).toBeGreaterThan((await ended(first)).finishedAt ?? 0);
-  }, 120_000);
+  });
 
   test("what a regulation applies to is trained where the trainer is isolated, and refused where it is not", async () => {
     const start = (level: IsolationLevel) =>

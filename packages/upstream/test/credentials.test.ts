@@ -122,4 +122,4 @@ test("a file that is being exchanged is one failed check; one that stays away en
   expect(JSON.stringify(loaded.state())).not.toContain("triton");
   write();
   await expect.poll(() => loaded.state().kind, { timeout: 4000 }).toBe("ready");
-}, 20_000);
+});

@@ -226,7 +226,7 @@ describe("a server that is away", () => {
     // A request that came late on a busy machine has it looked after once more.
     await expect.poll(() => kindOf(model), { timeout: 20_000 }).toBe("ok");
     expect(model.state().kind).toBe("ready");
-  }, 60_000);
+  });
 
   test("or that is not ready, or serves another signature, is not asked, and says so", async () => {
     const model = await load();
@@ -242,7 +242,7 @@ describe("a server that is away", () => {
     const asked = server.seen.length;
     expect(await kindOf(model)).toBe("unavailable");
     expect(server.seen.length).toBe(asked);
-  }, 30_000);
+  });
 });
 
 describe("what may be asked", () => {

@@ -160,7 +160,7 @@ describe("a server that is away", () => {
     // A request that came late on a busy machine has it looked after once more.
     await expect.poll(() => kindOf(model), { timeout: 20_000 }).toBe("ok");
     expect(model.state().kind).toBe("ready");
-  }, 60_000);
+  });
 
   test("or that serves another signature than the registered one is not asked, and says so", async () => {
     const model = await load();

@@ -60,4 +60,4 @@ test("as many streams as there are connections leave the server available, and o
   for await (const part of last.body) text += Buffer.from(part).toString();
   expect(text).toContain("[DONE]");
   expect(model.usage().inFlight).toBe(0);
-}, 20_000);
+});

@@ -93,7 +93,7 @@ describe.skipIf(python === undefined)("MLServer behind a gateway", () => {
       }
     await installation.publish(1);
     gateway = await installation.start({ UPSTREAM_ALLOWED_HOSTS: "127.0.0.1" });
-  }, 120_000);
+  });
   afterAll(async () => {
     await server.kill();
     installation.dispose();
@@ -134,5 +134,5 @@ describe.skipIf(python === undefined)("MLServer behind a gateway", () => {
       await expect
         .poll(async () => (await ask(name, "FP64", [1, 2], "[1,2]")).by, { timeout: 60_000, interval: 500 })
         .toBeNull();
-  }, 120_000);
+  });
 });

@@ -84,7 +84,7 @@ beforeAll(async () => {
     .split("\n")
     .map((line) => JSON.parse(line) as { name: string; value: unknown });
   said = Object.fromEntries(lines.map(({ name, value }) => [name, value]));
-}, 120_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe.skipIf(python === undefined)("libraries of in-toto and SLSA", () => {
