@@ -80,12 +80,20 @@ function knownOf(
   const known = workloadOf(document);
   const { rateLimit, availability } = termsOf(document);
   const hours = (ms: number | undefined) => (ms === undefined ? undefined : ms / msPerHour);
+  const load = pick(measured.averageRequestsPerSecond, known.averageRequestsPerSecond) ?? {
+    value: times(exactly(rateLimit.requestsPerSecond), { low: 0.02, expected: 0.1, high: 0.5 }),
+    origin: "assumed" as const,
+    note: "a tenth of the ceiling",
+  };
+  const model = pick(measured.modelBytes, known.modelBytes) ?? kindOf("modelBytes").otherwise;
   return {
-    averageRequestsPerSecond: pick(measured.averageRequestsPerSecond, known.averageRequestsPerSecond) ?? {
-      value: times(exactly(rateLimit.requestsPerSecond), { low: 0.02, expected: 0.1, high: 0.5 }),
+    retrievalQueriesPerSecond: { value: load.value, origin: load.origin, note: "one for each request" },
+    fineTuningParameters: model && {
+      value: times(model.value, 0.5),
       origin: "assumed",
-      note: "a tenth of the ceiling",
+      note: "two bytes each of the model file",
     },
+    averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),
     cpuMsPerPrediction: pick(measured.cpuMsPerPrediction, undefined),

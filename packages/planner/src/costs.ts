@@ -4,6 +4,7 @@ import { type Assumptions, hoursPerMonth } from "./assumptions.ts";
 import { type CostBreakdown, type CostLine, type CostQuestion, costLine } from "./costs/cost-line.ts";
 import { pocServingLines, servingLines, trainingLines } from "./costs/machines.ts";
 import { inRegions, replicationLines } from "./costs/regions.ts";
+import { apartLines } from "./costs/workloads.ts";
 import { combine, exactly, mapRange, type Quantity, sumCosts, times, toMillionths } from "./range.ts";
 
 export {
@@ -24,6 +25,7 @@ export function productionCosts(question: CostQuestion): CostBreakdown {
   const lines = [
     ...trainingLines(question, assumptions.trainingRunsPerMonth.value),
     ...servingLines(question),
+    ...apartLines(question),
     ...storageLines(
       question,
       assumptions.averageRequestsPerSecond.value,

@@ -7,6 +7,7 @@ import { type CardsNeeded, cardsNeeded } from "./costs/cards-needed.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { type PlannedRedundancy, planRedundancy, withRedundancy } from "./costs/redundancy.ts";
 import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
+import { workloadPlaces } from "./costs/workloads.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
 import { type LeverPlan, planLevers } from "./levers/lever-plan.ts";
@@ -95,6 +96,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     ...asked,
     assumptions: withRedundancy(assumptions, redundancy),
     training: training.chosen,
+    places: workloadPlaces(architecture),
     book: eligibleBook(book, needsOf(document, "inference")),
     trainingBook: eligibleBook(book, needsOf(document, "training")),
     currency: planCurrency(book, ceiling.currency),

@@ -95,12 +95,13 @@ function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocu
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
-  return assumptions.filter(
-    ({ group, key, changed }) =>
-      changed ||
-      pulled.has(key ?? "") ||
-      (group === "ways" ? (ways?.purchases ?? []).length > 0 : group !== "levers"),
-  );
+  const stated = new Set(assumptions.filter(({ changed }) => changed).map(({ group }) => group));
+  const isShown = (group: string | undefined): boolean => {
+    if (group === "ways") return (ways?.purchases ?? []).length > 0;
+    const isApart = group === "batch_inference" || group === "retrieval" || group === "fine_tuning";
+    return isApart ? stated.has(group) : group !== "levers";
+  };
+  return assumptions.filter(({ group, key, changed }) => changed || pulled.has(key ?? "") || isShown(group));
 }
 
 function assumptionLine({

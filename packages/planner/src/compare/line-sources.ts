@@ -27,6 +27,31 @@ const sources: readonly (readonly [beginning: string, keys: readonly AssumptionK
       "servingRegions",
     ],
   ],
+  [
+    "batch_inference: memory",
+    ["batchRowsPerRun", "batchRunsPerMonth", "batchMsPerRow", "modelBytes", "modelCopies", "runtimeGib"],
+  ],
+  ["batch_inference:", ["batchRowsPerRun", "batchRunsPerMonth", "batchMsPerRow", "batchWindowHours"]],
+  ["retrieval: vectors that are kept", ["retrievalVectors", "vectorBytes"]],
+  [
+    "retrieval: vectors in memory",
+    ["retrievalVectors", "vectorBytes", "vectorIndexFactor", "retrievalCopies"],
+  ],
+  [
+    "retrieval:",
+    ["retrievalQueriesPerSecond", "retrievalMsPerQuery", "plannedUtilisation", "retrievalCopies"],
+  ],
+  [
+    "fine_tuning:",
+    [
+      "fineTuningTokens",
+      "fineTuningEpochs",
+      "fineTuningRunsPerMonth",
+      "fineTuningParameters",
+      "flopsPerParameterToken",
+      "usefulTflops",
+    ],
+  ],
   ["storage: prediction log", ["averageRequestsPerSecond", "recordBytes", "compression", "servingRegions"]],
   ["storage: training sets", ["trainingDataBytes", "trainingRunsPerMonth"]],
   [

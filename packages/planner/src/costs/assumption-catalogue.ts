@@ -1,7 +1,8 @@
 import type { Quantity } from "../range.ts";
+import { workloadAssumptions } from "./workload-assumptions.ts";
 
 /** What kind of figure an assumption is: in which unit, and between which bounds one may be stated. */
-interface AssumptionKind {
+export interface AssumptionKind {
   /** As people read it. */
   readonly name: string;
   readonly unit: string;
@@ -14,8 +15,8 @@ interface AssumptionKind {
   readonly otherwise?: { readonly value: Quantity; readonly note: string };
 }
 
-/** `costs`: every plan rests on it. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
-export type AssumptionGroup = "costs" | "levers" | "ways";
+/** `costs`: every plan rests on it; that of a workload, once its size is stated. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
+export type AssumptionGroup = "costs" | "levers" | "ways" | "batch_inference" | "retrieval" | "fine_tuning";
 
 const one = (value: number): Quantity => ({ low: value, expected: value, high: value });
 
@@ -336,6 +337,7 @@ export const assumptionCatalogue = {
     moreIsCheaper: true,
     otherwise: { value: one(36), note: "worth nothing after that, as in portolan own-or-rent" },
   },
+  ...workloadAssumptions,
 } as const satisfies Readonly<Record<string, AssumptionKind>>;
 
 export type AssumptionKey = keyof typeof assumptionCatalogue;

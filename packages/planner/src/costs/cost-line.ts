@@ -5,10 +5,14 @@ import type { Placement, PriceBook, PricedResource, PricingModel } from "../pric
 import { type ChosenPrice, choosePrice } from "../price-choice.ts";
 import { type Cost, costOf, type Quantity } from "../range.ts";
 import type { Tier } from "../tier.ts";
+import type { WorkloadPlaces } from "./workloads.ts";
 
 export const costCategories = [
   "training",
+  "fine_tuning",
   "inference",
+  "batch_inference",
+  "retrieval",
   "storage",
   "egress",
   "platform",
@@ -40,6 +44,8 @@ export interface CostQuestion {
   readonly assumptions: Assumptions;
   readonly training: Placement;
   readonly inference: Placement;
+  /** Where batch inference, retrieval and fine-tuning may be; absent: none is priced apart. */
+  readonly places?: WorkloadPlaces;
   readonly tier: Tier;
   readonly book: PriceBook;
   /** Prices of sellers that training may use too; absent: those of `book`. */
@@ -96,7 +102,8 @@ export function costLine(
   part: LinePart,
 ): CostLine {
   const { products, pricing, ...shown } = part;
-  const book = part.category === "training" ? (question.trainingBook ?? question.book) : question.book;
+  const trains = part.category === "training" || part.category === "fine_tuning";
+  const book = trains ? (question.trainingBook ?? question.book) : question.book;
   const price = priceOnce(book, question, { resource, placement, products, pricing });
   return { ...shown, price, cost: costOf(price.price, part.quantity) };
 }

@@ -138,12 +138,7 @@ function machineLines(
   where = "",
 ): CostLine[] {
   const { assumptions, inference, tier, practice, book } = question;
-  const models = combine(
-    assumptions.modelBytes.value,
-    assumptions.modelCopies.value,
-    (bytes, copies) => (copies * bytes) / gib,
-  );
-  const memory = combine(assumptions.runtimeGib.value, models, (runtime, loaded) => runtime + loaded);
+  const memory = replicaGib(assumptions);
   const line = (resource: Resource, what: string, unit: string, quantity: Quantity) => {
     const products = resource === "gpu_hour" ? { products: servingCards(question) } : {};
     const asked = { resource, placement: inference, pricing: pricing as Exclude<Pricing, "on_demand"> };
@@ -183,6 +178,12 @@ function machineLines(
 }
 
 type Resource = "cpu_core_hour" | "memory_gib_hour" | "gpu_hour";
+
+/** Memory of a process that has the model. */
+export function replicaGib({ modelBytes, modelCopies, runtimeGib }: Assumptions): Quantity {
+  const models = combine(modelBytes.value, modelCopies.value, (bytes, copies) => (copies * bytes) / gib);
+  return combine(runtimeGib.value, models, (runtime, loaded) => runtime + loaded);
+}
 
 /** Whether what answers has cards. */
 export function servesOnCards(tier: CostQuestion["tier"], { modelBytes }: Assumptions): boolean {

@@ -143,16 +143,27 @@ function plannedWay({ training, inference, assumptions }: CostQuestion): PlanWay
 /** What answers beside a machine stays there, whatever the rest does. */
 function inCloud(question: CostQuestion): CostQuestion {
   const { inference } = question;
-  return { ...question, training: "cloud", inference: inference === "edge" ? inference : "cloud" };
+  return {
+    ...question,
+    ...placesAt("cloud"),
+    training: "cloud",
+    inference: inference === "edge" ? inference : "cloud",
+  };
 }
 
 function ownQuestion(question: CostQuestion, trains: boolean): CostQuestion {
   const own = (placement: Placement): Placement => (placement === "cloud" ? "on_prem" : placement);
   return {
     ...question,
+    ...placesAt(own("cloud")),
     training: trains ? own(question.training) : "cloud",
     inference: own(question.inference),
   };
+}
+
+/** What is priced apart is where the way has its machines. */
+function placesAt(place: Placement): Pick<CostQuestion, "places"> {
+  return { places: { batch_inference: [place], retrieval: [place], fine_tuning: [place] } };
 }
 
 function exclusions(name: PlanWayName, { question, training, inference }: Asked): string[] {

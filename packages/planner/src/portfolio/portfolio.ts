@@ -86,7 +86,9 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
     notPlanned: ordered
       .filter(({ production }) => !production)
       .map(({ useCase, budget }) => ({ useCase, why: budget.why ?? "nothing can be priced" })),
-    categories: costCategories.map((category) => ({ category, cost: textsOfCost(byCategory(category)) })),
+    categories: costCategories
+      .filter((category) => !isApart(category) || byCategory(category).high.nanos > 0n)
+      .map((category) => ({ category, cost: textsOfCost(byCategory(category)) })),
     apart: { infrastructure: textsOfCost(infrastructure), total: textsOfCost(total) },
     together: {
       infrastructure: textsOfCost(together.infrastructure),
@@ -96,6 +98,11 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
     ...(pooled ? { pooling: poolingJson(pooled, together) } : {}),
     poc: textsOfCost(sum(ordered.flatMap(({ poc }) => (poc ? [costOfTexts(poc.infrastructure)] : [])))),
   };
+}
+
+/** What plans have only where it is stated. */
+function isApart(category: CostCategory): boolean {
+  return category === "fine_tuning" || category === "batch_inference" || category === "retrieval";
 }
 
 function requireOneOfEach(ordered: readonly PlanDocument[]): void {

@@ -1,0 +1,202 @@
+import { compareMoney, isPortolanError } from "@portolan/kernel";
+import { hoursPerMonth } from "../assumptions.ts";
+import type { Architecture } from "../placement/architecture.ts";
+import type { PlannedWorkload } from "../placement-choice.ts";
+import type { Placement } from "../price-book.ts";
+import { combine, type Quantity, sumCosts, times } from "../range.ts";
+import { type CostLine, type CostQuestion, costLine, isPriced, servingCards } from "./cost-line.ts";
+import { forCosts } from "./load.ts";
+import { replicaGib, spotHoursPaid } from "./machines.ts";
+
+/** Workloads that are priced apart once their size is stated. */
+export type ApartWorkload = Extract<PlannedWorkload, "batch_inference" | "retrieval" | "fine_tuning">;
+
+/** Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. */
+export type WorkloadPlaces = { readonly [W in ApartWorkload]: readonly Placement[] };
+
+export function workloadPlaces({ workloads }: Architecture): WorkloadPlaces {
+  const of = (workload: ApartWorkload): Placement[] => {
+    const choice = workloads.find((placed) => placed.workload === workload)?.choice;
+    if (choice?.chosen === undefined) return [];
+    const others = choice.candidates.filter(
+      ({ placement, eliminatedBy }) =>
+        eliminatedBy.length === 0 && (placement === "cloud" || placement === "on_prem"),
+    );
+    return [...new Set([choice.chosen, ...others.map(({ placement }) => placement)])];
+  };
+  return {
+    batch_inference: of("batch_inference"),
+    retrieval: of("retrieval").slice(0, 1),
+    fine_tuning: of("fine_tuning"),
+  };
+}
+
+const gib = 2 ** 30;
+const msPerHour = 3_600_000;
+const bytesPerGb = 1e9;
+
+/** Lines of what is stated of batch inference, retrieval and fine-tuning; none where nothing is. */
+export function apartLines(question: CostQuestion): CostLine[] {
+  return [...batchLines(question), ...retrievalLines(question), ...fineTuningLines(question)];
+}
+
+/** How a run that may be interrupted is paid for. */
+interface Paid {
+  readonly placement: Placement;
+  readonly isSpot: boolean;
+  /** Hours paid for one of work. */
+  readonly factor: Quantity;
+}
+
+/** Rows by runs by the time of a row; as many machines at once as the window asks for. */
+function batchLines(question: CostQuestion): CostLine[] {
+  const { batchRowsPerRun, batchRunsPerMonth, batchMsPerRow, batchWindowHours, modelBytes } =
+    question.assumptions;
+  if (batchRowsPerRun.value.high === 0) return [];
+  const perRun = times(times(batchRowsPerRun.value, batchMsPerRow.value), 1 / msPerHour);
+  const isOnCards = modelBytes.value.expected > 1e9;
+  const resource = isOnCards ? "gpu_hour" : "cpu_core_hour";
+  const products = isOnCards ? { products: servingCards(question) } : {};
+  return cheapest(question, "batch_inference", { resource, ...products }, (paid, paying) => {
+    const machine = times(perRun, paid.factor);
+    const atOnce = Math.max(1, Math.ceil(machine.expected / batchWindowHours.value.expected));
+    const hours = times(machine, batchRunsPerMonth.value);
+    const where = wordsOf(paid);
+    return [
+      costLine(question, paid.placement, resource, {
+        category: "batch_inference",
+        what: `${atOnce} ${isOnCards ? "cards" : "cores"} in ${batchWindowHours.value.expected} hours${where}`,
+        unit: isOnCards ? "GPU hours" : "core hours",
+        quantity: hours,
+        ...products,
+        ...paying(resource),
+      }),
+      costLine(question, paid.placement, "memory_gib_hour", {
+        category: "batch_inference",
+        what: `memory${where}`,
+        unit: "GiB hours",
+        quantity: times(hours, replicaGib(question.assumptions)),
+        ...paying("memory_gib_hour"),
+      }),
+    ];
+  });
+}
+
+/** GPU hours: operations of a parameter and a token, by parameters, tokens and epochs, over what a card computes. */
+function fineTuningLines(question: CostQuestion): CostLine[] {
+  const { assumptions } = question;
+  if (assumptions.fineTuningTokens.value.high === 0) return [];
+  const { fineTuningTokens, fineTuningEpochs, fineTuningParameters, flopsPerParameterToken } = assumptions;
+  const flops = [fineTuningEpochs, fineTuningParameters, flopsPerParameterToken].reduce(
+    (product, { value }) => times(product, value),
+    fineTuningTokens.value,
+  );
+  const hours = combine(
+    times(flops, assumptions.fineTuningRunsPerMonth.value),
+    forCosts(assumptions.usefulTflops),
+    (work, tflops) => work / (tflops * 1e12) / 3600,
+  );
+  const products = ["A100"];
+  return cheapest(question, "fine_tuning", { resource: "gpu_hour", products }, (paid, paying) => [
+    costLine(question, paid.placement, "gpu_hour", {
+      category: "fine_tuning",
+      what: `examples seen on cards${wordsOf(paid)}`,
+      unit: "GPU hours",
+      quantity: times(hours, paid.factor),
+      products,
+      ...paying("gpu_hour"),
+    }),
+  ]);
+}
+
+/** Vectors that are kept, those in memory, and the cores that search them: at least one for each copy. */
+function retrievalLines(question: CostQuestion): CostLine[] {
+  const { assumptions } = question;
+  const [placement] = question.places?.retrieval ?? [];
+  if (assumptions.retrievalVectors.value.high === 0 || placement === undefined) return [];
+  const bytes = times(assumptions.retrievalVectors.value, assumptions.vectorBytes.value);
+  const copies = assumptions.retrievalCopies.value;
+  const work = combine(
+    times(assumptions.retrievalQueriesPerSecond.value, assumptions.retrievalMsPerQuery.value),
+    forCosts(assumptions.plannedUtilisation),
+    (busyMs, most) => busyMs / 1000 / most,
+  );
+  const category = "retrieval" as const;
+  return [
+    costLine(question, placement, "storage_gb_month", {
+      category,
+      what: "vectors that are kept",
+      unit: "GB months",
+      quantity: times(bytes, 1 / bytesPerGb),
+    }),
+    costLine(question, placement, "memory_gib_hour", {
+      category,
+      what: "vectors in memory",
+      unit: "GiB hours",
+      quantity: times(times(times(bytes, assumptions.vectorIndexFactor.value), copies), hoursPerMonth / gib),
+    }),
+    costLine(question, placement, "cpu_core_hour", {
+      category,
+      what: "cores that search",
+      unit: "core hours",
+      quantity: times(combine(work, copies, Math.max), hoursPerMonth),
+    }),
+  ];
+}
+
+interface Machine {
+  readonly resource: "gpu_hour" | "cpu_core_hour";
+  readonly products?: readonly string[];
+}
+
+type Resource = Machine["resource"] | "memory_gib_hour";
+type Paying = (resource: Resource) => { readonly pricing?: "spot" };
+
+/** The lines that cost least in the expected case, of every place and, in the cloud, on demand and on spot machines with checkpoints. */
+function cheapest(
+  question: CostQuestion,
+  workload: "batch_inference" | "fine_tuning",
+  machine: Machine,
+  linesOf: (paid: Paid, paying: Paying) => CostLine[],
+): CostLine[] {
+  const book = workload === "fine_tuning" ? (question.trainingBook ?? question.book) : question.book;
+  const asked = { products: undefined, ...machine };
+  const one = { low: 1, expected: 1, high: 1 };
+  const spotOf: Paying = () => ({ pricing: "spot" });
+  const ways = (question.places?.[workload] ?? []).flatMap((placement) => {
+    const onDemand = () => linesOf({ placement, isSpot: false, factor: one }, () => ({}));
+    const isSpotPriced = isPriced(question, book, { ...asked, placement, pricing: "spot" });
+    if (placement !== "cloud" || !isSpotPriced) return [onDemand];
+    const factor = spotHoursPaid(question.assumptions);
+    return [onDemand, () => linesOf({ placement, isSpot: true, factor }, spotOf)];
+  });
+  const found = ways.flatMap((lines) => ifPriced(lines));
+  const cost = (lines: readonly CostLine[]) =>
+    sumCosts(
+      lines.map((line) => line.cost),
+      question.currency,
+    ).expected;
+  const [least] = found.toSorted((a, b) => compareMoney(cost(a), cost(b)));
+  // A price that no place has is the fault of the plan, as of any other line.
+  return least ?? ways[0]?.() ?? [];
+}
+
+function ifPriced(lines: () => CostLine[]): CostLine[][] {
+  try {
+    return [lines()];
+  } catch (error) {
+    if (isPortolanError(error) && error.code === "planner.price_missing") return [];
+    throw error;
+  }
+}
+
+const placeWords = {
+  cloud: "in the cloud",
+  on_prem: "on own machines",
+  local: "on one machine",
+  edge: "at the edge",
+};
+
+function wordsOf({ placement, isSpot }: Paid): string {
+  return ` ${placeWords[placement]}${isSpot ? ", spot" : ""}`;
+}
