@@ -58,6 +58,7 @@ const readyPollMs = 20;
 /** Wires and starts a gateway. It answers health checks at once, and inferences as soon as it has a snapshot. */
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
   requireSafeAddresses(config);
+  const isOutside = outsideOf(config.INSIDE_NETWORKS);
   const log = createLogger({ name: "gateway", level: config.LOG_LEVEL as "info" });
   const parts = await assemble(config, log);
   const { metrics, writer, snapshots, credential, features } = parts;
@@ -77,7 +78,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
       nowMs: () => performance.now(),
     }),
     metrics,
-    isOutside: outsideOf(config.INSIDE_NETWORKS),
+    isOutside,
     readOnline: features.reader,
     readColumns: features.columnsReader,
     statistics: new StatisticsBook(),
@@ -88,10 +89,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     isDraining: () => draining,
     showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
   };
-  const scrapes = await listenForMetrics(config, {
-    render: async (accept) => renderMetrics(deps, accept),
-    readiness: () => readinessProblem(deps),
-  });
+  const scrapes = await listenForScrapes(config, deps);
   // Beside others on its port it is sent callers from its first moment: it comes when it can answer them.
   const { GATEWAY_SHARED_PORT: isShared } = config;
   const early = isShared ? undefined : await listenAll(config, deps, parts.certificates);
@@ -117,6 +115,13 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
       log.info({}, "gateway.stopped");
     },
   };
+}
+
+function listenForScrapes(config: GatewayConfig, deps: HandleDeps) {
+  return listenForMetrics(config, {
+    render: async (accept) => renderMetrics(deps, accept),
+    readiness: () => readinessProblem(deps),
+  });
 }
 
 /** Not for ever: one that is not ready by then says so to whoever asks, as one that has its port to itself does. */

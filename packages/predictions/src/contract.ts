@@ -1,8 +1,10 @@
 import type { EpochMicros, Id } from "@portolan/kernel";
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { BodyBytes } from "./body-bytes.ts";
 
 export { Outcome } from "./outcome-contract.ts";
+export { BodyBytes };
 
 declare const predictionIdOf: unique symbol;
 
@@ -129,16 +131,6 @@ export const TextGeneration = Type.Object({
   ),
 });
 export type TextGeneration = Static<typeof TextGeneration>;
-
-/** Bytes of the bodies of a request and of its answer, as the protocol has them before anything packs them; no word of what is in them. */
-export const BodyBytes = Type.Object({
-  in: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "The request's body" }),
-  out: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "The answer's" }),
-  outside: Type.Optional(
-    Type.Boolean({ description: "The caller is outside the gateway's networks: the answer is egress" }),
-  ),
-});
-export type BodyBytes = Static<typeof BodyBytes>;
 
 /** The part of a record that is kept for as long as the log: no personal data, no inputs, no outputs. */
 export const PredictionHeader = Type.Object({

@@ -3,9 +3,9 @@ import { gatewayProcess } from "@portolan/serving/contract";
 /** What children may see of our environment: what any program needs, where we are, and how packages are installed. */
 const inherited =
   /^(PATH|HOME|LANG|TZ|TMPDIR|NODE_COMPILE_CACHE|LOG_LEVEL|(LOCATION|EXPORT)_(REGION|OWNER)|UPSTREAM_[A-Z_]+|SOURCE_FOLDERS|PIP_[A-Z_]+|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
-/** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, where it tells what it does, and how its memory is kept. */
+/** What a gateway may see besides: how it counts limits and drift, whose certificates it takes, who is inside, where it tells what it does, and how its memory is kept. */
 const inheritedByGateway =
-  /^((LIMITS|FEATURES|SPIFFE|DRIFT|TRACES|MODELS|MALLOC)_[A-Z_]+|ACCESS_LOG|LOG_BUDGET|RUNNER_MEMORY|WORKER_THREADS)$/;
+  /^((LIMITS|FEATURES|SPIFFE|DRIFT|TRACES|MODELS|MALLOC)_[A-Z_]+|ACCESS_LOG|INSIDE_NETWORKS|LOG_BUDGET|RUNNER_MEMORY|WORKER_THREADS)$/;
 /** What control may see besides: where data comes from, what things cost, when events become a batch, whom notices go to. */
 const inheritedByControl =
   /^(ALERT_DESTINATIONS|DATA_CONNECTIONS|PRICES_FILE|FEATURES_REDIS_(URL|CA_FILE)|EVENT_WINDOW_SECONDS|NOTICE_(ALLOWED_HOSTS|SECRET))$/;

@@ -8,7 +8,7 @@ export type IsOutside = (remoteAddress: string) => boolean;
 const privateNetworks =
   "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, ::1/128, fc00::/7, fe80::/10";
 
-/** Addresses whose verdict is kept: judging one takes microseconds, and every request has one. */
+/** Addresses whose verdict is kept: every request asks for one. */
 const mostKept = 4096;
 
 /**
