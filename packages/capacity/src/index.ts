@@ -45,6 +45,7 @@ export { type Simulated, simulate } from "./pool/simulate.ts";
 export type { QuotaTenants, TeamNames } from "./ports.ts";
 export {
   curveOfPercentiles,
+  grownCurve,
   type LoadCurve,
   type LoadPercentile,
   mostUnits,

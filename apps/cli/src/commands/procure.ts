@@ -28,11 +28,13 @@ export function registerProcureCommand(program: Command, contextOf: ContextOf): 
       "of the load that may be interrupted, where the file does not say",
       "0",
     )
+    .option("--horizon <months>", "that are planned for; what is bound for longer is paid to its end", "36")
     .option(
-      "--horizon <months>",
-      "for which the load stays so; what is bound for longer is paid to its end",
-      "36",
+      "--growth <percent>",
+      "by which the load is greater each month than in the one before, compounded; below 0 it shrinks",
+      "0",
     )
+    .option("--server-cards <number>", "owned cards come in whole servers of so many, e.g. 8", "1")
     .option("--without <ways>", "not to be had: some of own,reserved_1y,reserved_3y,spot")
     .option("--gpu <model>", "model of the card, for prices", "H100")
     .option("--currency <code>", "of every amount here", "USD")
@@ -64,7 +66,7 @@ export function registerProcureCommand(program: Command, contextOf: ContextOf): 
     .option("--force", "overwrite the file that is there")
     .addHelpText(
       "after",
-      "\nWhat has a default is an assumption. Say your own.\n\nExamples:\n  portolan procure --load cards.csv --interruptible 0.3 --picture mix.svg\n  portolan procure --percentiles 50:4,90:10,100:16 --gpu A100 --running 3000 --horizon 24",
+      "\nWhat has a default is an assumption. Say your own.\n\nExamples:\n  portolan procure --load cards.csv --interruptible 0.3 --picture mix.svg\n  portolan procure --percentiles 50:4,90:10,100:16 --gpu A100 --running 3000 --horizon 24\n  portolan procure --percentiles 50:4,90:10,100:16 --growth 3 --server-cards 8",
     )
     .action((options: ProcurementOptions, command: Command) => answer(contextOf(command), options));
 }
