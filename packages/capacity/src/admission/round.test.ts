@@ -164,7 +164,8 @@ describe("a round", () => {
 
   test("work of no use case is refused before it waits for ever, and before anything is asked of the database", async () => {
     expect(() => requireTeam({ team: "retail/nobody" })).not.toThrow();
-    const { team: _, ...teamless } = aWorkload("none");
+    const { id, kind, environment, asked, assumed, priority, isPreemptible } = aWorkload("none");
+    const teamless = { id, kind, environment, asked, assumed, priority, isPreemptible };
     const entered = createAdmissionQueue({} as never).enter({} as never, teamless, "job_1");
     await expect(entered).rejects.toMatchObject({ code: "capacity.no_team" });
   });
