@@ -89,6 +89,16 @@ beforeAll(async () => {
 });
 afterAll(() => control.close());
 
+/** Whoever may train for the whole organisation is told before anything waits. */
+async function refusedWithoutUseCase(): Promise<void> {
+  const scope = { kind: "organisation", id: world.acme.organisationId };
+  const role = { principal: "sam", role: "data_scientist", scope, environments: ["dev"] };
+  await world.post("/v1/role-bindings", role, "ada");
+  const question = { kind: "training", environment: "dev" };
+  const answer = await control.call("POST", "/v1/queue/check", question, await control.token("sam"));
+  expect([answer.status, answer.body["code"]]).toEqual([422, "capacity.no_team"]);
+}
+
 test("without quotas everything starts as it did, and nothing of it is kept in a queue", async () => {
   const id = await score("free", { resources: { cpu: "900" } });
   await control.runJobs(control.jobs.scoring);
@@ -165,6 +175,13 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
   // Its trainer has not begun: there is nothing to stop.
   expect(await check({ priority: 9 })).toMatchObject({ verdict: "begins", evicts: [run] });
   expect((await read("/v1/queue"))["items"]).toEqual(items);
+  // The same priority where the team may not ask it sends nobody away.
+  expect((await put(quotas(2).replace("quotas:", "highestPriority: -1\n        quotas:"))).status).toBe(200);
+  const counted = await check({ priority: 9 });
+  expect(counted).toMatchObject({ verdict: "waits", evicts: [], queue: { priority: -1, position: 3 } });
+  expect(counted["says"]).toContain("its priority counts as -1, the highest that");
+  expect((await put(quotas(2))).status).toBe(200);
+  await refusedWithoutUseCase();
 
   let worker = await control.startJobs();
   await atWork(run, 1);

@@ -46,6 +46,7 @@ export { type Simulated, simulate } from "./pool/simulate.ts";
 export type { ApprovalSize, ApprovalSizes, QuotaTenants, TeamNames } from "./ports.ts";
 export {
   curveOfPercentiles,
+  grownCurve,
   type LoadCurve,
   type LoadPercentile,
   mostUnits,

@@ -95,7 +95,9 @@ export async function startTrainingRun(
     await deps.artifacts.require(call, digest, { environment, ...place });
   const id = as ?? newId("trainingRun", deps.clock.now());
   const queued = await queuedRun(deps, call, { id, request, priority: priority ?? 0 });
-  const bounded = priority === undefined ? {} : { priority: queued?.priority ?? priority };
+  // In the queue a run has a priority that its team may ask, also where it states none.
+  const stated = queued?.priority ?? priority;
+  const bounded = stated === undefined ? {} : { priority: stated };
   return deps.uow.write(call, async (tx) => {
     const begun = as && (await findRun(tx.sql, organisationId, as));
     if (begun) return begun;

@@ -10,29 +10,12 @@ import { writeNew } from "../write-new.ts";
 
 /** How much of a load to own, to reserve and to rent; needs no server. */
 export function registerProcureCommand(program: Command, contextOf: ContextOf): void {
-  program
+  const procure = program
     .command("procure")
     .description(
       "How many cards to own, to reserve for one or three years and to rent by the hour for a load: the cheapest mix, exactly, and from which use on each way pays; needs no server",
-    )
-    .option(
-      "--load <file.csv>",
-      "time,quantity: cards wanted from then on; interruptible says how many of them may be interrupted",
-    )
-    .option(
-      "--percentiles <percent:cards,…>",
-      "in the place of a file: cards that suffice for so much of the time, the last for 100 %",
-    )
-    .option(
-      "--interruptible <share>",
-      "of the load that may be interrupted, where the file does not say",
-      "0",
-    )
-    .option(
-      "--horizon <months>",
-      "for which the load stays so; what is bound for longer is paid to its end",
-      "36",
-    )
+    );
+  loadOptions(procure)
     .option("--without <ways>", "not to be had: some of own,reserved_1y,reserved_3y,spot")
     .option("--gpu <model>", "model of the card, for prices", "H100")
     .option("--currency <code>", "of every amount here", "USD")
@@ -64,9 +47,33 @@ export function registerProcureCommand(program: Command, contextOf: ContextOf): 
     .option("--force", "overwrite the file that is there")
     .addHelpText(
       "after",
-      "\nWhat has a default is an assumption. Say your own.\n\nExamples:\n  portolan procure --load cards.csv --interruptible 0.3 --picture mix.svg\n  portolan procure --percentiles 50:4,90:10,100:16 --gpu A100 --running 3000 --horizon 24",
+      "\nWhat has a default is an assumption. Say your own.\n\nExamples:\n  portolan procure --load cards.csv --interruptible 0.3 --picture mix.svg\n  portolan procure --percentiles 50:4,90:10,100:16 --gpu A100 --running 3000 --horizon 24\n  portolan procure --percentiles 50:4,90:10,100:16 --growth 3 --server-cards 8",
     )
     .action((options: ProcurementOptions, command: Command) => answer(contextOf(command), options));
+}
+
+function loadOptions(procure: Command): Command {
+  return procure
+    .option(
+      "--load <file.csv>",
+      "time,quantity: cards wanted from then on; interruptible says how many of them may be interrupted",
+    )
+    .option(
+      "--percentiles <percent:cards,…>",
+      "in the place of a file: cards that suffice for so much of the time, the last for 100 %",
+    )
+    .option(
+      "--interruptible <share>",
+      "of the load that may be interrupted, where the file does not say",
+      "0",
+    )
+    .option("--horizon <months>", "that are planned for; what is bound for longer is paid to its end", "36")
+    .option(
+      "--growth <percent>",
+      "by which the load is greater each month than in the one before, compounded; below 0 it shrinks",
+      "0",
+    )
+    .option("--server-cards <number>", "owned cards come in whole servers of so many, e.g. 8", "1");
 }
 
 async function answer(context: CliContext, options: ProcurementOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import {
   curveOfPercentiles,
   type FixedWay,
+  grownCurve,
   type LoadCurve,
   mostUnits,
   type ProcurementQuestion,
@@ -19,6 +20,8 @@ export interface ProcurementOptions {
   readonly percentiles?: string;
   readonly interruptible: string;
   readonly horizon: string;
+  readonly growth: string;
+  readonly serverCards: string;
   readonly without?: string;
   readonly gpu: string;
   readonly currency: string;
@@ -50,6 +53,8 @@ export interface LeftOut {
 export interface AskedProcurement {
   readonly curve: LoadCurve;
   readonly horizonMonths: number;
+  /** Of the load; the curve has it. */
+  readonly monthlyGrowth: number;
   readonly questions: Readonly<Record<keyof Cost, ProcurementQuestion>>;
   readonly records: readonly string[];
   readonly leftOut: readonly LeftOut[];
@@ -62,8 +67,11 @@ export async function procurementQuestion(
   context: CliContext,
   options: ProcurementOptions,
 ): Promise<AskedProcurement> {
-  const curve = await curveOf(context, options);
   const months = wholeIn("--horizon", options.horizon, 1, 240);
+  const monthlyGrowth = numberIn("--growth", options.growth, -50, 100) / 100;
+  const ownedTogether = wholeIn("--server-cards", options.serverCards, 1, 72);
+  const first = await curveOf(context, options);
+  const curve = monthlyGrowth === 0 ? first : grownCurve(first, months, monthlyGrowth);
   const { priced, records } = pricing(await bookOf(context, options.prices), options.currency);
   const leftOut: LeftOut[] = unwanted(options.without);
   const wanted = <T>(way: WayName, price: () => T): T | undefined => {
@@ -100,6 +108,7 @@ export async function procurementQuestion(
           : [],
       ),
     ],
+    ownedTogether,
     ownOnce: owned?.once[which] ?? nothing(onDemand[which]),
     onDemandHour: onDemand[which],
     ...(spot ? { spotHour: timesNumber(spot[which], paidPerHourOfWork(interruptions[which])) } : {}),
@@ -107,6 +116,7 @@ export async function procurementQuestion(
   return {
     curve,
     horizonMonths: months,
+    monthlyGrowth,
     questions: { low: of("low"), expected: of("expected"), high: of("high") },
     records: [...new Set(records)],
     leftOut,

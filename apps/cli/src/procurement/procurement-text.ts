@@ -28,13 +28,15 @@ export const wayWords: Readonly<Record<FixedWayName | "by_the_hour", string>> = 
 };
 
 export function procurementJson(
-  { horizonMonths, questions, records, leftOut }: AskedProcurement,
+  { horizonMonths, monthlyGrowth, questions, records, leftOut }: AskedProcurement,
   of: Procurement,
 ) {
-  const { onDemandHour, spotHour, ways, ownOnce } = questions.expected;
+  const { onDemandHour, spotHour, ways, ownOnce, ownedTogether = 1 } = questions.expected;
   const { peak, loadFactor, bands, alone, breakEven } = of.answer;
   return {
     horizonMonths,
+    monthlyGrowth,
+    serverCards: ownedTogether,
     peak,
     loadFactor,
     prices: {
@@ -84,7 +86,7 @@ function costsJson({ byWay, onDemand, spot, total, onDemandHours, spotHours }: P
 const mostBands = 12;
 
 export function procurementText(
-  { horizonMonths, questions, records, leftOut }: AskedProcurement,
+  { horizonMonths, monthlyGrowth, questions, records, leftOut }: AskedProcurement,
   of: Procurement,
 ): string {
   const { answer, costs, mixes } = of;
@@ -95,6 +97,12 @@ export function procurementText(
   const held = fixedWayNames.filter((name) => mixes.expected[name] > 0);
   return [
     `${peak} cards at the most, ${percent(loadFactor)} of them on average. Cheapest at expected prices: ${mixText(mixes.expected, peak)}.`,
+    ...(monthlyGrowth === 0
+      ? []
+      : [
+          `the load changes by ${percent(monthlyGrowth)} a month; what is bound is bound from the first month on`,
+        ]),
+    ...serverLines(mixes.expected, peak, questions.expected.ownedTogether),
     ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
     ...leftOut.map(({ way, why }) => `without ${way.replace("_", " ")}: ${why}`),
     "",
@@ -121,6 +129,15 @@ export function procurementText(
     "",
     `Cheapest at low prices: ${mixText(mixes.low, peak)}; at high ones: ${mixText(mixes.high, peak)}.`,
   ].join("\n");
+}
+
+/** In how many servers the owned cards are, and what of them nobody ever wants. */
+function serverLines({ own }: Mix, peak: number, cards = 1): string[] {
+  if (cards === 1 || own === 0) return [];
+  const spare = Math.max(0, own - peak);
+  return [
+    `owned cards come in ${own / cards} servers of ${cards}${spare === 0 ? "" : `; ${spare} of them are never wanted`}`,
+  ];
 }
 
 function mixText(mix: Mix, peak: number): string {

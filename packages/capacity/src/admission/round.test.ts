@@ -4,6 +4,7 @@ import { faultsOfState, randomJobs, randomOf, randomTree } from "../../test/quot
 import { quotaState } from "../quota/decide.ts";
 import { readQuotas } from "../quota/read-quotas.ts";
 import { boundedPriority, type QuotaTree } from "../quota/tree.ts";
+import { createAdmissionQueue } from "./admission-queue.ts";
 import { expectedWait, usualMicros } from "./expected-wait.ts";
 import { admissionRound, amountsOf, type Round, requireTeam, teamNode } from "./round.ts";
 import type { Workload } from "./workload.ts";
@@ -161,9 +162,12 @@ describe("a round", () => {
     );
   });
 
-  test("work of no use case is refused before it waits for ever", () => {
-    expect(() => requireTeam({})).toThrow(/belongs to no use case/);
+  test("work of no use case is refused before it waits for ever, and before anything is asked of the database", async () => {
     expect(() => requireTeam({ team: "retail/nobody" })).not.toThrow();
+    const { id, kind, environment, asked, assumed, priority, isPreemptible } = aWorkload("none");
+    const teamless = { id, kind, environment, asked, assumed, priority, isPreemptible };
+    const entered = createAdmissionQueue({} as never).enter({} as never, teamless, "job_1");
+    await expect(entered).rejects.toMatchObject({ code: "capacity.no_team" });
   });
 
   test("whoever takes a place back has it at once, and begins when the other one has ended", () => {

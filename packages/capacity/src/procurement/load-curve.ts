@@ -70,6 +70,41 @@ export function curveOfPercentiles(percentiles: readonly LoadPercentile[], inter
   });
 }
 
+/**
+ * What a load comes to over months in each of which it is greater by the same share; the first has it as it is. Steps of the same height are one, whenever they are.
+ *
+ * @param share a month, compounded; below 0 it shrinks
+ * @throws PortolanError `capacity.load_not_valid` where it outgrows `mostUnits`
+ */
+export function grownCurve(curve: LoadCurve, months: number, share: number): LoadCurve {
+  const steps = merged(curve);
+  const all = Array.from({ length: months }, (_, month) => {
+    const factor = (1 + share) ** month;
+    // Of 4.000000000000001 cards four are meant.
+    const scaled = (units: number): number => Number((units * factor).toFixed(6));
+    return steps.map(({ ms, units, interruptible }) => ({
+      ms,
+      units: Math.ceil(scaled(units)),
+      interruptible: Math.floor(scaled(interruptible)),
+    }));
+  }).flat();
+  const most = all.reduce((top, { units }) => Math.max(top, units), 0);
+  if (most > mostUnits)
+    throw notValid("growth", [
+      { detail: `the load grows to more than ${mostUnits} units`, mend: "Say less growth, or fewer months." },
+    ]);
+  return merged(all);
+}
+
+function merged(curve: LoadCurve): LoadStep[] {
+  const found = new Map<string, LoadStep>();
+  for (const { ms, units, interruptible } of curve) {
+    const key = `${units} ${interruptible}`;
+    found.set(key, { ms: ms + (found.get(key)?.ms ?? 0), units, interruptible });
+  }
+  return [...found.values()];
+}
+
 function instantMs(row: CsvRow): number {
   try {
     return Math.round(parseInstant(row.text("time")) / 1000);

@@ -19,6 +19,8 @@ export interface ProcurementQuestion {
   readonly horizonHours: number;
   /** Those that are to be had, each name once. */
   readonly ways: readonly FixedWay[];
+  /** Owned units come in servers of so many, and none without its server; 1 by default. */
+  readonly ownedTogether?: number;
   /** What comes with the first unit that is owned, for the whole horizon: room, people. */
   readonly ownOnce: Money;
   readonly onDemandHour: Money;
@@ -71,22 +73,13 @@ export interface ProcurementAnswer {
 
 /**
  * The cheapest units of each way, held for the whole horizon. Exact: the units of a load, stacked, are each wanted for a known time, at the bottom what must not be
- * interrupted; each takes what is cheapest for its time, and no other mix costs less, since which unit does which work is free. Money is compared as whole numbers.
+ * interrupted; each takes what is cheapest for its time, and no other mix costs less, since which unit does which work is free. Owned units come in whole servers: for each
+ * number of servers those units are owned that save most by it. Money is compared as whole numbers.
  */
 export function procure(question: ProcurementQuestion): ProcurementAnswer {
   const levels = levelsOf(question.curve);
-  const withOwn = choose(levels, question, question.ways);
-  const without = choose(
-    levels,
-    question,
-    question.ways.filter(({ name }) => name !== "own"),
-  );
-  const [costsWith, costsWithout] = [withOwn, without].map((chosen) =>
-    costsOf(levels, question, mixOf(chosen)),
-  );
-  const owns = (costsWith?.total.nanos ?? 0n) < (costsWithout?.total.nanos ?? 0n);
-  const chosen = owns ? withOwn : without;
-  const mix = mixOf(chosen);
+  const { chosen, unused } = choose(levels, question);
+  const mix = mixOf(chosen, unused);
   const peak = levels.length;
   const none: Mix = { own: 0, reserved_1y: 0, reserved_3y: 0 };
   return {
@@ -100,7 +93,10 @@ export function procure(question: ProcurementQuestion): ProcurementAnswer {
       { way: "by_the_hour" as const, costs: costsOf(levels, question, none) },
       ...question.ways.map(({ name }) => ({
         way: name,
-        costs: costsOf(levels, question, { ...none, [name]: peak }),
+        costs: costsOf(levels, question, {
+          ...none,
+          [name]: name === "own" ? inServers(peak, question) : peak,
+        }),
       })),
     ],
   };
@@ -180,32 +176,73 @@ function levelCost(level: Level, question: ProcurementQuestion, way: FixedWay | 
 
 type Choice = FixedWay | undefined;
 
-/** Where two cost the same, what binds for less long. */
-function choose(
-  levels: readonly Level[],
+interface Chosen {
+  /** By height. */
+  readonly chosen: readonly Choice[];
+  /** Owned for the servers' sake alone. */
+  readonly unused: number;
+}
+
+/** Where two cost the same, what binds for less long; of servers the fewest. */
+function choose(levels: readonly Level[], question: ProcurementQuestion): Chosen {
+  const own = question.ways.find(({ name }) => name === "own");
+  const others = byName(question.ways.filter((way) => way !== own));
+  const rest = levels.map((level) => cheapest(level, question, [undefined, ...others]));
+  const without = { chosen: rest.map(({ way }) => way), unused: 0 };
+  const curveMs = levels[0]?.curveMs;
+  if (!own || curveMs === undefined) return without;
+  const fixed = own.fixed.nanos * curveMs;
+  // What it saves where an owned unit that is paid for anyhow does the work; where it saves nothing, it stands.
+  const saved = levels
+    .map((level, height) => ({
+      height,
+      by: (rest[height]?.cost ?? 0n) - costOf(level, question, own) + fixed,
+    }))
+    .filter(({ by }) => by > 0n)
+    .toSorted((a, b) => (a.by === b.by ? a.height - b.height : a.by > b.by ? -1 : 1));
+  const size = question.ownedTogether ?? 1;
+  let [least, fewest, sum] = [0n, 0, question.ownOnce.nanos * curveMs];
+  for (let units = 1; units <= inServers(levels.length, question); units++) {
+    sum += fixed - (saved[units - 1]?.by ?? 0n);
+    if (units % size === 0 && sum < least) [least, fewest] = [sum, units];
+  }
+  const owned = new Set(saved.slice(0, fewest).map(({ height }) => height));
+  return {
+    chosen: without.chosen.map((way, height) => (owned.has(height) ? own : way)),
+    unused: fewest - owned.size,
+  };
+}
+
+/** The least whole servers that hold so many units, in units. */
+function inServers(units: number, { ownedTogether = 1 }: ProcurementQuestion): number {
+  return Math.ceil(units / ownedTogether) * ownedTogether;
+}
+
+function costOf(level: Level, question: ProcurementQuestion, way: Choice): bigint {
+  const { fixed, running, onDemand, spot } = levelCost(level, question, way);
+  return fixed + running + onDemand + spot;
+}
+
+function cheapest(
+  level: Level,
   question: ProcurementQuestion,
-  ways: readonly FixedWay[],
-): Choice[] {
-  const options: Choice[] = [undefined, ...byName(ways)];
-  return levels.map((level) => {
-    let best: Choice;
-    let least: bigint | undefined;
-    for (const way of options) {
-      const { fixed, running, onDemand, spot } = levelCost(level, question, way);
-      const cost = fixed + running + onDemand + spot;
-      if (least === undefined || cost < least) [least, best] = [cost, way];
-    }
-    return best;
-  });
+  [first, ...others]: readonly [Choice, ...Choice[]],
+): { readonly way: Choice; readonly cost: bigint } {
+  let best = { way: first, cost: costOf(level, question, first) };
+  for (const way of others) {
+    const cost = costOf(level, question, way);
+    if (cost < best.cost) best = { way, cost };
+  }
+  return best;
 }
 
 function byName(ways: readonly FixedWay[]): FixedWay[] {
   return fixedWayNames.flatMap((name) => ways.find((way) => way.name === name) ?? []);
 }
 
-function mixOf(chosen: readonly Choice[]): Mix {
+function mixOf(chosen: readonly Choice[], unused: number): Mix {
   const count = (name: FixedWayName) => chosen.filter((way) => way?.name === name).length;
-  return { own: count("own"), reserved_1y: count("reserved_1y"), reserved_3y: count("reserved_3y") };
+  return { own: count("own") + unused, reserved_1y: count("reserved_1y"), reserved_3y: count("reserved_3y") };
 }
 
 /** What costs least to run does the work that is wanted most. */

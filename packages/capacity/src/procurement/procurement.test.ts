@@ -1,7 +1,7 @@
 import { formatMoney, money } from "@portolan/kernel";
 import { array, assert, boolean, integer, option, property, record, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { curveOfPercentiles, type LoadCurve, readLoadCurve } from "./load-curve.ts";
+import { curveOfPercentiles, grownCurve, type LoadCurve, readLoadCurve } from "./load-curve.ts";
 import { fixedWayNames, type Mix, type ProcurementQuestion, priceMix, procure } from "./procure.ts";
 
 const usd = (amount: string) => money(amount, "USD");
@@ -66,12 +66,13 @@ describe("the cheapest mix", () => {
     spot: option(integer({ min: 1, max: 5 }), { nil: undefined }),
     ownOnce: integer({ min: 0, max: 60_000 }),
     has: tuple(boolean(), boolean(), boolean()),
+    server: integer({ min: 1, max: 3 }),
   });
 
-  test("is as cheap as the best of all mixes with all ways to do the work, also where work may be interrupted and owning has a cost of its own", () => {
-    let mixed = 0;
+  test("is as cheap as the best of all mixes with all ways to do the work, also where work may be interrupted, owning has a cost of its own and owned units come in whole servers", () => {
+    let [mixed, whole, unused] = [0, 0, 0];
     assert(
-      property(small, ({ curve, own, one, three, demand, spot, ownOnce, has }) => {
+      property(small, ({ curve, own, one, three, demand, spot, ownOnce, has, server }) => {
         const all: ProcurementQuestion["ways"] = [
           { name: "own", fixed: usd(String(own[0])), runningHour: usd(String(own[1])) },
           { name: "reserved_1y", fixed: usd(String(one)), runningHour: usd("0") },
@@ -86,13 +87,16 @@ describe("the cheapest mix", () => {
           horizonHours: 26_280,
           ways: all.filter((_, index) => has[index]),
           ownOnce: usd(String(ownOnce)),
+          ownedTogether: server,
           onDemandHour: usd(String(demand)),
           ...(spot === undefined ? {} : { spotHour: usd(String(spot)) }),
         };
         const { mix, costs, peak, bands } = procure(question);
-        const most = (name: string): number => (question.ways.some((way) => way.name === name) ? peak : 0);
+        const has1 = (name: string): boolean => question.ways.some((way) => way.name === name);
+        const most = (name: string): number => (has1(name) ? peak : 0);
+        const mostOwned = has1("own") ? Math.ceil(peak / server) * server : 0;
         let least: bigint | undefined;
-        for (let owned = 0; owned <= most("own"); owned++)
+        for (let owned = 0; owned <= mostOwned; owned += server)
           for (let years = 0; years <= most("reserved_1y"); years++)
             for (let triple = 0; triple <= most("reserved_3y"); triple++) {
               const cost = searched(question, { own: owned, reserved_1y: years, reserved_3y: triple });
@@ -101,6 +105,9 @@ describe("the cheapest mix", () => {
         // Five parts are rounded to whole nanos.
         const off = costs.total.nanos - (least ?? 0n);
         expect(off >= -3n && off <= 3n, `${off}`).toBe(true);
+        expect(mix.own % server).toBe(0);
+        if (mix.own > 0 && server > 1) whole++;
+        if (mix.own > peak) unused++;
         const own1 = searched(question, mix) - costs.total.nanos;
         expect(own1 >= -3n && own1 <= 3n).toBe(true);
         if (new Set(bands.map(({ way }) => way)).size > 1) mixed++;
@@ -108,6 +115,8 @@ describe("the cheapest mix", () => {
       { numRuns: 300 },
     );
     expect(mixed).toBeGreaterThan(5);
+    expect(whole).toBeGreaterThan(5);
+    expect(unused).toBeGreaterThan(0);
   });
 
   test("some mix that is not the cheapest is priced as the search prices it", () => {
@@ -180,6 +189,19 @@ describe("the cheapest mix", () => {
     expect(procure({ ...once, curve: flat(2) }).mix.own).toBe(2);
   });
 
+  test("servers of eight: the ninth card brings seven more, and is rented where those cost more than they save", () => {
+    const flat = (units: number): LoadCurve => [{ ms: hour, units, interruptible: 0 }];
+    const eight = { ...prices, ways: prices.ways.slice(0, 1), ownedTogether: 8 };
+    // A card saves 26,280 × 3.78 = 99,338.40 and costs 42,000: a server of eight, 336,000, pays from four cards on.
+    expect([1, 3, 4, 8, 9, 11, 12].map((units) => procure({ ...eight, curve: flat(units) }).mix.own)).toEqual(
+      [0, 0, 8, 8, 8, 8, 16],
+    );
+    const { alone } = procure({ ...eight, curve: flat(9) });
+    const own = alone.find(({ way }) => way === "own");
+    // 16 × 42,000 + 9 × 26,280 × 0.12.
+    expect(own && formatMoney(own.costs.total)).toBe("700382.4 USD");
+  });
+
   test("a year of quarter hours with thousands of cards is done at once", () => {
     const curve = Array.from({ length: 35_040 }, (_, quarter) => ({
       ms: hour / 4,
@@ -200,6 +222,60 @@ describe("the cheapest mix", () => {
 });
 
 describe("load curves", () => {
+  test("growth is compounded by the month, parts take a whole card, and every month counts the same", () => {
+    const curve = [
+      { ms: 3 * hour, units: 4, interruptible: 1 },
+      { ms: hour, units: 10, interruptible: 10 },
+    ];
+    // 4, 4.4, 4.84 and 10, 11, 12.1; of what may be interrupted 1, 1.1, 1.21 and 10, 11, 12.1.
+    expect(grownCurve(curve, 3, 0.1)).toEqual([
+      { ms: 3 * hour, units: 4, interruptible: 1 },
+      { ms: hour, units: 10, interruptible: 10 },
+      { ms: 6 * hour, units: 5, interruptible: 1 },
+      { ms: hour, units: 11, interruptible: 11 },
+      { ms: hour, units: 13, interruptible: 12 },
+    ]);
+    expect(grownCurve(curve, 2, -0.5)).toEqual([
+      ...curve,
+      { ms: 3 * hour, units: 2, interruptible: 0 },
+      { ms: hour, units: 5, interruptible: 5 },
+    ]);
+    expect(() => grownCurve(curve, 240, 0.1)).toThrow("more than 100000 units");
+  });
+
+  test("whatever the load, without growth it stays as it is, and every price that of the months one after the other", () => {
+    const step = record({
+      ms: integer({ min: 1, max: 9 }).map((hours) => hours * hour),
+      units: integer({ min: 0, max: 6 }),
+      interruptible: integer({ min: 0, max: 6 }),
+    }).map((one) => ({ ...one, interruptible: Math.min(one.units, one.interruptible) }));
+    assert(
+      property(
+        array(step, { minLength: 1, maxLength: 4 }),
+        integer({ min: 1, max: 5 }),
+        integer({ min: -20, max: 60 }),
+        (curve, months, percent) => {
+          const mix = { own: 1, reserved_1y: 0, reserved_3y: 2 };
+          const price = (steps: LoadCurve): bigint => priceMix({ ...prices, curve: steps }, mix).total.nanos;
+          const near = (a: bigint, b: bigint): boolean => a - b <= 5n && b - a <= 5n;
+          expect(near(price(grownCurve(curve, months, 0)), price(curve))).toBe(true);
+          const byHand = Array.from({ length: months }, (_, month) =>
+            curve.map(({ ms, units, interruptible }) => {
+              // In whole hundredths: no floating point.
+              const [up, down] = [BigInt(100 + percent) ** BigInt(month), 100n ** BigInt(month)];
+              return {
+                ms,
+                units: Number((BigInt(units) * up + down - 1n) / down),
+                interruptible: Number((BigInt(interruptible) * up) / down),
+              };
+            }),
+          ).flat();
+          expect(near(price(grownCurve(curve, months, percent / 100)), price(byHand))).toBe(true);
+        },
+      ),
+    );
+  });
+
   test("rows hold until the next, the last as long as the one before; parts of a card take a whole one", () => {
     const text =
       "time,quantity,interruptible\n2026-01-01T00:00:00Z,2.5,1\n2026-01-01T01:00:00Z,4,\n2026-01-01T03:00:00Z,0,0\n";
