@@ -3,6 +3,7 @@ import {
   asPlace,
   type CallContext,
   type Environment,
+  type EpochMicros,
   type ResourceRef,
   type Sql,
 } from "@portolan/kernel";
@@ -10,6 +11,7 @@ import type {
   AdmissionQueue,
   PoolStatus,
   QueueAnswer,
+  QueuedWork,
   QueueItem,
   QueueList,
   QueueQuestion,
@@ -130,19 +132,7 @@ export async function checkQueue(
   if (!queued || (!tree && queued.approvalFor === undefined))
     return { verdict: "begins", says: "no quotas are in force", evicts: [] };
   const now = clock.now();
-  const asked: Workload = {
-    ...queued,
-    job: "",
-    startedBy,
-    ...(queued.approvalFor === undefined
-      ? {}
-      : { approval: { state: "awaited" as const, for: queued.approvalFor } }),
-    state: "waiting",
-    arrivedAt: now,
-    ranMicros: 0,
-    wasEvicted: false,
-    evictions: 0,
-  };
+  const asked = newlyAsked(queued, startedBy, now);
   const all = [...open, asked];
   if (!tree || queued.approvalFor !== undefined) {
     const queue = queueView(asked, tree, all, { now, usual });
@@ -164,6 +154,22 @@ export async function checkQueue(
     says: `it gets its part at once, and begins when those that have it now have ended${counts}`,
     evicts,
     queue,
+  };
+}
+
+/** Work as it would enter the queue. */
+function newlyAsked(queued: QueuedWork, startedBy: string, now: EpochMicros): Workload {
+  const { approvalFor } = queued;
+  return {
+    ...queued,
+    job: "",
+    startedBy,
+    ...(approvalFor === undefined ? {} : { approval: { state: "awaited", for: approvalFor } }),
+    state: "waiting",
+    arrivedAt: now,
+    ranMicros: 0,
+    wasEvicted: false,
+    evictions: 0,
   };
 }
 
