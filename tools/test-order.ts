@@ -12,6 +12,7 @@ export const slowFiles: readonly string[] = [
   "test/product/static-stability.test.ts",
   "test/services/full-disk.test.ts",
   "packages/data/test/erasure.test.ts",
+  "packages/capacity/test/openb.test.ts",
   "test/services/batch-scoring.test.ts",
   "test/product/ci-pipeline.test.ts",
   "test/product/edge.test.ts",
