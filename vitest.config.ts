@@ -2,9 +2,6 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./tools/test-order.ts";
 
-/** Workers for tests that wait for processes for a third of their time. */
-const waiting = Math.max(1, Math.min(6, Math.ceil(availableParallelism() * 1.5)));
-
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
 
 /**
@@ -33,8 +30,6 @@ export default defineConfig({
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
           exclude: never,
           pool: "forks",
-          maxWorkers: waiting,
-          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 240_000,
         },
