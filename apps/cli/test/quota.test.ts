@@ -10,9 +10,11 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "portolan-quota-"));
   const page = readFileSync(join(root, "docs/quotas.md"), "utf8");
-  const [quotas = "", cluster = "", jobs = ""] = [...page.matchAll(/```(?:yaml|csv)\n([\s\S]*?)```/g)].map(
-    ([, text = ""]) => text,
-  );
+  const blocks = [...page.matchAll(/```(?:yaml|csv)\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+  const [quotas, cluster, jobs] = ["version:", "nodes:", "name,team"].map(
+    (beginning) =>
+      blocks.find((text) => text.startsWith(beginning)) ?? expect.fail(`no block begins with ${beginning}`),
+  ) as [string, string, string];
   writeFileSync(join(folder, "quotas.yaml"), quotas);
   writeFileSync(join(folder, "cluster.yaml"), cluster);
   writeFileSync(join(folder, "small.yaml"), cluster.replace("count: 2", "count: 1"));
@@ -36,7 +38,7 @@ test("the quotas of the documentation fit its cluster, and half of it is refused
   expect(fits.out).toContain("27 slices of H100-80GB (8 a card) of 4 x H100-80GB");
   const small = await quota("check", "quotas.yaml", "--cluster", "small.yaml");
   expect(small.code).toBe(1);
-  expect(small.err).toContain("quotas.yaml:18:");
+  expect(small.err).toContain("quotas.yaml:20:");
   expect(small.err).toContain("the cluster has 2 x H100-80GB");
 });
 
