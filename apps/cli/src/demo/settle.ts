@@ -47,15 +47,20 @@ async function usageOf({ cast, replayedFrom }: World): Promise<{ requests: numbe
   const months = new Set([replayedFrom ?? now, now].map((at) => formatInstant(at).slice(0, 7)));
   const lines: UsageReport["lines"] = [];
   for (const period of months) {
-    const query = new URLSearchParams({ period, level: "use-case" });
+    const query = new URLSearchParams({ period, level: "model" });
     const found = await cast.as.otto.json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
     lines.push(...found.lines);
   }
-  const sum = (resource: string): bigint =>
+  const sum = (resource: string, isCounted: (model: string) => boolean): bigint =>
     lines
-      .filter((line) => line.resource === resource && line.names.at(-1) === "flight-delays")
+      .filter(
+        ({ names: [, , useCase, model = ""], ...line }) =>
+          line.resource === resource && useCase === "flight-delays" && isCounted(model),
+      )
       .reduce((total, { quantity }) => total + BigInt(quantity), 0n);
-  return { requests: Number(sum("requests")), cpuMicros: sum("cpu_hours") };
+  // What trainers took is of no model yet.
+  const cpuMicros = sum("cpu_hours", (model) => model !== "");
+  return { requests: Number(sum("requests", () => true)), cpuMicros };
 }
 
 function coreHour(plan: PlanDocument): Money {
