@@ -4,11 +4,12 @@ import { Pool, type PoolClient, type PoolConfig } from "pg";
 import type { Database, Session } from "./database.ts";
 import { type Subscriptions, subscribe } from "./listener.ts";
 import { ListeningClient } from "./listening-client.ts";
+import { PlanningClient } from "./planning-client.ts";
 import { asDatabaseError } from "./sql-errors.ts";
 
 /** A database over a connection pool to a server. */
 export function serverDatabase(config: PoolConfig): Database {
-  const pool = newPool({ connectionTimeoutMillis: 10_000, ...config });
+  const pool = newPool({ connectionTimeoutMillis: 10_000, ...config, Client: PlanningClient });
   const { connectionString, types } = config;
   const listener = new ListeningClient({
     ...(connectionString === undefined ? {} : { connectionString }),

@@ -36,7 +36,7 @@ function isArray(value: JsonValue): value is readonly JsonValue[] {
 
 function canonicalNumber(value: number): string {
   if (!Number.isFinite(value)) throw notCanonical(`${value} has no JSON form`);
-  return JSON.stringify(value);
+  return String(value);
 }
 
 function canonicalString(text: string): string {

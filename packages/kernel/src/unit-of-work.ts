@@ -12,6 +12,12 @@ import type { WorkPlace } from "./work-places.ts";
 // oxlint-disable-next-line typescript/no-empty-object-type -- Kysely's own name for "no tables yet"
 export type Sql = Kysely<{}>;
 
+/**
+ * Ends a statement that runs often and whose text is always the same: a server plans it once for each connection, not each time it runs.
+ * For those alone whose best plan does not depend on the values.
+ */
+export const plannedOnce = "/* planned once */";
+
 /** A governed business event, as a use case states it; who, when and the request come from the transaction. */
 export interface LedgerEvent {
   /** `<domain>.<noun>.<past participle>`, e.g. `registry.model.promoted`. */

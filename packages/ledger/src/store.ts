@@ -1,5 +1,5 @@
-import type { KeyRing, SigningKey, Sql } from "@portolan/kernel";
-import type { Kysely } from "kysely";
+import { type KeyRing, plannedOnce, type SigningKey, type Sql } from "@portolan/kernel";
+import { type Kysely, sql as raw } from "kysely";
 import type { RowPayload, SealedRow } from "./row-format.ts";
 import type { LedgerTables } from "./tables.ts";
 
@@ -38,7 +38,7 @@ export async function insertRow(
     batchKey === undefined
       ? insert
       : insert.onConflict((conflict) => conflict.columns(["organisation_id", "batch_key"]).doNothing());
-  const result = await query.executeTakeFirst();
+  const result = await query.modifyEnd(raw.raw(plannedOnce)).executeTakeFirst();
   return result.numInsertedOrUpdatedRows === 1n;
 }
 

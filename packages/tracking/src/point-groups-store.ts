@@ -1,5 +1,6 @@
-import type { Sql } from "@portolan/kernel";
-import { type RawBuilder, sql as raw } from "kysely";
+import { plannedOnce, type Sql } from "@portolan/kernel";
+import { sql as raw } from "kysely";
+import { float8Array, int4Array, int8Array } from "./binary-arrays.ts";
 import { columnsOf, type PointBlock, type PointGroup } from "./point-groups.ts";
 
 /** What became of a group. */
@@ -20,6 +21,7 @@ export async function addGroup(
   { now, mostBytes }: { readonly now: number; readonly mostBytes: number },
 ): Promise<WrittenGroup> {
   const points = latest.map(({ point }) => point);
+  const flat = flatten(blocks);
   const { rows } = await raw<{ taken: string[]; grown: string[] }>`
     with asked as (
       select * from unnest(${runs.map(({ runId }) => runId)}::text[], ${runs.map((run) => run.organisationId)}::text[],
@@ -32,8 +34,12 @@ export async function addGroup(
     ), blocks as (
       insert into tracking.metric_blocks
         (run_id, digest, keys, key_of, point_values, timestamps_ms, steps, logged_at)
-      select b.run_id, b.digest, b.keys, b.key_of, b.point_values, b.timestamps_ms, b.steps, ${now}::bigint
-      from (values ${raw.join(blocks.map(blockRow))}) as b(run_id, digest, keys, key_of, point_values, timestamps_ms, steps)
+      select b.run_id, b.digest, (${flat.keys}::text[])[b.key_first:b.key_last], (${int4Array(flat.keyOf)}::integer[])[b.first:b.last],
+        (${float8Array(flat.values)}::float8[])[b.first:b.last], (${int8Array(flat.timestampsMs)}::bigint[])[b.first:b.last],
+        (${int8Array(flat.steps)}::bigint[])[b.first:b.last], ${now}::bigint
+      from unnest(${blocks.map(({ runId }) => runId)}::text[], ${blocks.map(({ digest }) => digest)}::text[],
+        ${flat.keyFirsts}::integer[], ${flat.keyLasts}::integer[], ${flat.firsts}::integer[], ${flat.lasts}::integer[])
+        as b(run_id, digest, key_first, key_last, first, last)
       join taken on taken.run_id = b.run_id
       on conflict do nothing
     ), latest as (
@@ -49,20 +55,39 @@ export async function addGroup(
       returning l.run_id, l.xmax::text = '0' as is_new
     )
     select (select coalesce(array_agg(run_id), '{}') from taken) as taken,
-      (select coalesce(array_agg(distinct run_id), '{}') from latest where is_new) as grown`.execute(sql);
+      (select coalesce(array_agg(distinct run_id), '{}') from latest where is_new) as grown ${raw.raw(plannedOnce)}`.execute(
+    sql,
+  );
   const [row] = rows;
   return { taken: new Set(row?.taken), grown: row?.grown ?? [] };
 }
 
-function blockRow({ runId, digest, points }: PointBlock): RawBuilder<unknown> {
-  const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
-  return raw`(${runId}::text, ${digest}::text, ${keys}::text[], ${listOf(keyOf)}::text::integer[],
-    ${listOf(values)}::text::float8[], ${listOf(timestampsMs)}::text::bigint[], ${listOf(steps)}::text::bigint[])`;
-}
-
-/** An array of numbers as PostgreSQL reads it: a driver writes thousands one by one, each in quotes. */
-export function listOf(numbers: readonly number[]): string {
-  return `{${numbers.join(",")}}`;
+/** The columns of all blocks one after the other, and where each block's part begins and ends, from 1: one text for any number of blocks. */
+function flatten(blocks: readonly PointBlock[]) {
+  const flat = {
+    keys: [] as string[],
+    keyOf: [] as number[],
+    values: [] as number[],
+    timestampsMs: [] as number[],
+    steps: [] as number[],
+    keyFirsts: [] as number[],
+    keyLasts: [] as number[],
+    firsts: [] as number[],
+    lasts: [] as number[],
+  };
+  for (const { points } of blocks) {
+    const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
+    flat.keyFirsts.push(flat.keys.length + 1);
+    flat.firsts.push(flat.keyOf.length + 1);
+    flat.keys.push(...keys);
+    flat.keyOf.push(...keyOf);
+    flat.values.push(...values);
+    flat.timestampsMs.push(...timestampsMs);
+    flat.steps.push(...steps);
+    flat.keyLasts.push(flat.keys.length);
+    flat.lasts.push(flat.keyOf.length);
+  }
+  return flat;
 }
 
 /** Of these runs those that have more metrics than one may. */

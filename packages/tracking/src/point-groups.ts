@@ -1,4 +1,5 @@
 import { type CallContext, canonicalBytes, type Digest, digestBytes } from "@portolan/kernel";
+import { float8Array, int4Array, int8Array } from "./binary-arrays.ts";
 import type { MetricPoint } from "./contract.ts";
 import { latestPoints } from "./latest-points.ts";
 
@@ -104,16 +105,21 @@ export function columnsOf(points: readonly MetricPoint[]): PointColumns {
   };
 }
 
-/** The bytes that a request's points are counted by, and their digest: of the canonical JSON of their columns. Pure. */
+/**
+ * The bytes that a request's points are counted by, and their digest: of the canonical JSON of their keys, then of the other columns as
+ * PostgreSQL's binary arrays (`binary-arrays.ts`), which costs a quarter of what printing all numbers did. Pure.
+ */
 export function sealPoints(points: readonly MetricPoint[]): {
   readonly length: number;
   readonly digest: Digest;
 } {
-  const { values, ...columns } = columnsOf(points);
-  // NaN has no JSON form; MLflow writes it as text.
-  const bytes = canonicalBytes({
-    ...columns,
-    values: values.map((value) => (Number.isNaN(value) ? "NaN" : value)),
-  });
+  const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
+  const bytes = Buffer.concat([
+    canonicalBytes(keys),
+    int4Array(keyOf),
+    float8Array(values),
+    int8Array(timestampsMs),
+    int8Array(steps),
+  ]);
   return { length: bytes.length, digest: digestBytes(bytes) };
 }

@@ -15,12 +15,15 @@ export interface PointWriterDeps {
   readonly work: UnitOfWork;
   readonly recordBatch: RecordBatch;
   readonly log: Logger;
+  /** How long those who were just answered are waited for, in milliseconds. By default 3. */
+  readonly returnMs?: number;
 }
 
 /** Requests, and points, of one transaction at most: what it holds back while it commits. */
 const mostRequests = 256;
 const mostPoints = 20_000;
 const mostCrowded = 1_000;
+const defaultReturnMs = 3;
 
 interface Waiting {
   readonly request: PointsOfRequest;
@@ -29,7 +32,8 @@ interface Waiting {
 
 /**
  * Writes points of many requests in one transaction: those that come while one commits are the next one's. Nobody waits for company: a
- * request that comes alone is written at once, alone.
+ * request that comes alone is written at once, alone. Where several were answered together, they are given a moment to come back: callers
+ * that log in a loop would else split in halves that wait for each other, and pay for twice the transactions.
  */
 export class PointWriter {
   readonly runs = new RunMemory();
@@ -38,6 +42,8 @@ export class PointWriter {
   /** Runs that would keep others from being written together, if they tried again and again. */
   #crowded = new Set<string>();
   #isAtWork = false;
+  /** Ends the moment that callers are given to come back, once so many wait. */
+  #gathering: { readonly wanted: number; readonly end: () => void } | undefined;
 
   constructor(deps: PointWriterDeps) {
     this.#deps = deps;
@@ -52,6 +58,7 @@ export class PointWriter {
     if (this.#crowded.has(request.runId)) return Promise.resolve(false);
     return new Promise((settle) => {
       this.#waiting.push({ request, settle });
+      if (this.#gathering && this.#waiting.length >= this.#gathering.wanted) this.#gathering.end();
       void this.#work();
     });
   }
@@ -63,8 +70,25 @@ export class PointWriter {
       const group = this.#next();
       const taken = await this.#commit(group.map(({ request }) => request));
       for (const { request, settle } of group) settle(taken.has(request.runId));
+      await this.#gather(group.length);
     }
     this.#isAtWork = false;
+  }
+
+  async #gather(answered: number): Promise<void> {
+    const wanted = Math.min(answered + this.#waiting.length, mostRequests);
+    if (wanted < 2 || this.#waiting.length >= wanted) return;
+    await new Promise<void>((end) => {
+      const timer = setTimeout(end, this.#deps.returnMs ?? defaultReturnMs);
+      this.#gathering = {
+        wanted,
+        end: () => {
+          clearTimeout(timer);
+          end();
+        },
+      };
+    });
+    this.#gathering = undefined;
   }
 
   #next(): Waiting[] {

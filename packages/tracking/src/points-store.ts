@@ -1,8 +1,8 @@
 import type { Sql } from "@portolan/kernel";
 import { sql as raw } from "kysely";
+import { float8Array, int4Array, int8Array } from "./binary-arrays.ts";
 import type { MetricPoint } from "./contract.ts";
 import { columnsOf } from "./point-groups.ts";
-import { listOf } from "./point-groups-store.ts";
 
 /** Stores the points of one request as one row; the same points again change nothing. */
 export async function addBlock(
@@ -13,8 +13,8 @@ export async function addBlock(
   const { keys, keyOf, values, timestampsMs, steps } = columnsOf(points);
   await raw`insert into tracking.metric_blocks
       (run_id, digest, keys, key_of, point_values, timestamps_ms, steps, logged_at)
-    values (${of.runId}, ${of.digest}, ${keys}::text[], ${listOf(keyOf)}::text::integer[], ${listOf(values)}::text::float8[],
-      ${listOf(timestampsMs)}::text::bigint[], ${listOf(steps)}::text::bigint[], ${of.now})
+    values (${of.runId}, ${of.digest}, ${keys}::text[], ${int4Array(keyOf)}::integer[], ${float8Array(values)}::float8[],
+      ${int8Array(timestampsMs)}::bigint[], ${int8Array(steps)}::bigint[], ${of.now})
     on conflict do nothing`.execute(sql);
 }
 

@@ -1,6 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import { type CallContext, digestJson } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { float8Array, int4Array, int8Array } from "../src/binary-arrays.ts";
+import { PointWriter } from "../src/point-writer.ts";
 import { type TrackingFixture, trackingFixture } from "./tracking-fixture.ts";
 
 let f: TrackingFixture;
@@ -75,6 +78,56 @@ test("points that come together lose nothing, leave the greatest as the latest, 
   const added = (await leaves()).slice(before);
   expect(added.map(({ detail }) => detail.count)).toEqual([1, 119]);
   expect(added[1]?.detail).toMatchObject({ blocks: 2, requests: 119, runs: runs.toSorted() });
+});
+
+/** Calls of each caller one after the other, by a writer with a patience of its own. */
+async function inLoops(callers: number, rounds: number, returnMs: number): Promise<number[]> {
+  const points = new PointWriter({ ...f.writing, returnMs });
+  const run = await aRun();
+  const before = (await leaves()).length;
+  await Promise.all(
+    Array.from({ length: callers }, async (_, caller) => {
+      for (let round = 0; round < rounds; round++) {
+        const point = { key: `k${caller}`, value: round, timestampMs: 1, step: round };
+        const digest = digestJson({ run, caller, round });
+        expect(await points.write({ call: f.call, runId: run, points: [point], digest, bytes: 1_024 })).toBe(
+          true,
+        );
+        await setImmediate();
+      }
+    }),
+  );
+  return (await leaves()).slice(before).map(({ detail }) => detail.count);
+}
+
+test("callers that log in a loop meet in each transaction; one alone waits for nobody", async () => {
+  // The last group waits in vain for the caller that was one ahead.
+  expect(await inLoops(4, 5, 1_000)).toEqual([1, 4, 4, 4, 4, 3]);
+  expect(await inLoops(1, 3, 3_600_000)).toEqual([1, 1, 1]);
+});
+
+test("arrays are stored as PostgreSQL itself would send them", async () => {
+  const whole = [
+    0,
+    1,
+    -1,
+    2 ** 31,
+    -(2 ** 31) - 1,
+    2 ** 32,
+    Number.MAX_SAFE_INTEGER,
+    Number.MIN_SAFE_INTEGER,
+  ];
+  const real = [0, -0.5, 1e-308, 1.7976931348623157e308, Number.NaN, Infinity, -Infinity];
+  const small = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31)];
+  const sent = async (type: string, numbers: readonly number[]) =>
+    (
+      await rows<{ bytes: Buffer }>(`select array_send($1::text[]::${type}[]) as bytes`, [
+        numbers.map(String),
+      ])
+    )[0]?.bytes;
+  expect(int8Array(whole)).toEqual(await sent("bigint", whole));
+  expect(float8Array(real)).toEqual(await sent("float8", real));
+  expect(int4Array(small)).toEqual(await sent("integer", small));
 });
 
 test("in a group each run stands for itself: one that takes nothing keeps none of the others out", async () => {

@@ -23,6 +23,7 @@ import {
   trackingErrors,
   trackingMigrations,
 } from "../src/index.ts";
+import type { PointWriterDeps } from "../src/point-writer.ts";
 import type { TrackedRun } from "../src/ports.ts";
 
 export interface Answer {
@@ -35,6 +36,8 @@ export interface TrackingFixture {
   readonly call: CallContext;
   /** What the routes write points with. */
   readonly points: PointWriter;
+  /** For writers of points besides. */
+  readonly writing: PointWriterDeps;
   /** What was refused by no policy: `<principal>: <action>: <reason>`. */
   readonly refusals: readonly string[];
   /** A run of an attempt that is open. */
@@ -90,7 +93,8 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const withRole = ({ actor }: CallContext): CallContext =>
     aCall({ id: actor.id, roles: [roles.get(actor.id) ?? "engineer"] });
   const log = createLogger({ name: "tracking", level: "silent" });
-  const points = new PointWriter({ work, recordBatch: recordBatchDigest, log });
+  const writing = { work, recordBatch: recordBatchDigest, log };
+  const points = new PointWriter(writing);
   const app = Fastify();
   // As control does it: a body says what it means, and nothing in it is coerced.
   validateStrictly(app);
@@ -157,6 +161,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     db,
     call,
     points,
+    writing,
     refusals,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());
