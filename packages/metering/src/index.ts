@@ -59,7 +59,7 @@ export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/cou
 export { dayMicros } from "./usage/daily-usage.ts";
 export { meteringFacts } from "./usage/facts-store.ts";
 export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
-export { addMonths, parsePeriod, periodOf } from "./usage/period.ts";
+export { addMonths, boundsOf, parsePeriod, periodOf } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
 export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
 export { amountText as countedText } from "./usage/resources.ts";

@@ -12,12 +12,13 @@ import {
 } from "@portolan/kernel";
 import { checkBatch, refuse } from "./check-values.ts";
 import type { KeyValue } from "./contract.ts";
+import { resolveExperiment } from "./default-experiment.ts";
 import type { TrackingErrorCode } from "./errors.ts";
-import { type Experiment, parseExperimentId } from "./experiment-id.ts";
-import { findRun, resourceOf } from "./find-run.ts";
+import type { Experiment } from "./experiment-id.ts";
+import { type ExperimentDeps, findRun, resourceOf } from "./find-run.ts";
 import { isClientRunId } from "./policy.ts";
 import type { TrackedRun } from "./ports.ts";
-import { type ExperimentDeps, missingExperiment } from "./read-experiment.ts";
+import { missingExperiment } from "./read-experiment.ts";
 import { nameTag, originTag } from "./run-tags.ts";
 import { insertClientRun, setDeleted, setTags } from "./store.ts";
 
@@ -128,7 +129,7 @@ function checkStart(startMs: number | undefined): void {
 /** The place of a run to be made, where the caller may log. */
 async function requireExperiment(deps: ClientRunDeps, call: CallContext, asked: string): Promise<Experiment> {
   const { organisationId } = call.actor;
-  const experiment = parseExperimentId(organisationId, asked);
+  const experiment = await resolveExperiment(deps, call, asked);
   if (experiment === undefined) throw missingExperiment(asked);
   const { environment, useCaseId } = experiment;
   const resource = { type: "ClientRun", organisationId, environment, ...asPlace({ useCaseId }) };

@@ -20,8 +20,8 @@ import {
   removeExperimentTag,
   setExperimentTag,
 } from "./experiments-store.ts";
-import { findRun } from "./find-run.ts";
-import { type ExperimentDeps, readExperiment, visibleExperiments } from "./read-experiment.ts";
+import { type ExperimentDeps, findRun } from "./find-run.ts";
+import { readExperiment, visibleExperiments } from "./read-experiment.ts";
 import {
   type FilteredExperiment,
   parseExperimentFilter,
@@ -127,9 +127,9 @@ export async function tagExperiment(
     deps,
     call,
     { experimentId, event: "tracking.experiment.tagged", content: tag },
-    async (tx) => {
+    async (tx, found) => {
       const { organisationId } = call.actor;
-      const count = await setExperimentTag(tx.sql, { organisationId, experimentId }, tag);
+      const count = await setExperimentTag(tx.sql, { organisationId, experimentId: found }, tag);
       if (count <= limits.runKeys.tags) return;
       throw new PortolanError<TrackingErrorCode>("tracking.too_much_logged", {
         detail: `one experiment has at most ${limits.runKeys.tags} tags`,
@@ -151,9 +151,9 @@ export async function untagExperiment(
     deps,
     call,
     { experimentId, event: "tracking.experiment.untagged", content: { key } },
-    async (tx) => {
+    async (tx, found) => {
       const { organisationId } = call.actor;
-      if (await removeExperimentTag(tx.sql, { organisationId, experimentId }, key)) return;
+      if (await removeExperimentTag(tx.sql, { organisationId, experimentId: found }, key)) return;
       throw new PortolanError<TrackingErrorCode>("tracking.tag_not_found", {
         detail: `the experiment ${experimentId} has no tag ${JSON.stringify(key)}`,
       });
@@ -170,12 +170,12 @@ interface TagChange {
 async function changeTag(
   deps: TagDeps,
   call: CallContext,
-  { experimentId, event, content }: TagChange,
-  effect: (tx: Transaction) => Promise<void>,
+  { experimentId: asked, event, content }: TagChange,
+  effect: (tx: Transaction, experimentId: string) => Promise<void>,
 ): Promise<void> {
   const { organisationId } = call.actor;
   // A trainer is no one of the experiment: its token is for its run.
-  await readExperiment(deps, call, experimentId);
+  const { id: experimentId } = await readExperiment(deps, call, asked);
   const experiment = parseExperimentId(organisationId, experimentId);
   const resource = {
     type: "ClientRun",
@@ -187,7 +187,7 @@ async function changeTag(
   };
   await deps.authorizer.require(call, "training:track", resource);
   await deps.work.write(call, async (tx) => {
-    await effect(tx);
+    await effect(tx, experimentId);
     const digest = digestBytes(canonicalBytes({ ...content }));
     const key = `tracking:${experimentId}:${newId("request", tx.now)}`;
     await deps.recordBatch(tx, { event, subject: experimentId, digest, count: 1, key });

@@ -9,13 +9,17 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { isClientRunId } from "./policy.ts";
-import type { RunDirectory, TrackedRun } from "./ports.ts";
+import type { RunDirectory, TrackedRun, UseCaseNames } from "./ports.ts";
 import { findRunRow, type RunRow } from "./store.ts";
 
 export interface RunDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly runs: RunDirectory;
+}
+
+export interface ExperimentDeps extends RunDeps {
+  readonly useCases: UseCaseNames;
 }
 
 /** A run of either origin. @throws PortolanError 404 when there is no such run or the caller may not read it */

@@ -1,14 +1,15 @@
 import { type CallContext, environments, isPortolanError, PortolanError } from "@portolan/kernel";
 import type { KeyValue } from "./contract.ts";
+import {
+  defaultExperimentId,
+  defaultExperimentName,
+  findDefault,
+  resolveExperiment,
+} from "./default-experiment.ts";
 import type { TrackingErrorCode } from "./errors.ts";
-import { type Experiment, experimentIdOf, parseExperimentId } from "./experiment-id.ts";
+import { type Experiment, experimentIdOf } from "./experiment-id.ts";
 import { readExperimentTags } from "./experiments-store.ts";
-import { findRun, type RunDeps } from "./find-run.ts";
-import type { UseCaseNames } from "./ports.ts";
-
-export interface ExperimentDeps extends RunDeps {
-  readonly useCases: UseCaseNames;
-}
+import { type ExperimentDeps, findRun } from "./find-run.ts";
 
 /** A use case in an environment, as MLflow names it: `flight-delays/production`. */
 export interface NamedExperiment {
@@ -23,16 +24,17 @@ export async function readExperiment(
   call: CallContext,
   id: string,
 ): Promise<NamedExperiment> {
-  return read(deps, call, parseExperimentId(call.actor.organisationId, id), id);
+  return read(deps, call, await resolveExperiment(deps, call, id), id);
 }
 
-/** By `<use case>/<environment>`. @throws PortolanError as `readExperiment` does. */
+/** By `<use case>/<environment>`, or as MLflow's default. @throws PortolanError as `readExperiment` does. */
 export async function readExperimentByName(
   deps: ExperimentDeps,
   call: CallContext,
   name: string,
 ): Promise<NamedExperiment> {
   const { organisationId } = call.actor;
+  if (name === defaultExperimentName) return read(deps, call, await findDefault(deps, call), name);
   const at = name.lastIndexOf("/");
   const environment = environments.find((known) => known === name.slice(at + 1));
   if (at < 1 || environment === undefined) throw missingExperiment(name);
@@ -50,7 +52,7 @@ export async function visibleExperiments(
 ): Promise<Experiment[]> {
   const seen: Experiment[] = [];
   for (const id of new Set(ids)) {
-    const experiment = parseExperimentId(call.actor.organisationId, id);
+    const experiment = await resolveExperiment(deps, call, id);
     if (!experiment) continue;
     try {
       await see(deps, call, experiment, id);
@@ -124,8 +126,8 @@ async function requireSeen(
 export function missingExperiment(asked: string): PortolanError<TrackingErrorCode> {
   return new PortolanError("tracking.experiment_not_found", {
     detail: `there is no experiment ${JSON.stringify(asked.slice(0, 200))}`,
-    mend: ["0", "Default"].includes(asked)
-      ? 'Every run belongs to a use case in an environment: call mlflow.set_experiment("<use case>/<environment>") first.'
+    mend: [defaultExperimentId, defaultExperimentName].includes(asked)
+      ? 'Every run belongs to a use case in an environment: call mlflow.set_experiment("<use case>/<environment>") first, or set MLFLOW_EXPERIMENT_NAME. Without it runs go to dev of the one use case that you may log to; here that is none, or not one alone.'
       : "An experiment is a use case in an environment: <use case>/<environment>.",
   });
 }

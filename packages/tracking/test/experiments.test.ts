@@ -40,6 +40,33 @@ describe("experiments", () => {
     expect(namesOf(body as unknown as Experiments)).toEqual(["flights/dev"]);
   });
 
+  test("of a script that names none is the one use case to which its caller may log", async () => {
+    const refused = await f.post("runs/create", { experiment_id: "0" });
+    expect([refused.status, refused.body["message"]]).toEqual([
+      404,
+      expect.stringContaining("not one alone"),
+    ]);
+    const others = f.useCaseNames.splice(0, 1);
+    const { body } = await f.post("runs/create", { experiment_id: "0" });
+    expect(body).toMatchObject({ run: { info: { experiment_id: "uc_flights-dev" } } });
+    for (const [call, query] of [
+      ["experiments/get", { experiment_id: "0" }],
+      ["experiments/get-by-name", { experiment_name: "Default" }],
+    ] as const)
+      expect((await f.get(call, query)).body).toMatchObject({ experiment: { name: "flights/dev" } });
+    const found = await f.post("runs/search", { experiment_ids: ["0"] });
+    expect(found.body["runs"]).not.toHaveLength(0);
+    const tag = { experiment_id: "0", key: "said", value: "by default" };
+    expect((await f.post("experiments/set-experiment-tag", tag)).status).toBe(200);
+    expect((await f.get("experiments/get", { experiment_id })).body).toMatchObject({
+      experiment: { tags: [{ key: "said", value: "by default" }] },
+    });
+    expect(
+      (await f.post("experiments/delete-experiment-tag", { experiment_id: "0", key: "said" })).status,
+    ).toBe(200);
+    f.useCaseNames.unshift(...others);
+  });
+
   test("are never deleted, and a bad question is refused", async () => {
     expect(await search({ view_type: "DELETED_ONLY" })).toEqual({ experiments: [] });
     for (const bad of [

@@ -36,6 +36,8 @@ export interface TrackingFixture {
   readonly call: CallContext;
   /** What the routes write points with. */
   readonly points: PointWriter;
+  /** Those that are listed; change them for a test. */
+  readonly useCaseNames: string[];
   /** For writers of points besides. */
   readonly writing: PointWriterDeps;
   /** What was refused by no policy: `<principal>: <action>: <reason>`. */
@@ -93,6 +95,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
   const withRole = ({ actor }: CallContext): CallContext =>
     aCall({ id: actor.id, roles: [roles.get(actor.id) ?? "engineer"] });
   const log = createLogger({ name: "tracking", level: "silent" });
+  const useCaseNames = ["churn", "flights"];
   const writing = { work, recordBatch: recordBatchDigest, log };
   const points = new PointWriter(writing);
   const app = Fastify();
@@ -144,7 +147,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
       },
       list: () =>
         Promise.resolve(
-          ["churn", "flights"].map((name, at) => ({
+          useCaseNames.map((name, at) => ({
             id: `uc_${name}`,
             name,
             createdAt: (at + 1) * 1_000_000,
@@ -162,6 +165,7 @@ export async function trackingFixture(): Promise<TrackingFixture> {
     call,
     points,
     writing,
+    useCaseNames,
     refusals,
     aRun: async () => {
       const id = newId("trainingRun", systemClock.now());

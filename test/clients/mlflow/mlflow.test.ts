@@ -110,7 +110,7 @@ describe.skipIf(python === undefined)("the Python client of MLflow", () => {
     expect([exitCode, exitCode === 0 ? "" : output]).toEqual([0, ""]);
     const denied = ["PERMISSION_DENIED", false];
     expect(saidIn(output)).toEqual({
-      no_experiment: ["RESOURCE_DOES_NOT_EXIST", true],
+      no_experiment: "flight-delays/dev",
       own_experiment: ["PERMISSION_DENIED", true],
       experiment: "flight-delays/dev",
       mine: ["flight-delays/dev", "flight-delays/production", "flight-delays/staging"],

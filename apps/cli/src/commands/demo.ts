@@ -138,6 +138,7 @@ function closing(world: World, seconds: number, exits: boolean): string {
     `lifecycle  version ${retrained?.version} trained and judged unattended, released after two approvals; a harmful release taken back after ${count(rolledBack?.requests ?? 0)} of its requests`,
     `features   ${count(parity?.compared ?? 0)} served values derived again offline, ${parity?.mismatches} differ`,
     `money      ${count(statement?.requests ?? 0)} predictions metered this month, ${statement?.perThousand ?? "nothing"} of models' time for 1,000; the plan keeps cores for ${toCents(statement?.plannedServing ?? "0 USD")} a month`,
+    `statement  of this machine's cores, ${toCents(statement?.total ?? "0 USD")} in the month: flight-delays ${statement?.ours}, nobody ${toCents(statement?.idle ?? "0 USD")}; ${statement?.page}`,
     `audit      verified: ${count(verified?.rows ?? 0)} ledger rows under ${verified?.checkpoints ?? 0} signed checkpoints`,
     `took       ${seconds.toFixed(0)} s`,
   ];

@@ -1,7 +1,10 @@
-import { formatInstant, formatMoney, type Money, money, multiplyMoney, systemClock } from "@portolan/kernel";
+import { formatMoney, type Money, money, multiplyMoney, systemClock } from "@portolan/kernel";
+import { periodOf } from "@portolan/metering";
 import type { UsageReport } from "@portolan/metering/contract";
 import type { PlanDocument } from "@portolan/planner/contract";
 import { toCents } from "@portolan/planner/policy";
+import { planText } from "../statement/statement-words.ts";
+import { writeMonthStatement } from "./month-statement.ts";
 import { check, until } from "./narrator.ts";
 import { count, type World } from "./world.ts";
 
@@ -27,29 +30,42 @@ export async function settleStep(world: World): Promise<string[]> {
   const inMonth = BigInt(Math.round(load * secondsPerMonth));
   const atPlannedLoad = multiplyMoney(cost, inMonth, BigInt(requests));
   const planned = servingOf(plan);
+  const month = periodOf(systemClock.now());
+  const { document, page, ours, idle, total } = await writeMonthStatement({
+    folder: world.context.home,
+    month,
+    usage: await usageIn(world, month, "environment"),
+    core,
+    plan,
+  });
   world.summary.statement = {
     requests,
     cost: formatMoney(cost),
     perThousand: formatMoney(perThousand),
     plannedServing: planned,
+    total,
+    ours,
+    idle,
+    page,
   };
   return [
     `metered: ${count(requests)} predictions, ${(Number(cpuMicros) / 1e6).toFixed(1)} s of models' processor time; ${formatMoney(cost)} at the plan's ${formatMoney(core)} a core hour`,
     `a model's run takes ${(Number(cpuMicros) / requests / 1000).toFixed(2)} ms; planned for all of a prediction: ${figures(plan, "CPU time of a prediction")} ms`,
     `1,000 predictions: ${formatMoney(perThousand)} of models' time`,
     `at the planned ${load} a second: ${toCents(formatMoney(atPlannedLoad))} a month of models' time, beside ${toCents(planned)} planned for cores that stand by`,
+    `statement of ${month}: this machine's cores come to ${total}; flight-delays, training included, ${ours}; nobody used ${idle}; the lines sum to the bill exactly`,
+    ...(document.plans ?? []).map(planText),
+    `as a page: ${page}`,
   ];
 }
 
 /** Of the use case in this month (UTC), and in the one in which the replay began, over all environments and models. */
-async function usageOf({ cast, replayedFrom }: World): Promise<{ requests: number; cpuMicros: bigint }> {
+async function usageOf(world: World): Promise<{ requests: number; cpuMicros: bigint }> {
   const now = systemClock.now();
-  const months = new Set([replayedFrom ?? now, now].map((at) => formatInstant(at).slice(0, 7)));
+  const months = new Set([world.replayedFrom ?? now, now].map(periodOf));
   const lines: UsageReport["lines"] = [];
   for (const period of months) {
-    const query = new URLSearchParams({ period, level: "model" });
-    const found = await cast.as.otto.json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
-    lines.push(...found.lines);
+    lines.push(...(await usageIn(world, period, "model")));
   }
   const sum = (resource: string, isCounted: (model: string) => boolean): bigint =>
     lines
@@ -61,6 +77,15 @@ async function usageOf({ cast, replayedFrom }: World): Promise<{ requests: numbe
   // What trainers took is of no model yet.
   const cpuMicros = sum("cpu_hours", (model) => model !== "");
   return { requests: Number(sum("requests", () => true)), cpuMicros };
+}
+
+async function usageIn(
+  { cast }: World,
+  period: string,
+  level: "model" | "environment",
+): Promise<UsageReport["lines"]> {
+  const query = new URLSearchParams({ period, level });
+  return (await cast.as.otto.json<UsageReport>({ path: `/v1/usage?${query.toString()}` })).lines;
 }
 
 function coreHour(plan: PlanDocument): Money {

@@ -60,6 +60,11 @@ export interface DemoSummary {
     readonly cost: string;
     readonly perThousand: string;
     readonly plannedServing: string;
+    /** The month's statement: the bill of this machine's cores, and its parts. */
+    readonly total: string;
+    readonly ours: string;
+    readonly idle: string;
+    readonly page: string;
   };
   verified?: { readonly rows: number; readonly checkpoints: number };
 }

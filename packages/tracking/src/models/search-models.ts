@@ -1,6 +1,7 @@
 import type { CallContext } from "@portolan/kernel";
 import { experimentIdOf } from "../experiment-id.ts";
-import { type ExperimentDeps, visibleExperiments } from "../read-experiment.ts";
+import type { ExperimentDeps } from "../find-run.ts";
+import { visibleExperiments } from "../read-experiment.ts";
 import { bad } from "../search/filter-reader.ts";
 import { offsetOf, tokenOf } from "../search/page-token.ts";
 import { type MetricDataset, type ModelOrder, modelOrder, parseModelFilter } from "./model-filter.ts";

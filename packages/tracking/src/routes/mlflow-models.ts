@@ -1,10 +1,10 @@
 import type { Static } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { type ArtifactDeps, listArtifacts } from "../artifacts/artifacts.ts";
+import type { ExperimentDeps } from "../find-run.ts";
 import { alterModel, createModel, logOutputs, modelRootOf, readModel } from "../models/logged-models.ts";
 import type { StoredModel } from "../models/model-store.ts";
 import { searchModels } from "../models/search-models.ts";
-import type { ExperimentDeps } from "../read-experiment.ts";
 import {
   CreateModel,
   FinalizeModel,

@@ -1,6 +1,7 @@
 import type { CallContext } from "@portolan/kernel";
+import type { ExperimentDeps } from "../find-run.ts";
 import type { TrackedRun } from "../ports.ts";
-import { type ExperimentDeps, visibleExperiments } from "../read-experiment.ts";
+import { visibleExperiments } from "../read-experiment.ts";
 import { nameTag } from "../run-tags.ts";
 import { readRunsData, type StoredRun } from "../store.ts";
 import { offsetOf, tokenOf } from "./page-token.ts";
