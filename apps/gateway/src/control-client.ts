@@ -1,4 +1,5 @@
 import { messageOf, type Place, PortolanError, requirePrivateTransport, type Secret } from "@portolan/kernel";
+import type { ClockOffset } from "./clock-offset.ts";
 
 /** Control could not be reached or did not answer as it should: a reason to wait, never a verdict on content. */
 export class ControlAway extends Error {
@@ -43,9 +44,10 @@ export function createControlClient(
   url: string,
   credential: ControlCredential,
   place: StatedPlace,
+  offset: ClockOffset,
 ): ControlClient {
   if (credential.current() !== undefined) requirePrivateTransport(url, "CONTROL_URL");
-  const send = createSender(url, credential);
+  const send = createSender(url, credential, offset);
   const asking = createAsking(send, place);
   return {
     async latestSnapshot(after, waitMs) {
@@ -83,15 +85,17 @@ export function createControlClient(
 
 type Send = (path: string, init: Omit<RequestInit, "headers">, type?: string) => Promise<Response>;
 
-function createSender(url: string, credential: ControlCredential): Send {
+function createSender(url: string, credential: ControlCredential, offset: ClockOffset): Send {
   return async (path, init, type) => {
     const used = credential.current();
     const headers = {
       ...(used ? { authorization: `Bearer ${used.reveal()}` } : {}),
       ...(type === undefined ? {} : { "content-type": type }),
     };
+    const askedAt = offset.now();
     // Nobody sends this credential on to another address.
     const response = await fetch(new URL(path, url), { ...init, headers, redirect: "error" });
+    offset.note(response.headers.get("date"), askedAt);
     if (response.status === 401 && used) credential.refused(used);
     return response;
   };

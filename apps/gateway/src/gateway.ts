@@ -14,6 +14,7 @@ import {
 } from "@portolan/kernel";
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { Metrics, openTracing, type Tracing } from "@portolan/telemetry";
+import { ClockOffset } from "./clock-offset.ts";
 import type { GatewayConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
 import { createCredential } from "./credential.ts";
@@ -85,6 +86,7 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
     ...(parts.traces ? { traces: parts.traces } : {}),
     ...(parts.accessLog ? { accessLog: parts.accessLog } : {}),
     snapshots,
+    clockOffset: parts.clockOffset,
     version,
     isDraining: () => draining,
     showsMetrics: config.METRICS_PORT === undefined && isLoopback(config.GATEWAY_HOST),
@@ -140,10 +142,9 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const cache = openDiskCache(folder);
   const { CONTROL_URL: controlUrl, CONTROL_TOKEN: given } = config;
   const credential = createCredential({ controlUrl, given, cache, clock: systemClock, log });
-  const control = createControlClient(controlUrl, credential, {
-    gateway: config.GATEWAY_NAME,
-    ...placeOf(config),
-  });
+  const clockOffset = new ClockOffset(systemClock, log);
+  const stated = { gateway: config.GATEWAY_NAME, ...placeOf(config) };
+  const control = createControlClient(controlUrl, credential, stated, clockOffset);
   const writer = await openWriter(config, log);
   const guard = openGuard(config, { standings, metrics, log, writer, clock: systemClock });
   const tracing = await openTraces(config, metrics);
@@ -157,6 +158,7 @@ async function assemble(config: GatewayConfig, log: Logger) {
   const delivery = openDelivery(config, { control, metrics, log });
   return {
     metrics,
+    clockOffset,
     limits,
     guard,
     drift,

@@ -10,6 +10,7 @@ import {
   serverMetadata,
   type TextOperation,
 } from "@portolan/serving/policy";
+import type { ClockOffset } from "./clock-offset.ts";
 import { type FeatureReadDeps, readFeatures } from "./features/read-features.ts";
 import { evaluateFlags } from "./flags/evaluate-flags.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
@@ -37,6 +38,7 @@ import { inOpenAiShape } from "./text/openai-errors.ts";
 
 export interface HandleDeps extends InferDeps, FeatureReadDeps {
   readonly snapshots: SnapshotManager;
+  readonly clockOffset: ClockOffset;
   readonly version: string;
   readonly isDraining: () => boolean;
   /** Whether `/metrics` is answered here; otherwise it has a listener of its own. */

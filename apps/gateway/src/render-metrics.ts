@@ -1,6 +1,7 @@
 import type { PredictionWriter } from "@portolan/predictions/contract";
 import { judgeSnapshotAge } from "@portolan/serving/policy";
 import { type Exposition, exposeMetrics, type Metrics } from "@portolan/telemetry";
+import type { ClockOffset } from "./clock-offset.ts";
 import type { HealthBook, VersionHealth } from "./infer/health-book.ts";
 import { type ActiveRoute, type ServingState, versionsOf } from "./snapshot/serving-state.ts";
 
@@ -21,11 +22,12 @@ export interface RenderMetricsDeps {
   readonly writer: PredictionWriter;
   readonly snapshots: { readonly state: ServingState | undefined };
   readonly health: HealthBook;
+  readonly clockOffset: ClockOffset;
 }
 
 /** The Prometheus page: what is counted as it happens, and gauges read now. */
 export function renderMetrics(
-  { metrics, writer, snapshots: { state }, health }: RenderMetricsDeps,
+  { metrics, writer, snapshots: { state }, health, clockOffset }: RenderMetricsDeps,
   accept: string | undefined,
 ): Exposition {
   metrics.gauge(
@@ -40,6 +42,13 @@ export function renderMetrics(
     {},
     state ? state.ageMs() / 1000 : 0,
   );
+  if (clockOffset.seconds !== undefined)
+    metrics.gauge(
+      "portolan_gateway_clock_offset_seconds",
+      "By how much this machine's clock is certain to be ahead of control's; less than 0: behind",
+      {},
+      clockOffset.seconds,
+    );
   const log = writer.status();
   metrics.gauge("portolan_gateway_log_appended_records", "Records since the start", {}, log.appendedRecords);
   metrics.gauge(

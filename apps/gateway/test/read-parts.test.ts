@@ -2,11 +2,12 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, digestBytes, type JsonValue } from "@portolan/kernel";
+import { createLogger, digestBytes, type JsonValue, systemClock } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { Route, SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot, isSupplement, type SnapshotContent } from "@portolan/serving/policy";
 import { afterAll, expect, test } from "vitest";
+import { ClockOffset } from "../src/clock-offset.ts";
 import { createControlClient } from "../src/control-client.ts";
 import { openDiskCache } from "../src/snapshot/disk-cache.ts";
 import { type Parts, readParts, uniqueRoutes } from "../src/snapshot/read-parts.ts";
@@ -18,13 +19,19 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const place = { region: "local", owner: "self" };
 const nobody = { current: () => undefined, refused: () => undefined };
 const cache = openDiskCache(folder);
+const log = createLogger({ name: "gateway", level: "silent" });
 const deps = {
   cache,
   // Nobody listens there: everything is on the disk.
-  control: createControlClient("http://127.0.0.1:9", nobody, { gateway: "g", ...place }),
+  control: createControlClient(
+    "http://127.0.0.1:9",
+    nobody,
+    { gateway: "g", ...place },
+    new ClockOffset(systemClock, log),
+  ),
   environments: ["dev" as const],
   place,
-  log: createLogger({ name: "gateway", level: "silent" }),
+  log,
 };
 const { privateKey } = generateKeyPairSync("ed25519");
 

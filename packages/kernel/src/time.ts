@@ -88,3 +88,9 @@ export function zonedMicros(wallClock: bigint, timeZone: string): bigint {
 export function formatHttpDate(instant: EpochMicros): string {
   return new Date(instant / 1000).toUTCString();
 }
+
+/** `undefined` for what is no date of HTTP. */
+export function parseHttpDate(text: string): EpochMicros | undefined {
+  const millis = Date.parse(text);
+  return Number.isFinite(millis) ? asEpochMicros(millis * 1000) : undefined;
+}
