@@ -33,11 +33,12 @@ test("two gateways share the port, each with its own metrics; one that is killed
     ["gateway-2", true],
   ]);
   expect(new Set(parts.slice(1).map(({ url }) => url))).toEqual(new Set([product.gatewayUrl]));
-  for (const { metricsUrl } of gateways)
+  for (const { metricsUrl } of gateways) {
     const page = await (await fetch(metricsUrl)).text();
     expect(page).toContain("portolan_gateway_snapshot_version");
     // One machine, one clock.
     expect(page).toContain("portolan_gateway_clock_offset_seconds 0\n");
+  }
 
   const pid = product.kill("gateway-2");
   for (let n = 0; n < 20; n++) expect(await health()).toBe(200);
