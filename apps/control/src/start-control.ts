@@ -46,6 +46,7 @@ import { tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { addTrainingMetrics } from "./http/training-metrics.ts";
+import { type CardsOfMachine, cardsOfMachine } from "./machine/cards-at-work.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -98,6 +99,7 @@ export interface Wiring {
   readonly oversight: OversightWiring;
   readonly advice: AdviceDeps;
   readonly capacity: CapacityWiring;
+  readonly cards: CardsOfMachine;
   readonly readiness: ReadinessDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
@@ -168,7 +170,10 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const metering = wireMetering(base, identity, governance.charter);
-  const capacity = wireCapacity(base, identity, governance.charter);
+  const cards = cardsOfMachine();
+  const capacity = wireCapacity(base, identity, governance.charter, {
+    busiest: () => cards()?.atWork,
+  });
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking, {
@@ -205,6 +210,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     oversight: wireOversight(base, identity, serving.predictions),
     advice: wireAdvice(base, identity),
     capacity,
+    cards,
     readiness: wireReadiness(base, identity),
     data,
     scoring,

@@ -1,6 +1,7 @@
 import {
   type ApprovalSizes,
   type CapacityRouteDeps,
+  type CardsAtWork,
   createAdmissionQueue,
   type QuotaDeps,
 } from "@portolan/capacity";
@@ -22,9 +23,17 @@ export function wireCapacity(
   { work, jobs, clock }: Foundation,
   { authorizer, directory }: IdentityWiring,
   charter: CharterDeps,
+  cards: CardsAtWork,
 ): CapacityWiring {
   const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
-  const shared = { work, clock, wake, teams: teamNames(directory), approvals: approvalSizes(charter) };
+  const shared = {
+    work,
+    clock,
+    wake,
+    cards,
+    teams: teamNames(directory),
+    approvals: approvalSizes(charter),
+  };
   const admission = createAdmissionQueue(shared);
   return {
     quotas: { work, authorizer, tenants: quotaTenants(directory), wake },
