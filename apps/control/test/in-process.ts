@@ -38,10 +38,14 @@ export interface DeclaredRoute {
  * All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request.
  *
  * @param more settings by their names
+ * @param url of a PostgreSQL server to run on; by default as all tests do
  */
-export async function openControl(more: Readonly<Record<string, string>> = {}) {
+export async function openControl(more: Readonly<Record<string, string>> = {}, url?: string) {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
-  const test = await openTestDatabase({ migrations: migrationSets });
+  const test = await openTestDatabase({
+    migrations: migrationSets,
+    ...(url === undefined ? {} : { url }),
+  });
   const settings = loadConfig(ControlConfig, {
     PORTOLAN_HOME: home,
     EVENT_WINDOW_SECONDS: "1",

@@ -256,8 +256,6 @@ export const dataRoutes: readonly MutatingRoute[] = [
       return { url: `/v1/training-runs/${id}/preemption`, body: { reason: "maintenance" } };
     },
   },
-  idleWork("keep", "running", { forSeconds: 60, reason: "a debugger waits" }, "capacity.idle.kept"),
-  idleWork("resumption", "stopped", {}, "capacity.idle.resumed"),
   ...idleRoutes,
   ...trackingRoutes,
   {
