@@ -200,6 +200,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
       publisher: serving.publisher,
       objectives: watchedObjectives(governance.charter, serving),
       spending: metering.spending,
+      idle: capacity.idle,
     }),
     objectives: wireObjectives(base, identity, governance.charter, serving),
     timeline: wireTimeline(base, identity, serving),

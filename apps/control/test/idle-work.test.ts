@@ -87,7 +87,7 @@ describe.skipIf(python === undefined || !hasEmbeddedPostgres())("a trainer that 
   const ledgerOf = (id: string) =>
     control.database.session((session) =>
       session.query<{ event: string; said: string }>(
-        "select event, convert_from(payload, 'utf8') as said from ledger.rows where subject = $1 and event like 'capacity.idle.%' order by written_at, id",
+        "select event, convert_from(payload, 'utf8') as said from ledger.rows where subject = $1 and event like 'capacity.idle.%' order by at, id",
         [id],
       ),
     );

@@ -21,6 +21,7 @@ export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export type { Scores } from "./forecast/backtest.ts";
 export { type Forecast, forecastSeries } from "./forecast/forecast-series.ts";
 export { durationText, readSeries, type Series } from "./forecast/read-series.ts";
+export { type NoticedWork, noticedWork } from "./idle/noticed-work.ts";
 export {
   countsOf,
   faultsOf,
