@@ -47,6 +47,7 @@ import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { addTrainingMetrics } from "./http/training-metrics.ts";
 import { type CardsOfMachine, cardsOfMachine } from "./machine/cards-at-work.ts";
+import { prometheusCards } from "./machine/prometheus-cards.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -171,8 +172,9 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const metering = wireMetering(base, identity, governance.charter);
   const cards = cardsOfMachine();
+  const series = cardSeries(base);
   const capacity = wireCapacity(base, identity, governance.charter, {
-    busiest: () => cards()?.atWork,
+    busiest: () => (series ?? cards)()?.atWork,
   });
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
@@ -343,6 +345,14 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
     clock: base.clock,
     folder: `${base.config.PORTOLAN_HOME}/ledger`,
   };
+}
+
+/** What the operator's Prometheus says of cards; undefined where none is named. */
+function cardSeries({ config, log }: Foundation): CardsOfMachine | undefined {
+  const { CARD_METRICS_URL: url, CARD_METRICS_SELECTOR: selector, CARD_METRICS_TOKEN: token } = config;
+  if (url === undefined) return undefined;
+  const labels = selector === undefined ? {} : { selector };
+  return prometheusCards({ url, ...labels, ...(token ? { token } : {}) }, log);
 }
 
 async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ stop(): Promise<void> }> {

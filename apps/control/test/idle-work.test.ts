@@ -30,9 +30,8 @@ output = Path(os.environ["PORTOLAN_OUTPUT"])
 (output / "model.onnx").write_bytes(b"whole")
 (output / "metrics.json").write_text(json.dumps({"kept": 1}))
 `;
-/** Control looks every two seconds. */
 const quotas = `version: 1
-idle: { grace: 1s, window: 2s, notice: 2s, longestKeep: 1h }
+idle: { grace: 500ms, window: 1s, notice: 3s, longestKeep: 1h }
 businessUnits:
   - name: operations
     teams:
@@ -62,6 +61,7 @@ describe.skipIf(python === undefined || !hasEmbeddedPostgres())("a trainer that 
     folder = await mkdtemp(join(tmpdir(), "portolan-idle-"));
     postgres = await startEmbeddedPostgres({ folder });
     control = await openControl({}, postgres.url);
+    control.lookAtTrainersEvery(300);
     acme = await bootstrapAcme(control, control.secret);
     const body = { file: "quotas.yaml", quotas };
     await must(control, "PUT", "/v1/quotas", body, await control.token("ada"));
@@ -129,23 +129,29 @@ describe.skipIf(python === undefined || !hasEmbeddedPostgres())("a trainer that 
     expect(told.queue.says).toMatch(/^runs, and used \d+(\.\d)? % of 2 CPU since .*: it is stopped at /);
     const { items } = (await call("GET", "/v1/queue")).body as { items: readonly object[] };
     expect(items).toMatchObject([{ id: run, queue: { idle: told.queue.idle } }]);
-    const status = async () =>
-      ((await call("GET", "/v1/pool-status", undefined, "lea")).body as { teams: readonly object[] }).teams;
-    expect(await status()).toMatchObject([{ running: 1, idle: 1, stopped: 0 }]);
-
     const keep = (body: object, as?: string) => call("POST", `/v1/queue/${run}/keep`, body, as);
     const reason = "a debugger waits in it";
-    // Who may read it may not keep it; who may not read it does not learn of it.
+    const kept = await keep({ forSeconds: 3, reason });
+    expect([kept.status, kept.body]).toMatchObject([200, { state: "running", idle: { kept: { reason } } }]);
+    expect(kept.body["says"]).toContain("and is kept until");
+    // Who may read it may not keep it.
     expect((await keep({ forSeconds: 2, reason }, "ann")).status).toBe(403);
     expect((await keep({ forSeconds: 3_601, reason })).body["code"]).toBe("capacity.keep_too_long");
     expect((await keep({ forSeconds: 2, reason: "    " })).status).toBe(400);
-    const kept = await keep({ forSeconds: 2, reason });
-    expect([kept.status, kept.body]).toMatchObject([200, { state: "running", idle: { kept: { reason } } }]);
-    expect(kept.body["says"]).toContain(`and is kept until`);
     const again = await until(run, ({ queue }) => queue.idle?.notice !== undefined);
     const [first, second] = [told.queue.idle?.notice, again.queue.idle?.notice];
     // It outlived what it was told first, and a window of it came after what it was kept for.
-    expect(second?.at).toBeGreaterThan((first?.stopAt ?? 0) + 2_000_000);
+    expect(second?.at).toBeGreaterThan((first?.stopAt ?? 0) + 1_000_000);
+    const status = async () =>
+      ((await call("GET", "/v1/pool-status", undefined, "lea")).body as { teams: readonly object[] }).teams;
+    expect(await status()).toMatchObject([{ running: 1, idle: 1, stopped: 0 }]);
+    const alerts = async (): Promise<unknown> => {
+      await control.watchAlerts();
+      const { body } = await call("GET", "/v1/alerts?environment=dev", undefined, "lea");
+      return body["alerts"];
+    };
+    const alert = { kind: "idle", endpoint: run, useCaseId: acme.useCaseId };
+    expect(await alerts()).toMatchObject([{ ...alert, state: "open" }]);
 
     const stopped = await until(run, ({ queue }) => queue.state === "stopped");
     expect(stopped).toMatchObject({
@@ -153,11 +159,12 @@ describe.skipIf(python === undefined || !hasEmbeddedPostgres())("a trainer that 
       queue: { idle: { stopped: { freed: ["2 CPU"] } } },
       work: { attempts: [{ ending: "idle" }] },
     });
+    expect(await alerts()).toMatchObject([{ ...alert, state: "resolved" }]);
     // Four seconds and more of two cores, of which it used next to nothing.
     expect(stopped.queue.idle?.stopped?.wastedCpuSeconds).toBeGreaterThan(7);
     expect(stopped.queue.says).toContain(`waits for portolan job resume ${run}`);
     expect(await status()).toMatchObject([{ running: 0, idle: 0, stopped: 1, waiting: 0 }]);
-    expect((await keep({ forSeconds: 2, reason })).body["code"]).toBe("capacity.not_kept");
+    expect((await keep({ forSeconds: 1, reason })).body["code"]).toBe("capacity.not_kept");
     await worker.stop();
     const later = await control.startJobs();
     onTestFinished(() => later.stop());

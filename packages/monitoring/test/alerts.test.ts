@@ -196,7 +196,7 @@ test("overdue reviews open one alert for each endpoint, which ends once there ar
 test("work that was told to be idle opens an alert that says when it is stopped, which ends once the notice does", async () => {
   const one = {
     id: "run_1",
-    environment: "dev",
+    environment: "production",
     useCaseId: "uc_1",
     team: "retail/churn",
     used: "0.4 % of 2 CPU",
@@ -212,7 +212,9 @@ test("work that was told to be idle opens an alert that says when it is stopped,
   expect(await watched()).toEqual({ opened: 2, resolved: 0 });
   expect(await watched()).toEqual({ opened: 0, resolved: 0 });
   const [first, second] = [await alertsOf("run_1"), await alertsOf("run_2")];
-  expect(first).toMatchObject([{ kind: "idle", state: "open", environment: "dev", useCaseId: "uc_1" }]);
+  expect(first).toMatchObject([
+    { kind: "idle", state: "open", environment: "production", useCaseId: "uc_1" },
+  ]);
   expect(first[0]?.summary).toContain(
     "run_1 of retail/churn used 0.4 % of 2 CPU since 1970-01-01T00:00:00Z; it is stopped at 1970-01-01T00:01:00Z unless",
   );

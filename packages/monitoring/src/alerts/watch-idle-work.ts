@@ -50,7 +50,8 @@ function idleFinding({ id, environment, useCaseId, team, used, since, stopAt }: 
     model: "",
     version: "",
   } as const;
-  const [from, stop] = [since, stopAt].map((at) => at && formatInstant(asEpochMicros(Math.round(at))));
+  const instant = (at: number): string => formatInstant(asEpochMicros(Math.round(at)));
+  const [from, stop] = [instant(since), stopAt === undefined ? undefined : instant(stopAt)];
   const what = `${environment}: ${id} of ${team} used ${used} since ${from}`;
   return {
     ...of,
@@ -60,6 +61,6 @@ function idleFinding({ id, environment, useCaseId, team, used, since, stopAt }: 
       stop === undefined
         ? `${what}; nobody stops it`
         : `${what}; it is stopped at ${stop} unless it works again, or: portolan job keep ${id} --for 4h --reason …`,
-    evidence: { team, used, since: from ?? "", ...(stop === undefined ? {} : { stopAt: stop }) },
+    evidence: { team, used, since: from, ...(stop === undefined ? {} : { stopAt: stop }) },
   };
 }
