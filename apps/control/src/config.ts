@@ -153,6 +153,24 @@ export const ControlConfig = Type.Object({
       description: "Who owns the place that exports and backups go to; unset: LOCATION_OWNER",
     }),
   ),
+  CARD_METRICS_URL: Type.Optional(
+    Type.String({
+      pattern: "^https?://",
+      maxLength: 500,
+      description:
+        "Prometheus with the series of NVIDIA's DCGM exporter, by which idle graphics cards are told; unset: nvidia-smi on this machine (docs/quotas.md)",
+    }),
+  ),
+  CARD_METRICS_SELECTOR: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description:
+        'Labels of this machine\'s cards in it, as PromQL writes them, e.g. Hostname="node-3"; unset: all cards that it has',
+    }),
+  ),
+  CARD_METRICS_TOKEN: Type.Optional(
+    secretText("What that Prometheus takes as a bearer token; unset: none is sent"),
+  ),
   RAY_ADDRESS: Type.Optional(
     Type.String({
       maxLength: 500,

@@ -1,8 +1,8 @@
 import { type AdviceDeps, followRecommendations } from "@portolan/advice";
 import { applyRetentionRound } from "@portolan/data";
 import { type Id, newId, systemActor } from "@portolan/kernel";
+import type { CardsOfMachine } from "./machine/cards-at-work.ts";
 import { machineSampler } from "./machine/sample-machine.ts";
-import { watchCards } from "./machine/watch-cards.ts";
 import { repeating } from "./repeating.ts";
 import type { AlertWiring } from "./wiring/alerts.ts";
 import type { DataWiring } from "./wiring/data.ts";
@@ -28,6 +28,7 @@ export interface RoundWiring {
   readonly erasure: ErasureWiring;
   readonly advice: AdviceDeps;
   readonly metering: MeteringWiring;
+  readonly cards: CardsOfMachine;
 }
 
 const refreshEveryMs = 2000;
@@ -63,7 +64,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
   return [
     repeating(
       sampleEveryMs,
-      machineSampler({ work, clock, call, cards: watchCards() }),
+      machineSampler({ work, clock, call, cards: wiring.cards }),
       log,
       "monitoring.machine.sample_failed",
     ),

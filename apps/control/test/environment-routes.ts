@@ -130,6 +130,15 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     ...found("POST /v1/queue/:id/refusal", "heldRun", missingId("run"), { reason: "too large" }),
     seen: 409,
   },
+  // It neither runs nor was stopped.
+  {
+    ...found("POST /v1/queue/:id/keep", "heldRun", missingId("run"), {
+      forSeconds: 60,
+      reason: "a debugger waits",
+    }),
+    seen: 409,
+  },
+  { ...found("POST /v1/queue/:id/resumption", "heldRun", missingId("run")), seen: 409 },
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
   asked(

@@ -38,10 +38,14 @@ export interface DeclaredRoute {
  * All of control in this process, wired as the app wires it, over a database in memory; nothing runs beside a request.
  *
  * @param more settings by their names
+ * @param url of a PostgreSQL server to run on; by default as all tests do
  */
-export async function openControl(more: Readonly<Record<string, string>> = {}) {
+export async function openControl(more: Readonly<Record<string, string>> = {}, url?: string) {
   const home = await mkdtemp(join(tmpdir(), "portolan-in-process-"));
-  const test = await openTestDatabase({ migrations: migrationSets });
+  const test = await openTestDatabase({
+    migrations: migrationSets,
+    ...(url === undefined ? {} : { url }),
+  });
   const settings = loadConfig(ControlConfig, {
     PORTOLAN_HOME: home,
     EVENT_WINDOW_SECONDS: "1",
@@ -122,6 +126,11 @@ export async function openControl(more: Readonly<Record<string, string>> = {}) {
     retraining: wiring.retraining,
     pipelines: wiring.pipelines,
     releases: wiring.releases,
+    /** How often trainers are looked at from now on; every two seconds before. */
+    lookAtTrainersEvery: (ms: number): void =>
+      void Object.assign(wiring.data.training.preemption, { watchEveryMs: ms }),
+    /** One round of what opens and resolves alerts. */
+    watchAlerts: () => wiring.alerting.watch(),
     /** What takes trainers' tracking calls. */
     tracking: wiring.trainers.tracking,
     /** Publishes the organisation's next snapshot, as the intent of a deployment does. */

@@ -1,7 +1,12 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Secret } from "@portolan/kernel";
 import { monitoringMigrations } from "@portolan/monitoring";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { prometheusCards } from "../src/machine/prometheus-cards.ts";
 import { machineSampler } from "../src/machine/sample-machine.ts";
 import { watchCards } from "../src/machine/watch-cards.ts";
 
@@ -74,4 +79,46 @@ test("graphics cards are told of by a program beside the process, and by nobody 
   const none = watchCards({ file: "no-such-program-of-cards", args: [] });
   await sleep(50);
   expect(none()).toBeUndefined();
+});
+
+test("cards are known by a Prometheus as long as it answers; one that is away, or that lost their series, says nothing of them", async () => {
+  const asked: (string | undefined)[] = [];
+  let [status, values]: [number, unknown[]] = [200, [{ metric: {}, value: [1, "2.5"] }]];
+  const server = createServer((request, response) => {
+    asked.push(request.headers.authorization);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify({ status: "success", data: { resultType: "vector", result: values } }));
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  let now = 0;
+  const warned: unknown[] = [];
+  const cards = prometheusCards(
+    { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, token: new Secret("told") },
+    { warn: (what: unknown) => void warned.push(what) } as Parameters<typeof prometheusCards>[1],
+    () => now,
+  );
+  const settled = async (times: number) => {
+    for (let waited = 0; asked.length < times && waited < 5_000; waited += 20) await sleep(20);
+    await sleep(50);
+    return cards();
+  };
+  expect(cards()).toBeUndefined();
+  expect(await settled(1)).toEqual({ atWork: 2.5 });
+  now += 14_000;
+  expect(cards()).toEqual({ atWork: 2.5 });
+  expect(asked).toEqual(["Bearer told"]);
+  // Away: what it said last counts for a while.
+  status = 503;
+  now += 2_000;
+  cards();
+  expect(await settled(2)).toEqual({ atWork: 2.5 });
+  expect(warned).toHaveLength(1);
+  now += 30_000;
+  cards();
+  expect(await settled(3)).toBeUndefined();
+  [status, values] = [200, []];
+  now += 15_000;
+  cards();
+  expect(await settled(4)).toBeUndefined();
 });

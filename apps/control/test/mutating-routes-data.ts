@@ -7,6 +7,7 @@ import { aCall } from "@portolan/testkit";
 import { must } from "./api.ts";
 import { sha256 } from "./environment-route.ts";
 import { lineageEvent } from "./lineage-event.ts";
+import { idleRoutes } from "./mutating-routes-idle.ts";
 import { trackingRoutes } from "./mutating-routes-tracking.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 import { visitsContract, visitsCsv, visitsSet, visitsView } from "./visits.ts";
@@ -255,6 +256,7 @@ export const dataRoutes: readonly MutatingRoute[] = [
       return { url: `/v1/training-runs/${id}/preemption`, body: { reason: "maintenance" } };
     },
   },
+  ...idleRoutes,
   ...trackingRoutes,
   {
     route: "POST /api/v1/lineage",

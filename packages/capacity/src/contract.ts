@@ -99,7 +99,7 @@ export type WorkRequest = Static<typeof WorkRequest>;
 export const workKinds = ["training", "scoring"] as const;
 export type WorkKind = (typeof workKinds)[number];
 
-export const queueStates = ["waiting", "admitted", "running", "evicting", "ended"] as const;
+export const queueStates = ["waiting", "admitted", "running", "evicting", "stopped", "ended"] as const;
 export type QueueState = (typeof queueStates)[number];
 
 /** Whether work may begin that asks for more than its charter lets begin by itself. */
@@ -119,12 +119,64 @@ export const Refusal = Type.Object(
 );
 export type Refusal = Static<typeof Refusal>;
 
+/** What work that does next to nothing was told, and what became of it. */
+export const IdleView = Type.Object({
+  notice: Type.Optional(
+    Type.Object(
+      {
+        at: Micros,
+        since: Micros,
+        stopAt: Type.Optional(
+          Type.Integer({
+            description: "It is stopped then, and not before; absent: it is told, and not stopped",
+          }),
+        ),
+        used: Type.String({ description: "e.g. 0.4 % of 2 CPU" }),
+      },
+      { description: "Of work that runs; absent: nobody told it" },
+    ),
+  ),
+  kept: Type.Optional(
+    Type.Object({
+      until: Type.Integer({ description: "It is told nothing before; epoch microseconds" }),
+      at: Micros,
+      by: Type.String({ description: "Id of the person or service account" }),
+      reason: Type.String(),
+    }),
+  ),
+  stopped: Type.Optional(
+    Type.Object({
+      at: Micros,
+      since: Type.Integer({ description: "It did next to nothing from then on; epoch microseconds" }),
+      used: Type.String(),
+      freed: Type.Array(Type.String(), { description: "What others may have since" }),
+      wastedCpuSeconds: Type.Number({ description: "Held and not used" }),
+      wastedGpuSeconds: Type.Number({ description: "Held and not used; of slices their part of the card" }),
+    }),
+  ),
+});
+export type IdleView = Static<typeof IdleView>;
+
+/** `POST /v1/queue/:id/keep` */
+export const KeepRequest = Type.Object(
+  {
+    forSeconds: Type.Integer({ minimum: 1, maximum: 30 * 86_400, description: "From now on" }),
+    reason: Type.String({
+      minLength: 3,
+      maxLength: 300,
+      description: "Why it is to go on though it is idle",
+    }),
+  },
+  closed,
+);
+export type KeepRequest = Static<typeof KeepRequest>;
+
 /** Where a run or scoring stands in the queue of its team. */
 export const QueueView = Type.Object(
   {
     state: Type.Enum([...queueStates], {
       description:
-        "admitted: it has its part of the quota, and waits for its turn to begin; evicting: another one has its part, and it is being stopped",
+        "admitted: it has its part of the quota, and waits for its turn to begin; evicting: it has lost its part, and is being stopped; stopped: it did nothing, and waits until a person has it go on",
     }),
     team: Type.Optional(Type.String({ description: "unit/team" })),
     request: Type.Array(Type.String(), { description: "e.g. 2 CPU" }),
@@ -140,6 +192,7 @@ export const QueueView = Type.Object(
     ),
     evictions: Type.Integer({ description: "How often it had to go for others" }),
     approval: Type.Optional(Approval),
+    idle: Type.Optional(IdleView),
   },
   { description: "Absent where the organisation has no quotas and nobody need approve it" },
 );
@@ -189,16 +242,30 @@ export interface AdmissionQueue {
    */
   ask(tx: Transaction, work: QueuedWork, job: string): Promise<Admission>;
   /** Why work that runs has to go; undefined where it need not. */
-  evictedBy(sql: Sql, id: string): Promise<string | undefined>;
+  evictedBy(sql: Sql, id: string): Promise<Eviction | undefined>;
+  /** Holds what one start of a run uses against what its team's quotas say of idle work. @param startedAt epoch microseconds */
+  watchUse(id: string, startedAt: number): UseWatch;
   /** Why work may not begin that somebody refused; undefined where nobody did. */
   refusal(sql: Sql, id: string): Promise<string | undefined>;
   /** It runs no more, and waits again. */
   putBack(tx: Transaction, id: string, notBefore?: EpochMicros): Promise<void>;
   /** It is over, however it ended. */
   release(tx: Transaction, id: string): Promise<void>;
-  /** Those of them that wait for their team's quota. */
+  /** Those of them that wait for their team's quota, or for a person who has them go on. */
   waitingAmong(sql: Sql, ids: readonly string[]): Promise<ReadonlySet<string>>;
   view(sql: Sql, organisationId: string, id: string): Promise<QueueView | undefined>;
+}
+
+export interface Eviction {
+  readonly reason: string;
+  /** It did nothing: it goes though it keeps its place before others, and waits for a person. */
+  readonly isIdle: boolean;
+}
+
+/** Of one start of a run: what was seen of it is of that start alone, and ends with its process. */
+export interface UseWatch {
+  /** Tells it, or has it go, where it does next to nothing. @param used since it started; undefined: nobody could look */
+  look(tx: Transaction, used: { readonly cpuMicros: number } | undefined): Promise<void>;
 }
 
 export type Admission =
@@ -238,6 +305,8 @@ export const PoolStatus = Type.Object({
       waiting: Type.Integer(),
       awaitingApproval: Type.Integer({ description: "Of those that wait" }),
       running: Type.Integer({ description: "That have their part of the quota" }),
+      idle: Type.Integer({ description: "Of those that run: told that they do next to nothing" }),
+      stopped: Type.Integer({ description: "That did nothing, and wait until a person has them go on" }),
       expectedWaitSeconds: Type.Optional(
         Type.Integer({ description: "Of the last one that waits and may be let in" }),
       ),

@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { DecideDeps } from "./admission/decide-approval.ts";
 import type { QuotaDeps } from "./quotas/keep-quotas.ts";
 import { approvalRoutes } from "./routes/approval.ts";
+import { idleRoutes } from "./routes/idle.ts";
 import { queueRoutes } from "./routes/queue.ts";
 import { quotaRoutes } from "./routes/quotas.ts";
 
@@ -20,6 +21,7 @@ export { type CapacityErrorCode, capacityErrors } from "./errors.ts";
 export type { Scores } from "./forecast/backtest.ts";
 export { type Forecast, forecastSeries } from "./forecast/forecast-series.ts";
 export { durationText, readSeries, type Series } from "./forecast/read-series.ts";
+export { type NoticedWork, noticedWork } from "./idle/noticed-work.ts";
 export {
   countsOf,
   faultsOf,
@@ -43,7 +45,7 @@ export type { Machine, Pod } from "./pool/machines.ts";
 export { comparePooling, type Pooling, type TeamUse, type Usage } from "./pool/pooling.ts";
 export { readMachines, readPods, readUsage } from "./pool/read-trace.ts";
 export { type Simulated, simulate } from "./pool/simulate.ts";
-export type { ApprovalSize, ApprovalSizes, QuotaTenants, TeamNames } from "./ports.ts";
+export type { ApprovalSize, ApprovalSizes, CardsAtWork, QuotaTenants, TeamNames } from "./ports.ts";
 export {
   curveOfPercentiles,
   grownCurve,
@@ -117,4 +119,5 @@ export async function registerCapacityRoutes(
   await app.register((scope) => quotaRoutes(scope, quotas));
   await app.register((scope) => queueRoutes(scope, queue));
   await app.register((scope) => approvalRoutes(scope, queue));
+  await app.register((scope) => idleRoutes(scope, queue));
 }

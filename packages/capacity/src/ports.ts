@@ -31,3 +31,9 @@ export interface QuotaTenants {
   /** The unit of the team of that name; `undefined` where there is none. */
   unitOfTeam(organisationId: string, name: string): Promise<string | undefined>;
 }
+
+/** The graphics cards of the machine that work runs on. */
+export interface CardsAtWork {
+  /** Of the busiest one, percent, at this moment; undefined where nobody can tell. */
+  busiest(): number | undefined;
+}

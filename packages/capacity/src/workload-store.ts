@@ -1,7 +1,7 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
 import type { EndedWork } from "./admission/expected-wait.ts";
-import type { QueueReason, Workload } from "./admission/workload.ts";
+import type { IdleState, QueueReason, Workload } from "./admission/workload.ts";
 import type { Approval, QueueState, WorkKind } from "./contract.ts";
 
 type WorkloadTable = {
@@ -38,6 +38,7 @@ type WorkloadTable = {
   approval_by: string | null;
   approval_at: number | null;
   approval_reason: string | null;
+  idle: JSONColumnType<IdleState> | null;
 };
 
 const tables = (sql: Sql) => sql.withTables<{ "capacity.workloads": WorkloadTable }>();
@@ -150,25 +151,29 @@ export async function countWaiting(sql: Sql, organisationId: string): Promise<nu
   return Number(count);
 }
 
-/** Who takes its place, of one that has to go. */
-export async function evictedBy(sql: Sql, id: string): Promise<string | undefined> {
-  const row = await tables(sql)
-    .selectFrom("capacity.workloads")
-    .select("evicted_by")
+/** @param idle undefined: nothing is known of it any more */
+export async function noteIdle(sql: Sql, id: string, idle: IdleState | undefined): Promise<void> {
+  await tables(sql)
+    .updateTable("capacity.workloads")
+    .set({ idle: idle === undefined ? null : JSON.stringify(idle) })
     .where("id", "=", id)
-    .where("state", "=", "evicting")
-    .executeTakeFirst();
-  return row && (row.evicted_by ?? "another one");
+    .where("state", "<>", "ended")
+    .execute();
 }
 
-/** Those of them that wait. */
+/** It waits again, behind those that came meanwhile. */
+export async function noteArrival(sql: Sql, id: string, now: number): Promise<void> {
+  await tables(sql).updateTable("capacity.workloads").set({ arrived_at: now }).where("id", "=", id).execute();
+}
+
+/** Those of them that wait, or were stopped. */
 export async function waitingAmong(sql: Sql, ids: readonly string[]): Promise<ReadonlySet<string>> {
   if (ids.length === 0) return new Set();
   const rows = await tables(sql)
     .selectFrom("capacity.workloads")
     .select("id")
     .where("id", "in", [...ids])
-    .where("state", "=", "waiting")
+    .where("state", "in", ["waiting", "stopped"])
     .execute();
   return new Set(rows.map(({ id }) => id));
 }
@@ -206,7 +211,8 @@ export async function moveWorkload(
   id: string,
   { state, seq, evictedBy, gaveWay, now }: WorkloadChange,
 ): Promise<void> {
-  const isStopping = state === "waiting" || state === "ended";
+  const isWaiting = state === "waiting" || state === "stopped";
+  const isStopping = isWaiting || state === "ended";
   await tables(sql)
     .updateTable("capacity.workloads")
     .set({
@@ -219,7 +225,7 @@ export async function moveWorkload(
             begun_at: null,
           }
         : {}),
-      ...(state === "waiting" ? { admitted_seq: null, admitted_at: null } : {}),
+      ...(isWaiting ? { admitted_seq: null, admitted_at: null } : {}),
       ...(state === "ended" ? { ended_at: now } : {}),
       ...(state === "waiting"
         ? {}
@@ -314,6 +320,7 @@ function workload(row: Selectable<WorkloadTable>): Workload {
             position: row.position,
           },
         }),
+    ...(row.idle === null ? {} : { idle: row.idle }),
   };
 }
 

@@ -14,6 +14,7 @@ export { type EndpointStopper, type StopDeps, stopJob } from "./alerts/alert-con
 export type { AlertDeps } from "./alerts/alerts.ts";
 export { type AlertSender, alertJob, type OutgoingAlert, repeatDeliveries } from "./alerts/deliver-alert.ts";
 export { PerformanceWatch, watchDrift } from "./alerts/watch.ts";
+export { type IdleWork, type IdleWorkFact, watchIdleWork } from "./alerts/watch-idle-work.ts";
 export { forgetCounts, type WatchedObjectives, watchObjectives } from "./alerts/watch-objectives.ts";
 export { type OverdueReviews, type ReviewQueue, watchReviews } from "./alerts/watch-reviews.ts";
 export { type Spending, type SpendingFact, watchSpending } from "./alerts/watch-spending.ts";

@@ -9,6 +9,7 @@ import type { AlertRoute, AlertView } from "../src/alerts/alert-schema.ts";
 import { addRoute, dropRoute, readAlerts, readRoutes, silenceAlert } from "../src/alerts/alerts.ts";
 import { alertJob, repeatDeliveries } from "../src/alerts/deliver-alert.ts";
 import { PerformanceWatch } from "../src/alerts/watch.ts";
+import { type IdleWorkFact, watchIdleWork } from "../src/alerts/watch-idle-work.ts";
 import { type OverdueReviews, watchReviews } from "../src/alerts/watch-reviews.ts";
 import type { PerformanceBound } from "../src/performance/performance-schema.ts";
 import { type AnsweredWorld, deliveryOf, openAnsweredWorld } from "./answered-predictions.ts";
@@ -190,6 +191,37 @@ test("overdue reviews open one alert for each endpoint, which ends once there ar
   expect(await alertsOf("credit")).toMatchObject([{ state: "resolved" }]);
   waiting = [];
   expect(await watched()).toEqual({ opened: 0, resolved: 1 });
+});
+
+test("work that was told to be idle opens an alert that says when it is stopped, which ends once the notice does", async () => {
+  const one = {
+    id: "run_1",
+    environment: "production",
+    useCaseId: "uc_1",
+    team: "retail/churn",
+    used: "0.4 % of 2 CPU",
+    since: 0,
+  } as const;
+  let noticed: IdleWorkFact[] = [
+    { ...one, stopAt: 60_000_000 },
+    { ...one, id: "run_2" },
+  ];
+  const idle = { noticed: async () => noticed };
+  const watched = () =>
+    watchIdleWork({ work: world.db.uow, clock: systemClock, idle }, aCall({ kind: "system", id: "control" }));
+  expect(await watched()).toEqual({ opened: 2, resolved: 0 });
+  expect(await watched()).toEqual({ opened: 0, resolved: 0 });
+  const [first, second] = [await alertsOf("run_1"), await alertsOf("run_2")];
+  expect(first).toMatchObject([
+    { kind: "idle", state: "open", environment: "production", useCaseId: "uc_1" },
+  ]);
+  expect(first[0]?.summary).toContain(
+    "run_1 of retail/churn used 0.4 % of 2 CPU since 1970-01-01T00:00:00Z; it is stopped at 1970-01-01T00:01:00Z unless",
+  );
+  expect(second[0]?.summary).toMatch(/; nobody stops it$/);
+  noticed = [];
+  expect(await watched()).toEqual({ opened: 0, resolved: 2 });
+  expect(await alertsOf("run_1")).toMatchObject([{ state: "resolved" }]);
 });
 
 test("a destination that is dead is tried again and holds up no other; what it never heard of is not resolved to it", async () => {

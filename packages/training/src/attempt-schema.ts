@@ -1,7 +1,7 @@
 import { type Static, Type } from "@portolan/typebox";
 
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
-const endings = ["finished", "failed", "preempted", "interrupted", "stopped"] as const;
+const endings = ["finished", "failed", "preempted", "interrupted", "stopped", "idle"] as const;
 export type AttemptEnding = (typeof endings)[number];
 
 /** One start of a run's trainer. */
@@ -11,7 +11,7 @@ export const TrainingAttempt = Type.Object({
   ending: Type.Optional(
     Type.Enum([...endings], {
       description:
-        "preempted: another run took its place, or somebody asked; interrupted: its process or control's was killed; stopped: control ended, or the run was cancelled",
+        "preempted: another run took its place, or somebody asked; interrupted: its process or control's was killed; stopped: control ended, or the run was cancelled; idle: it did nothing, and its team's quotas stop that",
     }),
   ),
   reason: Type.Optional(Type.String()),

@@ -83,7 +83,7 @@ async function trainHere(deps: ProcessBackendDeps, task: BackendTask): Promise<B
 /**
  * Runs the trainer with a tracking address, which is there for as long as it runs.
  *
- * @throws JobDeferred where it made room: the run waits again, behind those of its priority
+ * @throws JobDeferred where it was stopped: the run waits again, behind those of its priority, or for a person
  */
 async function tracked(
   deps: ProcessBackendDeps,
@@ -110,7 +110,7 @@ async function tracked(
       signal,
     );
     if ("outcome" in end) return end.outcome;
-    throw new JobDeferred(deps.clock.now(), `made room (${end.preempted}); goes on from its checkpoint`);
+    throw new JobDeferred(deps.clock.now(), `stopped (${end.preempted}); goes on from its checkpoint`);
   } finally {
     await session.close();
   }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AdmissionQueue } from "@portolan/capacity/contract";
+import type { AdmissionQueue, Eviction, UseWatch } from "@portolan/capacity/contract";
 import { type CallContext, isPortolanError, messageOf, type UnitOfWork } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import {
@@ -54,8 +54,12 @@ export class WatchedAttempt {
   readonly #makeRoom = new AbortController();
   #seen: KeptAttempt;
   readonly #mayBePreempted: boolean;
-  #reason: string | undefined;
+  readonly #idle: UseWatch | undefined;
+  /** Why its trainer was told to end. */
+  #reason: Eviction | undefined;
   #used: TrainerUsage | undefined;
+  /** Whether it was seen since the last look: what is not is no evidence. */
+  #isNewlyUsed = false;
 
   private constructor(
     deps: WatchDeps,
@@ -69,6 +73,7 @@ export class WatchedAttempt {
     this.#attempt = begun.attempt;
     this.#seen = { startedAt: begun.now, seenAt: begun.now, checkpoints: 0, overdueTimes: 0 };
     this.#mayBePreempted = isPreemptible(run.request) && begun.preemptions < deps.preemption.mostPreemptions;
+    this.#idle = deps.admission?.watchUse(run.id, begun.now);
   }
 
   static async begin(deps: WatchDeps, call: CallContext, run: WatchedRun): Promise<WatchedAttempt> {
@@ -84,6 +89,7 @@ export class WatchedAttempt {
   /** What its trainer used so far; kept with the next look, and with its end. */
   noteUsed(used: TrainerUsage): void {
     this.#used = used;
+    this.#isNewlyUsed = true;
   }
 
   /**
@@ -91,7 +97,7 @@ export class WatchedAttempt {
    *
    * @param start gets what is aborted when the trainer is to make room
    * @param stopped aborted where control ends or the run was cancelled
-   * @returns what came out, or `preempted` with the reason; the run waits again then
+   * @returns what came out, or `preempted` with the reason; the run waits again then, or until a person has it go on where it did nothing
    * @throws what `start` throws
    */
   async run<Outcome>(
@@ -114,8 +120,9 @@ export class WatchedAttempt {
     const interrupted =
       isPortolanError(error) && error.code === ("training.interrupted" satisfies TrainingErrorCode);
     if (interrupted && this.#reason !== undefined && !stopped.aborted) {
-      await this.#close("preempted", this.#reason);
-      return { preempted: this.#reason };
+      const { reason, isIdle } = this.#reason;
+      await this.#close(isIdle ? "idle" : "preempted", reason);
+      return { preempted: reason };
     }
     const ending = stopped.aborted ? "stopped" : interrupted ? "interrupted" : "failed";
     await this.#close(ending, messageOf(error).slice(0, 300));
@@ -131,7 +138,7 @@ export class WatchedAttempt {
       const reason = await this.#look().catch(() => undefined);
       if (isLast) return;
       const isAsked = reason !== undefined && this.#reason === undefined && !over.aborted;
-      if (isAsked && this.#mayBePreempted) {
+      if (isAsked && (reason.isIdle || this.#mayBePreempted)) {
         this.#reason = reason;
         this.#makeRoom.abort();
       }
@@ -139,8 +146,8 @@ export class WatchedAttempt {
     }
   }
 
-  /** Notes what is seen of it; resolves to why it is to make room. */
-  async #look(): Promise<string | undefined> {
+  /** Notes what is seen of it; resolves to why it is to end. */
+  async #look(): Promise<Eviction | undefined> {
     const { uow, admission } = this.#deps;
     const { id, request, folder } = this.#run;
     const newest = await newestCheckpoint(join(folder, "checkpoint"));
@@ -159,10 +166,14 @@ export class WatchedAttempt {
           ...(this.#used ? { used: this.#used } : {}),
         },
       );
+      const used = this.#isNewlyUsed ? this.#used : undefined;
+      this.#isNewlyUsed = false;
+      await this.#idle?.look(tx, used);
       const evicted = await admission?.evictedBy(tx.sql, id);
       if (evicted !== undefined) return evicted;
       const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, admission);
-      return asked ?? (moreUrgent === undefined ? undefined : `${moreUrgent} goes before it`);
+      const reason = asked ?? (moreUrgent === undefined ? undefined : `${moreUrgent} goes before it`);
+      return reason === undefined ? undefined : { reason, isIdle: false };
     });
   }
 
@@ -176,12 +187,12 @@ export class WatchedAttempt {
         ...(this.#used ? { used: this.#used } : {}),
       };
       await closeAttempt(tx.sql, { runId: id, attempt: this.#attempt }, end);
-      if (ending !== "preempted") return;
+      if (ending !== "preempted" && ending !== "idle") return;
       await putBack(tx.sql, id);
       await this.#deps.admission?.putBack(tx, id);
       const { keptSeconds, lostSeconds } = attemptView({ ...this.#seen, endedAt: tx.now, ending });
       await tx.record({
-        event: "training.run.preempted",
+        event: ending === "idle" ? "training.run.stopped" : "training.run.preempted",
         subject: id,
         detail: { attempt: this.#attempt, keptSeconds, lostSeconds, reason: reason ?? "" },
       });

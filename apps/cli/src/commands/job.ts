@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { QueueAnswer, QueueItem, QueueList, QueueView } from "@portolan/capacity/contract";
-import { formatDurationMs } from "@portolan/kernel";
+import { asEpochMicros, formatDurationMs, formatInstant } from "@portolan/kernel";
 import type { Scoring } from "@portolan/scoring/contract";
 import type { TrainingRunView } from "@portolan/training/contract";
 import type { Command } from "commander";
@@ -13,6 +13,7 @@ import type { ContextOf } from "../program.ts";
 import { badUsage } from "../read-input.ts";
 import { readTrainingFolder } from "../training-folder.ts";
 import { registerApprovals } from "./job-approval.ts";
+import { registerIdleWork } from "./job-idle.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
 import { priorityOf, type RequestOptions, requestOf, withRequestOptions } from "./work-request.ts";
 
@@ -27,6 +28,7 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     );
   registerSubmit(job, contextOf);
   registerApprovals(job, contextOf);
+  registerIdleWork(job, contextOf);
   job
     .command("list")
     .description("What waits for its quota or for approval, and what has its part of the quota")
@@ -43,7 +45,7 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const found = await read(await connect(context), id);
-      context.output.result(found, `${id} is ${found.state}${standText(found.queue)}${endText(found)}`);
+      context.output.result(found, `${id} is ${stateOf(found)}${standText(found.queue)}${endText(found)}`);
     });
   job
     .command("cancel <id>")
@@ -218,6 +220,11 @@ function standText(queue: QueueView | undefined): string {
   return [`: ${queue.says}`, `it asks for ${queue.request.join(", ")}`, ...waitLine(queue)].join("\n");
 }
 
+/** What was stopped waits for a person, not for its turn. */
+function stateOf({ state, queue }: Found): string {
+  return queue?.state === "stopped" ? "stopped" : state;
+}
+
 /** How it ended, where that was not by itself. */
 function endText({ state, failure }: Found): string {
   return failure === undefined || !["failed", "cancelled"].includes(state) ? "" : `: ${failure}`;
@@ -228,6 +235,13 @@ function waitLine(queue: QueueView | undefined): string[] {
   return seconds === undefined ? [] : [`it may wait about ${formatDurationMs(seconds * 1000)}`];
 }
 
+function stateText({ state, reason, idle }: QueueView): string {
+  if (reason === "awaits-approval") return "awaits approval";
+  if (!idle?.notice) return state;
+  const { stopAt } = idle.notice;
+  return stopAt === undefined ? "idle" : `idle, stopped at ${formatInstant(asEpochMicros(stopAt))}`;
+}
+
 function listText({ isInForce, items }: QueueList): string {
   if (!isInForce && items.length === 0)
     return "no quotas are in force, so nothing waits for any; portolan logs has all jobs";
@@ -235,7 +249,7 @@ function listText({ isInForce, items }: QueueList): string {
     id,
     kind,
     queue.team ?? "",
-    queue.reason === "awaits-approval" ? "awaits approval" : queue.state,
+    stateText(queue),
     String(priority),
     queue.request.join(", "),
     queue.position === undefined ? "" : String(queue.position),

@@ -31,13 +31,17 @@ function statusText({ isInForce, teams }: PoolStatus): string {
       free.text,
     ]),
   );
-  const queues = teams.map(({ team, waiting, awaitingApproval, running, expectedWaitSeconds }) => {
-    const wait =
-      expectedWaitSeconds === undefined
-        ? ""
-        : `, the last of them about ${formatDurationMs(expectedWaitSeconds * 1000)}`;
-    const approval = awaitingApproval === 0 ? "" : `, ${awaitingApproval} of them for approval`;
-    return `${team}: ${running} running, ${waiting} waiting${approval}${wait}`;
-  });
+  const queues = teams.map(
+    ({ team, waiting, awaitingApproval, running, idle, stopped, expectedWaitSeconds }) => {
+      const wait =
+        expectedWaitSeconds === undefined
+          ? ""
+          : `, the last of them about ${formatDurationMs(expectedWaitSeconds * 1000)}`;
+      const approval = awaitingApproval === 0 ? "" : `, ${awaitingApproval} of them for approval`;
+      const resting = idle === 0 ? "" : ` (${idle} idle)`;
+      const ended = stopped === 0 ? "" : `, ${stopped} stopped for being idle`;
+      return `${team}: ${running} running${resting}, ${waiting} waiting${approval}${wait}${ended}`;
+    },
+  );
   return [table(["team", "resource", "its own", "used", "borrowed", "free"], rows), "", ...queues].join("\n");
 }

@@ -4,6 +4,7 @@ import {
   alertJob,
   type EndpointStopper,
   forgetCounts,
+  type IdleWork,
   type PerformanceDeps,
   PerformanceWatch,
   repeatDeliveries,
@@ -11,6 +12,7 @@ import {
   stopJob,
   type WatchedObjectives,
   watchDrift,
+  watchIdleWork,
   watchObjectives,
   watchReviews,
   watchSpending,
@@ -38,6 +40,7 @@ interface Judged {
   readonly publisher: AlertHaltDeps["publisher"];
   readonly objectives: WatchedObjectives;
   readonly spending: Spending;
+  readonly idle: IdleWork;
 }
 
 /** Burn rates look at minutes: there is little new before. */
@@ -56,7 +59,7 @@ export function wireAlerts(
   base: Foundation,
   { authorizer, directory }: IdentityWiring,
   performance: PerformanceDeps,
-  { publisher, objectives, spending }: Judged,
+  { publisher, objectives, spending, idle }: Judged,
 ): AlertWiring {
   const { work, clock, log, config } = base;
   const sender = createAlertSender({ folder: config.ALERT_DESTINATIONS, clock, log });
@@ -78,6 +81,10 @@ export function wireAlerts(
         const call = callFor(organisationId);
         // What is damaged of one organisation must not silence the others.
         await watch.round(call).then(
+          (round) => logRound(base, organisationId, round),
+          (error: unknown) => logFault(base, organisationId, error),
+        );
+        await watchIdleWork({ work, clock, idle }, call).then(
           (round) => logRound(base, organisationId, round),
           (error: unknown) => logFault(base, organisationId, error),
         );

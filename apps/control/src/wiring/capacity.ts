@@ -1,13 +1,16 @@
 import {
   type ApprovalSizes,
   type CapacityRouteDeps,
+  type CardsAtWork,
   createAdmissionQueue,
+  noticedWork,
   type QuotaDeps,
 } from "@portolan/capacity";
 import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { type CharterDeps, inForceCharter, termsOf } from "@portolan/charter";
 import type { DirectoryLookups } from "@portolan/identity";
 import type { Id } from "@portolan/kernel";
+import type { IdleWork } from "@portolan/monitoring";
 import { assumedOfScoring } from "@portolan/scoring";
 import { trainerLimits } from "./data.ts";
 import type { Foundation } from "./foundation.ts";
@@ -15,6 +18,7 @@ import type { IdentityWiring } from "./identity.ts";
 
 export interface CapacityWiring extends CapacityRouteDeps {
   readonly admission: AdmissionQueue;
+  readonly idle: IdleWork;
 }
 
 /** Who may have how much of the cluster, and the queue of those who wait for it. */
@@ -22,9 +26,17 @@ export function wireCapacity(
   { work, jobs, clock }: Foundation,
   { authorizer, directory }: IdentityWiring,
   charter: CharterDeps,
+  cards: CardsAtWork,
 ): CapacityWiring {
   const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
-  const shared = { work, clock, wake, teams: teamNames(directory), approvals: approvalSizes(charter) };
+  const shared = {
+    work,
+    clock,
+    wake,
+    cards,
+    teams: teamNames(directory),
+    approvals: approvalSizes(charter),
+  };
   const admission = createAdmissionQueue(shared);
   return {
     quotas: { work, authorizer, tenants: quotaTenants(directory), wake },
@@ -39,6 +51,9 @@ export function wireCapacity(
       },
     },
     admission,
+    idle: {
+      noticed: (call) => work.read(call, (sql) => noticedWork(sql, call.actor.organisationId)),
+    },
   };
 }
 

@@ -10,13 +10,14 @@ import {
 } from "@portolan/kernel";
 import type { Admission, AdmissionQueue, Approval, QueuedWork, QueueView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
-import type { ApprovalSizes, TeamNames } from "../ports.ts";
+import { idleText } from "../idle/idle-view.ts";
+import { evictionOf, watchUse } from "../idle/watch-use.ts";
+import type { ApprovalSizes, CardsAtWork, TeamNames } from "../ports.ts";
 import { boundedPriority } from "../quota/tree.ts";
 import { findQuotas, lockOrganisation } from "../store.ts";
 import {
   countWaiting,
   endedWork,
-  evictedBy,
   findWorkload,
   insertWorkload,
   moveWorkload,
@@ -31,11 +32,13 @@ import { approvalText, queueView, refusalText, waitText } from "./queue-view.ts"
 import { namedRequest, resolveRequest } from "./resolve-request.ts";
 import { requireTeam, teamNode } from "./round.ts";
 import { settleQueue, treeInForce, type WakeDeps } from "./settle-queue.ts";
+import type { Workload } from "./workload.ts";
 
 export interface QueueDeps extends WakeDeps {
   readonly work: UnitOfWork;
   readonly teams: TeamNames;
   readonly approvals: ApprovalSizes;
+  readonly cards: CardsAtWork;
   readonly clock: Clock;
 }
 
@@ -43,6 +46,8 @@ export interface QueueDeps extends WakeDeps {
 const askAgainMicros = 30_000_000;
 /** A decision wakes it; a charter that came to let it begin by itself does not. */
 const askApprovalAgainMicros = 60_000_000;
+/** Whoever has it go on wakes it. */
+const askStoppedAgainMicros = 600_000_000;
 /** A look at the queue takes longer the more wait: 2,000 that ask for more than there is took five seconds of a core. */
 const mostWaiting = 1_000;
 const mib = 2 ** 20;
@@ -53,10 +58,8 @@ export function createAdmissionQueue(deps: QueueDeps): AdmissionQueue {
     prepare: (call, work) => prepare(deps, call, work),
     enter: (tx, work, job) => enter(deps, tx, work, job),
     ask: (tx, work, job) => ask(deps, tx, work, job),
-    evictedBy: async (sql, id) => {
-      const by = await evictedBy(sql, id);
-      return by === undefined ? undefined : `${by} goes before it by the quotas`;
-    },
+    evictedBy: async (sql, id) => evictionOf(await findWorkload(sql, id)),
+    watchUse: (id, startedAt) => watchUse(deps, id, startedAt),
     refusal: async (sql, id) => refusalOf((await findWorkload(sql, id))?.approval),
     putBack: (tx, id, notBefore) => putBack(deps, tx, id, notBefore),
     release: (tx, id) => release(deps, tx, id),
@@ -139,8 +142,11 @@ async function ask(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: stri
   if (found?.state === "running" || found?.state === "ended") return { kind: "go" };
   await lockOrganisation(tx.sql, tx.call.actor.organisationId);
   // Whoever was to be stopped and asks anew has ended, if by the death of its process.
-  if ((await findWorkload(tx.sql, id))?.state === "evicting")
-    await moveWorkload(tx.sql, id, { state: "waiting", gaveWay: true, now: tx.now });
+  const before = await findWorkload(tx.sql, id);
+  if (before?.state === "evicting") await leave(deps, tx, before, { gaveWay: true });
+  const stopped = await stoppedText(tx.sql, id, tx.now);
+  if (stopped !== undefined)
+    return { kind: "wait", note: stopped, until: asEpochMicros(tx.now + askStoppedAgainMicros) };
   if (await isHeldBack(deps, tx, work))
     return {
       kind: "wait",
@@ -148,6 +154,27 @@ async function ask(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: stri
       until: asEpochMicros(tx.now + askApprovalAgainMicros),
     };
   return askQuota(deps, tx, work);
+}
+
+/** It has ended for now: what did nothing waits for a person, all else for its turn. */
+async function leave(
+  deps: QueueDeps,
+  tx: Transaction,
+  { id, state, idle }: Workload,
+  { gaveWay }: { readonly gaveWay?: boolean } = {},
+): Promise<void> {
+  const isIdle = state === "evicting" && idle?.stopped !== undefined;
+  await moveWorkload(tx.sql, id, {
+    state: isIdle ? "stopped" : "waiting",
+    ...(gaveWay === true && !isIdle ? { gaveWay } : {}),
+    now: tx.now,
+  });
+  if (isIdle) await settleQueue(deps, tx, id);
+}
+
+async function stoppedText(sql: Sql, id: string, now: number): Promise<string | undefined> {
+  const work = await findWorkload(sql, id);
+  return work?.state === "stopped" ? idleText(work, now) : undefined;
 }
 
 /**
@@ -200,7 +227,7 @@ async function putBack(deps: QueueDeps, tx: Transaction, id: string, notBefore?:
   const found = await findWorkload(tx.sql, id);
   if (!found || (found.state !== "running" && found.state !== "evicting")) return;
   await lockOrganisation(tx.sql, found.organisationId);
-  await moveWorkload(tx.sql, id, { state: "waiting", now: tx.now });
+  await leave(deps, tx, found);
   if (notBefore !== undefined)
     await refreshWorkload(tx.sql, id, { isPreemptible: found.isPreemptible, notBefore });
   await settleQueue(deps, tx, id);

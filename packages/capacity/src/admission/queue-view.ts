@@ -1,8 +1,10 @@
 import type { Approval, QueueView } from "../contract.ts";
+import { heldTexts } from "../idle/held.ts";
+import { idleText, idleView } from "../idle/idle-view.ts";
 import { amountText, gpuPrefix } from "../quota/amounts.ts";
 import { boundedPriority, type QuotaTree } from "../quota/tree.ts";
 import { expectedWait, type usualMicros } from "./expected-wait.ts";
-import { amountsOf, isAwaitingApproval, teamNode } from "./round.ts";
+import { isAwaitingApproval, teamNode } from "./round.ts";
 import type { Wait, Workload } from "./workload.ts";
 
 /** Where work stands, in words and figures. Pure. */
@@ -13,12 +15,13 @@ export function queueView(
   known: { readonly now: number; readonly usual: ReturnType<typeof usualMicros> },
 ): QueueView {
   const { id, state, team, wait, evictions } = work;
+  const idle = idleView(work, known.now);
   const expected = state === "waiting" && tree ? expectedWait(tree, open, id, known) : undefined;
   return {
     state,
     ...(team === undefined ? {} : { team }),
     request: requestTexts(work, tree),
-    says: saysOf(work),
+    says: idleText(work, known.now) ?? saysOf(work),
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(isAwaitingApproval(work) ? { reason: "awaits-approval" } : {}),
     ...(wait && state === "waiting" && !isAwaitingApproval(work)
@@ -31,6 +34,7 @@ export function queueView(
     ...(expected === undefined ? {} : { expectedWaitSeconds: Math.ceil(expected / 1e6) }),
     evictions,
     ...(work.approval ? { approval: work.approval } : {}),
+    ...(idle ? { idle } : {}),
   };
 }
 
@@ -39,14 +43,8 @@ export function requestTexts(
   work: Pick<Workload, "team" | "asked" | "assumed">,
   tree: QuotaTree | undefined,
 ): string[] {
-  const node = tree && teamNode(tree, work.team);
-  const amounts = tree && node ? amountsOf(tree, node, work) : undefined;
-  if (!tree || !amounts || "missing" in amounts)
-    return Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
-  return tree.resources.flatMap((resource, r) => {
-    const amount = amounts[r] ?? 0;
-    return amount === 0 ? [] : [amountText(resource, amount)];
-  });
+  const known = tree && heldTexts(tree, work);
+  return known ?? Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
 }
 
 function saysOf({ state, team = "", wait, evictedBy, approval, isElsewhere }: Workload): string {
@@ -64,6 +62,8 @@ function saysOf({ state, team = "", wait, evictedBy, approval, isElsewhere }: Wo
       return "runs within the quota of its team";
     case "evicting":
       return `makes room for ${evictedBy ?? "another one"}`;
+    case "stopped":
+      return "was stopped because it did nothing";
     case "ended":
       return "is over";
   }

@@ -43,7 +43,7 @@ export async function settleQueue(
   const jobsOf = (ids: ReadonlySet<string>): string[] =>
     open.flatMap(({ id, job }) => (ids.has(id) && id !== asking ? [job] : []));
   if (!tree) {
-    const mayBegin = open.filter((work) => !isAwaitingApproval(work));
+    const mayBegin = open.filter((work) => work.state !== "stopped" && !isAwaitingApproval(work));
     await deps.wake(tx, jobsOf(new Set(mayBegin.map(({ id }) => id))));
     return undefined;
   }

@@ -41,6 +41,8 @@ function teamStatus(
     waiting: its.filter(({ state }) => state === "waiting").length,
     awaitingApproval: its.filter(isAwaitingApproval).length,
     running: here.filter(({ state }) => state === "admitted" || state === "running").length,
+    idle: here.filter(({ state, idle }) => state === "running" && idle?.notice !== undefined).length,
+    stopped: its.filter(({ state }) => state === "stopped").length,
     ...(waits.length === 0 ? {} : { expectedWaitSeconds: Math.ceil(Math.max(...waits) / 1e6) }),
     resources: tree.resources.flatMap((resource, r) => {
       if (node.isCovered[r] !== true) return [];

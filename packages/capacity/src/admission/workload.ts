@@ -1,5 +1,26 @@
 import type { Approval, QueueState, WorkKind } from "../contract.ts";
+import type { Held, IdleNotice, IdleUse, Wasted } from "../idle/judge-idle.ts";
 import type { WaitReason } from "../quota/decide.ts";
+
+/** What work was told that does next to nothing, and what became of it; times in epoch microseconds. */
+export interface IdleState {
+  readonly notice?: IdleNotice & { readonly held: Held };
+  readonly kept?: {
+    readonly until: number;
+    readonly at: number;
+    readonly by: string;
+    readonly reason: string;
+  };
+  /** It is being stopped, or was. */
+  readonly stopped?: {
+    readonly at: number;
+    readonly since: number;
+    readonly held: Held;
+    readonly freed: readonly string[];
+    readonly use: IdleUse;
+    readonly wasted: Wasted;
+  };
+}
 
 /** Work of an organisation that waits or runs, as it is kept; times in epoch microseconds. */
 export interface Workload {
@@ -33,6 +54,8 @@ export interface Workload {
   readonly evictions: number;
   readonly evictedBy?: string;
   readonly wait?: Wait;
+  /** Absent: nobody told it anything. */
+  readonly idle?: IdleState;
 }
 
 /** Why work of one organisation does not run. */

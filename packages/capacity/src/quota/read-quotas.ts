@@ -1,4 +1,5 @@
 import { type YamlNode, YamlSource } from "@portolan/yaml-source";
+import { type IdlePolicy, readIdlePolicy } from "../idle/idle-policy.ts";
 import { gpuPrefix, parseAmount } from "./amounts.ts";
 import {
   type FairStrategy,
@@ -18,6 +19,12 @@ export interface DeclaredQuota {
   readonly resource: string;
   readonly nominal: number;
   readonly at: YamlNode;
+}
+
+/** What counts for teams that do not say it themselves. */
+interface OfAllTeams {
+  readonly highest: number | undefined;
+  readonly idle: IdlePolicy | undefined;
 }
 
 interface Draft {
@@ -53,7 +60,7 @@ export function readQuotas(text: string, file: string): QuotaReading {
   source.settle("capacity.quotas_not_valid");
   const { root } = source;
   const declared: DeclaredQuota[] = [];
-  root.only(["version", "fairSharing", "highestPriority", "cohorts", "businessUnits"]);
+  root.only(["version", "fairSharing", "highestPriority", "idle", "cohorts", "businessUnits"]);
   if (root.get("version").value() !== 1)
     root.get("version").report("is not 1", "Begin the file with: version: 1");
   const cohorts = root
@@ -62,8 +69,11 @@ export function readQuotas(text: string, file: string): QuotaReading {
     .map((at) => readCohort(at, "parent", declared));
   const units = root.get("businessUnits").items();
   if (units.length === 0) root.get("businessUnits").report("is empty", "Name at least one unit with a team.");
-  const highest = readPriority(root.get("highestPriority"));
-  const named = units.flatMap((at) => readUnit(at, declared, highest));
+  const all: OfAllTeams = {
+    highest: readPriority(root.get("highestPriority")),
+    idle: readIdlePolicy(root.get("idle"), undefined),
+  };
+  const named = units.flatMap((at) => readUnit(at, declared, all));
   const drafts = [...cohorts, ...named];
   checkNames(drafts, new Set(cohorts.map(({ member }) => member.name)));
   const fairSharing = readFairSharing(root.get("fairSharing"));
@@ -87,11 +97,11 @@ function readFairSharing(at: YamlNode): FairStrategy[] {
   return at.items().flatMap((one) => one.oneOf<FairStrategy>(["final-share", "initial-share"]) ?? []);
 }
 
-function readUnit(at: YamlNode, declared: DeclaredQuota[], highest: number | undefined): Draft[] {
+function readUnit(at: YamlNode, declared: DeclaredQuota[], all: OfAllTeams): Draft[] {
   const unit = readCohort(at, "cohort", declared);
   const teams = at.get("teams").items();
   if (teams.length === 0) at.get("teams").report("is empty", "Name at least one team.");
-  return [unit, ...teams.map((team) => readTeam(team, { unit: unit.member.name, highest }, declared))];
+  return [unit, ...teams.map((team) => readTeam(team, { ...all, unit: unit.member.name }, declared))];
 }
 
 function readCohort(at: YamlNode, parentKey: "parent" | "cohort", declared: DeclaredQuota[]): Draft {
@@ -107,13 +117,13 @@ function readCohort(at: YamlNode, parentKey: "parent" | "cohort", declared: Decl
   return { member, at };
 }
 
-/** @param of its unit, and the highest priority of teams that state none */
+/** @param of its unit, and what counts for teams that say nothing else */
 function readTeam(
   at: YamlNode,
-  { unit, highest }: { readonly unit: string; readonly highest: number | undefined },
+  { unit, highest, idle: ofAll }: OfAllTeams & { readonly unit: string },
   declared: DeclaredQuota[],
 ): Draft {
-  at.only(["name", "weight", "strategy", "highestPriority", "preemption", "quotas"]);
+  at.only(["name", "weight", "strategy", "highestPriority", "idle", "preemption", "quotas"]);
   const name = `${unit}/${readName(at)}`;
   const quotas = readQuotasOf(at.get("quotas"), name, true, declared);
   if (Object.keys(quotas).length === 0)
@@ -122,11 +132,13 @@ function readTeam(
       "Give the team a quota of at least one resource, if of 0 to borrow all.",
     );
   const highestPriority = readPriority(at.get("highestPriority")) ?? highest;
+  const idle = readIdlePolicy(at.get("idle"), ofAll);
   const queue = {
     strategy:
       at.get("strategy").oneOf<QueueingStrategy>(["strict-fifo", "best-effort-fifo"]) ?? "best-effort-fifo",
     preemption: readPreemption(at.get("preemption")),
     ...(highestPriority === undefined ? {} : { highestPriority }),
+    ...(idle === undefined ? {} : { idle }),
   };
   return { member: { name, parent: unit, quotas, weightMilli: readWeight(at.get("weight")), queue }, at };
 }

@@ -1,3 +1,5 @@
+import type { IdlePolicy } from "../idle/idle-policy.ts";
+
 /** What one team or cohort has of one resource, in whole units (`amounts.ts`). */
 export interface Quota {
   /** Its guaranteed minimum; a cohort's is beside those of its members. */
@@ -35,6 +37,8 @@ export interface Member {
     readonly preemption: PreemptionPolicies;
     /** What its work asks above it counts as it; absent: as much as is asked. */
     readonly highestPriority?: number;
+    /** Absent: its idle work is not looked for. */
+    readonly idle?: IdlePolicy;
   };
 }
 

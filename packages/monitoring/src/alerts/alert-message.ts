@@ -137,6 +137,7 @@ const alertNames = {
   objective: "PortolanObjective",
   review: "PortolanReview",
   budget: "PortolanBudget",
+  idle: "PortolanIdleWork",
 } as const satisfies Record<Alert["kind"], string>;
 
 /** What a charter wants more than a word about is critical, and so is a budget that burns fast. */

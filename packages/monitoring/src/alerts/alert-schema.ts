@@ -23,7 +23,7 @@ export type AlertSilence = Static<typeof AlertSilence>;
 const about = {
   id: Type.String({ description: "`alr_…`" }),
   key: Type.String({ description: "What it is about: at most one alert of a key is open" }),
-  kind: Type.Enum(["performance", "drift", "concept", "objective", "review", "budget"]),
+  kind: Type.Enum(["performance", "drift", "concept", "objective", "review", "budget", "idle"]),
   environment: Type.Enum([...environments]),
   useCaseId: Type.Union([Type.String(), Type.Null()]),
   endpoint: Type.String(),

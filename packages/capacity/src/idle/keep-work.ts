@@ -1,0 +1,121 @@
+import { type CallContext, PortolanError, requireSeen, type Transaction } from "@portolan/kernel";
+import { type ReadQueueDeps, resourceOf } from "../admission/read-queue.ts";
+import { teamNode } from "../admission/round.ts";
+import { settleQueue, treeInForce } from "../admission/settle-queue.ts";
+import type { Workload } from "../admission/workload.ts";
+import type { KeepRequest, QueueView } from "../contract.ts";
+import type { CapacityErrorCode } from "../errors.ts";
+import { findQuotas, lockOrganisation } from "../store.ts";
+import { findWorkload, moveWorkload, noteArrival, noteIdle } from "../workload-store.ts";
+import { instantOf } from "./held.ts";
+import { durationOf, type IdlePolicy } from "./idle-policy.ts";
+
+/**
+ * Has work that runs go on for a while though it does next to nothing: a notice is withdrawn, and none comes before the time is over.
+ *
+ * @throws PortolanError `capacity.work_not_found`, `capacity.not_kept`, `capacity.keep_too_long`
+ */
+export async function keepWork(
+  deps: ReadQueueDeps,
+  call: CallContext,
+  id: string,
+  { forSeconds, reason }: KeepRequest,
+): Promise<QueueView> {
+  const said = reason.trim();
+  if (said.length < 3)
+    throw new PortolanError("kernel.bad_request", {
+      detail: "the reason is empty",
+      mend: "Say in a few words why it is to go on.",
+    });
+  await requireOwner(deps, call, id);
+  return deps.work.write(call, async (tx) => {
+    const row = await locked(tx, id);
+    const policy = await policyOf(tx, row);
+    if (row.state !== "running")
+      throw notKept(`${id} does not run: it is ${row.state}`, `portolan job show ${id}`);
+    if (!policy) throw notKept("the quotas in force stop no idle work of its team", "portolan quota show");
+    if (forSeconds * 1e6 > policy.longestKeep)
+      throw new PortolanError<CapacityErrorCode>("capacity.keep_too_long", {
+        detail: `the quotas let work be kept for ${durationOf(policy.longestKeep)} at once`,
+        mend: "Ask for less, and again before it is over.",
+      });
+    const { notice } = row.idle ?? {};
+    const until = tx.now + forSeconds * 1_000_000;
+    await noteIdle(tx.sql, id, { kept: { until, at: tx.now, by: tx.call.actor.id, reason: said } });
+    await tx.record({
+      event: "capacity.idle.kept",
+      subject: id,
+      detail: { until: instantOf(until), reason: said, wasNoticed: notice !== undefined },
+    });
+    return seen(deps, tx, id);
+  });
+}
+
+/**
+ * Has work wait for its quota again that was stopped because it did nothing; it goes on from its checkpoint.
+ *
+ * @throws PortolanError `capacity.work_not_found`, `capacity.not_stopped`
+ */
+export async function resumeWork(deps: ReadQueueDeps, call: CallContext, id: string): Promise<QueueView> {
+  await requireOwner(deps, call, id);
+  return deps.work.write(call, async (tx) => {
+    const row = await locked(tx, id);
+    if (row.state !== "stopped")
+      throw new PortolanError<CapacityErrorCode>("capacity.not_stopped", {
+        detail: `${id} is ${row.state}`,
+        mend: `Only what was stopped because it did nothing is resumed: portolan job show ${id}`,
+      });
+    await moveWorkload(tx.sql, id, { state: "waiting", now: tx.now });
+    await noteArrival(tx.sql, id, tx.now);
+    await noteIdle(tx.sql, id, undefined);
+    await tx.record({ event: "capacity.idle.resumed", subject: id });
+    await settleQueue(deps, tx, id);
+    await deps.wake(tx, [row.job]);
+    return seen(deps, tx, id);
+  });
+}
+
+/** Whoever may start such work; what the caller may not read is not there. */
+async function requireOwner(
+  { work, authorizer }: ReadQueueDeps,
+  call: CallContext,
+  id: string,
+): Promise<void> {
+  const { organisationId } = call.actor;
+  const row = await work.read(call, (sql) => findWorkload(sql, id));
+  if (row?.organisationId !== organisationId) throw notFound(id);
+  const resource = resourceOf(organisationId, row);
+  const isTraining = row.kind === "training";
+  const action = isTraining ? "training:read" : "data:read_dataset";
+  await requireSeen(authorizer, call, { action, resource }, () => notFound(id));
+  await authorizer.require(call, isTraining ? "training:start" : "scoring:run", resource);
+}
+
+async function locked(tx: Transaction, id: string): Promise<Workload> {
+  await lockOrganisation(tx.sql, tx.call.actor.organisationId);
+  const row = await findWorkload(tx.sql, id);
+  if (!row) throw notFound(id);
+  return row;
+}
+
+async function policyOf(tx: Transaction, { team, kind }: Workload): Promise<IdlePolicy | undefined> {
+  const tree = treeInForce(await findQuotas(tx.sql, tx.call.actor.organisationId));
+  return tree && kind === "training" ? teamNode(tree, team)?.queue?.idle : undefined;
+}
+
+async function seen({ admission }: ReadQueueDeps, tx: Transaction, id: string): Promise<QueueView> {
+  const view = await admission.view(tx.sql, tx.call.actor.organisationId, id);
+  if (!view) throw notFound(id);
+  return view;
+}
+
+function notFound(id: string): PortolanError<CapacityErrorCode> {
+  return new PortolanError("capacity.work_not_found", {
+    detail: `there is no run or scoring ${id.slice(0, 60)} in the queue`,
+    mend: "portolan job list has what is in the queue.",
+  });
+}
+
+function notKept(detail: string, look: string): PortolanError<CapacityErrorCode> {
+  return new PortolanError("capacity.not_kept", { detail, mend: `See where things stand: ${look}` });
+}
