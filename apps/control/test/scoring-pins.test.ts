@@ -57,7 +57,13 @@ async function score(out: string, meanwhile: () => Promise<void>): Promise<Scori
 test("a scoring goes on with the version that it pinned, whatever is deployed meanwhile", async () => {
   const scored = await score("pinned", () => deploy(2, [0.5, 0.25, 0.125]));
   expect(scored.failure).toBeUndefined();
-  expect(scored.manifest).toMatchObject({ rows: 48, refusedRows: 0, plan: { model: { version: 1 } } });
+  expect(scored.manifest).toMatchObject({
+    rows: 48,
+    refusedRows: 0,
+    plan: { model: { version: 1 } },
+    // An integer read; a place, a score of 32 bits and the text waits/1 written.
+    bytes: { in: 48 * 8, out: 48 * (8 + 4 + (4 + 7)) },
+  });
 });
 
 test("a scoring that waits for its window keeps no other from running", async () => {

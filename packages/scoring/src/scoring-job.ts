@@ -155,7 +155,7 @@ async function scoreChunk(
   });
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
-    const { object, rows, refused, cpuSeconds } = chunk;
+    const { object, rows, refused, cpuSeconds, bytes } = chunk;
     const cpu_micros = Math.round(cpuSeconds * 1e6);
     await insertChunk(tx.sql, {
       run_id: id,
@@ -166,6 +166,8 @@ async function scoreChunk(
       object,
       cpu_micros,
       scored_at: tx.now,
+      bytes_in: bytes?.in ?? null,
+      bytes_out: bytes?.out ?? null,
     });
     await deps.artifacts.note(tx, placeOf(scoring), [{ digest: object, kind: "scored_snapshot" }]);
     await deps.recordBatch(tx, {
@@ -254,7 +256,20 @@ function manifestOf(
     cpuSeconds: totalOf(chunks, ({ cpuSeconds }) => cpuSeconds),
     cost,
     ...upstreamOf(plan, request, chunks),
+    ...bytesOf(chunks),
   };
+}
+
+/** One chunk that nobody counted leaves the sum unknown. */
+function bytesOf(chunks: readonly ScoredChunk[]): Pick<ScoredManifest, "bytes"> {
+  const counted = chunks.flatMap(({ bytes }) => bytes ?? []);
+  if (counted.length < chunks.length) return {};
+  const bytes = { in: 0, out: 0 };
+  for (const one of counted) {
+    bytes.in += one.in;
+    bytes.out += one.out;
+  }
+  return { bytes };
 }
 
 function upstreamOf(
