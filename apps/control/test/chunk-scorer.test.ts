@@ -89,7 +89,7 @@ function bytesOf(rows: Awaited<ReturnType<typeof analyse>>): object {
   for (const { id, _refused: why } of rows) {
     bytes.in += Number(id) % 50 === 7 ? 24 : 32;
     const label = 4 + "m/1".length;
-    bytes.out += 16 + label + (why === null ? 2 * 4 : 4 + String(why).length);
+    bytes.out += 16 + label + (why === null ? 2 * 4 : 4 + (why as string).length);
   }
   return bytes;
 }
