@@ -79,8 +79,20 @@ test("scores are those of a row by itself to the bit, beside their keys; refused
     expect(outputs.map((name) => Math.fround(Number(row[name])))).toEqual([...(alone?.data ?? [])]);
   }
   expect(scored.cpuSeconds).toBeGreaterThan(0);
+  expect(scored.bytes).toEqual(bytesOf(rows));
   expect((await scorer.score(chunk, signal)).object).toBe(scored.object);
 });
+
+/** Counted by hand: an id and three numbers read; a place, an id, two scores and two texts written. */
+function bytesOf(rows: Awaited<ReturnType<typeof analyse>>): object {
+  const bytes = { in: 0, out: 0 };
+  for (const { id, _refused: why } of rows) {
+    bytes.in += Number(id) % 50 === 7 ? 24 : 32;
+    const label = 4 + "m/1".length;
+    bytes.out += 16 + label + (why === null ? 2 * 4 : 4 + (why as string).length);
+  }
+  return bytes;
+}
 
 test("a chunk beyond the snapshot's end, and a column that is none, are refused with what is wrong", async () => {
   const scorer = createChunkScorer({ objects, workFolder: join(folder, "scoring"), upstreams });

@@ -1,4 +1,5 @@
 import { readTemplate } from "@portolan/charter/templates";
+import { PortolanError } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { Scoring } from "@portolan/scoring/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -57,7 +58,43 @@ async function score(out: string, meanwhile: () => Promise<void>): Promise<Scori
 test("a scoring goes on with the version that it pinned, whatever is deployed meanwhile", async () => {
   const scored = await score("pinned", () => deploy(2, [0.5, 0.25, 0.125]));
   expect(scored.failure).toBeUndefined();
-  expect(scored.manifest).toMatchObject({ rows: 48, refusedRows: 0, plan: { model: { version: 1 } } });
+  expect(scored.manifest).toMatchObject({
+    rows: 48,
+    refusedRows: 0,
+    plan: { model: { version: 1 } },
+    // An integer read; a place, a score of 32 bits and the text waits/1 written.
+    bytes: { in: 48 * 8, out: 48 * (8 + 4 + (4 + 7)) },
+  });
+});
+
+test("one whose time is used up has failed for good: it is not tried again", async () => {
+  const passed = new PortolanError("scoring.time_limit_passed", { detail: "it worked for the 1s" });
+  let tries = 0;
+  const resources = { timeLimitSeconds: 1 };
+  const asked = { environment: "dev", model: "waits", version: 1, datasetId: world.datasetId, resources };
+  const body = { ...asked, purpose: "staff-planning", columns: ["wait"], out: "limited" };
+  const { id } = await post("/v1/scorings", body, "sam");
+  const ended = await world.working(
+    () => world.untilOver(String(id)),
+    (handler) => ({
+      ...handler,
+      run: (job) =>
+        handler.run({
+          ...job,
+          effect: async (name, work) => {
+            if (name !== "score 0") return job.effect(name, work);
+            tries++;
+            throw passed;
+          },
+        }),
+    }),
+  );
+  expect(ended).toMatchObject({
+    state: "failed",
+    request: { resources },
+    failure: expect.stringContaining("it worked for the 1s") as string,
+  });
+  expect(tries).toBe(1);
 });
 
 test("a scoring that waits for its window keeps no other from running", async () => {

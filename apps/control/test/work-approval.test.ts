@@ -12,7 +12,7 @@ let world: ScoringWorld;
 let place: { readonly environment: "dev"; readonly useCaseId: string };
 let training: object;
 
-const charter = `${readTemplate("flight-delays")}\ncapacity: { approvalAbove: { gpus: 4, cpu: 2 } }\n`;
+const charter = `${readTemplate("flight-delays")}\ncapacity: { approvalAbove: { gpus: 4, gpuHours: 3, cpu: 2 } }\n`;
 const quotas =
   "version: 1\nbusinessUnits:\n  - name: operations\n    teams:\n      - name: network-planning\n        quotas: { cpu: 4 }\n";
 
@@ -77,13 +77,22 @@ test("without quotas too, what asks for more than the charter's size waits until
   });
   const { items } = (await call("GET", "/v1/queue", "sam")).body as { items: readonly object[] };
   expect(items).toMatchObject([{ id: large, queue: { reason: "awaits-approval" } }]);
-  const check = (cpu: string) =>
-    call("POST", "/v1/queue/check", "sam", { kind: "scoring", ...place, resources: { cpu } });
-  expect((await check("3")).body).toMatchObject({
+  const check = (resources: object) =>
+    call("POST", "/v1/queue/check", "sam", { kind: "scoring", ...place, resources });
+  expect((await check({ cpu: "3" })).body).toMatchObject({
     verdict: "waits",
     queue: { approval: { for: "3 CPU, above 2" } },
   });
-  expect((await check("2")).body).toMatchObject({ verdict: "begins" });
+  expect((await check({ cpu: "2" })).body).toMatchObject({ verdict: "begins" });
+  const gpus = [{ model: "a100", count: 2 }];
+  expect((await check({ gpus, timeLimitSeconds: 5400 })).body).toMatchObject({ verdict: "begins" });
+  expect((await check({ gpus, timeLimitSeconds: 5401 })).body).toMatchObject({
+    queue: { approval: { for: "3.001 GPU hours, above 3" } },
+  });
+  expect((await check({ gpus })).body).toMatchObject({
+    queue: { approval: { for: "2 cards without a time limit, above 3 GPU hours" } },
+  });
+  expect((await check({ gpus, timeLimitSeconds: 0.5 })).status).toBe(400);
 
   // Who works may not approve, who may not read does not learn that there is anything.
   expect((await approve(large, "sam")).status).toBe(403);

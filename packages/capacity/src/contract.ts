@@ -88,6 +88,14 @@ export const WorkRequest = Type.Object(
         { minItems: 1, maxItems: 16 },
       ),
     ),
+    timeLimitSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 31_536_000,
+        description:
+          "How long it may work in all, then it is stopped; time in which it waits does not count. It makes no limit of the server longer",
+      }),
+    ),
   },
   {
     ...closed,

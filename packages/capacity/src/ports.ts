@@ -3,6 +3,8 @@ import type { CallContext } from "@portolan/kernel";
 /** Work that asks for more than one of these waits for approval; what is absent has no bound. */
 export interface ApprovalSize {
   readonly gpus?: number;
+  /** Cards times the time limit that is asked for; cards without one are above it. */
+  readonly gpuHours?: number;
   /** Cores. */
   readonly cpu?: number;
   readonly memoryBytes?: number;

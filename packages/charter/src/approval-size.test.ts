@@ -29,15 +29,31 @@ test("a charter that says no size derives none, and one that does derives what p
   ]);
 });
 
+test("GPU hours are a bound of their own, and people read what a missing time limit means", () => {
+  expect(derived("{ gpuHours: 12.5 }")).toMatchObject([
+    {
+      statement:
+        "A training run or scoring that asks for more than 12.5 GPU hours waits until somebody else approves it. One that asks for cards and states no time limit is above any GPU hours.",
+      value: { gpuHours: 12.5 },
+      from: [{ pointer: "/capacity/approvalAbove/gpuHours" }],
+    },
+  ]);
+});
+
 test("only what is stated bounds: 0 asks for approval of each card", () => {
   expect(approvalSize({ approvalAbove: { gpus: 0 } })).toEqual({ gpus: 0 });
   expect(approvalSize(undefined)).toBeUndefined();
 });
 
-test.each(["{}", "{ gpus: -1 }", "{ gpus: many }", "{ memory: 64 }", "{ gpuHours: 3 }", "{ cpu: 0.0005 }"])(
-  "%s is refused, at its place",
-  (size) => {
-    const found = parseCharter(withSize(size), "charter.yaml");
-    expect(JSON.stringify(found)).toContain("/capacity");
-  },
-);
+test.each([
+  "{}",
+  "{ gpus: -1 }",
+  "{ gpus: many }",
+  "{ memory: 64 }",
+  "{ gpuHours: -1 }",
+  "{ gpuHours: 3h }",
+  "{ cpu: 0.0005 }",
+])("%s is refused, at its place", (size) => {
+  const found = parseCharter(withSize(size), "charter.yaml");
+  expect(JSON.stringify(found)).toContain("/capacity");
+});

@@ -17,6 +17,14 @@ export const CapacityTerms = Type.Object(
             description: "Graphics cards; a slice of one (MIG) counts as its part of the card's memory.",
           }),
         ),
+        gpuHours: Type.Optional(
+          Type.Number({
+            minimum: 0,
+            maximum: 100_000_000,
+            description:
+              "Graphics cards times the time limit that is asked for, in hours; cards without a time limit are above it.",
+          }),
+        ),
         cpu: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000, description: "Processor cores." })),
         memory: Type.Optional(ByteSizeText("Main memory.")),
       },
@@ -38,6 +46,8 @@ type Stated = Static<typeof CapacityTerms> | undefined;
 /** The same as numbers; what is absent has no bound. */
 export interface ApprovalSize {
   readonly gpus?: number;
+  /** Cards times the time limit that is asked for. */
+  readonly gpuHours?: number;
   /** Cores. */
   readonly cpu?: number;
   readonly memoryBytes?: number;
@@ -46,9 +56,10 @@ export interface ApprovalSize {
 /** Pure. */
 export function approvalSize(stated: Stated): ApprovalSize | undefined {
   if (!stated) return undefined;
-  const { gpus, cpu, memory } = stated.approvalAbove;
+  const { gpus, gpuHours, cpu, memory } = stated.approvalAbove;
   return {
     ...(gpus === undefined ? {} : { gpus }),
+    ...(gpuHours === undefined ? {} : { gpuHours }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(memory === undefined ? {} : { memoryBytes: parseBytes(memory) }),
   };
@@ -60,16 +71,19 @@ const at = "/capacity/approvalAbove";
 export function approvalSizeFacts(stated: Stated): Fact[] {
   const size = approvalSize(stated);
   if (!stated || !size) return [];
-  const { gpus, cpu, memory } = stated.approvalAbove;
+  const { gpus, gpuHours, cpu, memory } = stated.approvalAbove;
   const bounds = [
     ...(gpus === undefined ? [] : [`${gpus} ${gpus === 1 ? "graphics card" : "graphics cards"}`]),
+    ...(gpuHours === undefined ? [] : [`${gpuHours} GPU hours`]),
     ...(cpu === undefined ? [] : [`${cpu} CPU`]),
     ...(memory === undefined ? [] : [`${memory} of memory`]),
   ];
-  const from = (["gpus", "cpu", "memory"] as const)
+  const from = (["gpus", "gpuHours", "cpu", "memory"] as const)
     .filter((name) => stated.approvalAbove[name] !== undefined)
     .map((name) => `${at}/${name}`);
-  const statement = `A training run or scoring that asks for more than ${bounds.join(" or ")} waits until somebody else approves it.`;
+  const unlimited =
+    gpuHours === undefined ? "" : " One that asks for cards and states no time limit is above any GPU hours.";
+  const statement = `A training run or scoring that asks for more than ${bounds.join(" or ")} waits until somebody else approves it.${unlimited}`;
   return [fact("capacity_approval", "limit", from, statement, { ...size })];
 }
 

@@ -79,6 +79,10 @@ test("what control itself did is recorded once, and all of it read again gives t
     );
     await raw`insert into scoring.chunks (run_id, chunk, first_row, rows, refused, object, cpu_micros, scored_at)
       values ('scr_1', 0, 0, 500, 0, 'o', 1234567, ${now - hour})`.execute(session);
+    await raw`insert into scoring.chunks (run_id, chunk, first_row, rows, refused, object, cpu_micros, scored_at, bytes_in, bytes_out)
+      values ('scr_1', 1, 500, 20, 0, 'p', 1, ${now - hour}, 480, 700), ('scr_1', 2, 520, 0, 0, 'q', 0, ${now - hour}, 0, 0)`.execute(
+      session,
+    );
     await raw`insert into data.datasets (id, organisation_id, contract, contract_digest, environment, use_case_id, object, size_bytes, source_digest, row_count, columns,
       ingestion_id, published_at, batch_at) values ('ds_1', ${org}, 'c', 'd', 'dev', 'uc_1', 'o', 1000, 's', 1, '[]', 'i', ${at("2026-11-18T18:00:00Z")}, 1)`.execute(
       session,
@@ -103,6 +107,12 @@ test("what control itself did is recorded once, and all of it read again gives t
     ["people", "2026-11", "reviews", "1"],
     ["scoring", "2026-11", "cpu_hours", "1234567"],
     ["scoring", "2026-11", "scored_rows", String(500n * 840_000_000n)],
+    // Of the first chunk nobody counted bytes; an empty one has none.
+    ["scoring", "2026-11", "scored_rows_without_bytes", String(500n * 840_000_000n)],
+    ["scoring", "2026-11", "cpu_hours", "1"],
+    ["scoring", "2026-11", "scored_rows", String(20n * 840_000_000n)],
+    ["scoring", "2026-11", "scoring_read_gb", "480"],
+    ["scoring", "2026-11", "scoring_written_gb", "700"],
     // Six hours of the eighteenth, then a whole day; today is not over.
     ["storage", "2026-11", "storage_gb_months", String(1000 * 6 * 3600)],
     ["storage", "2026-11", "storage_gb_months", String(1000 * 86_400)],

@@ -64,12 +64,13 @@ describe("how a run goes", () => {
   test("how its training is watched and whether it makes room is said to the run, and is no other model", async () => {
     await publish(toVersion);
     const plain = await settled((await begin()).id);
-    const watched = { ...train, checkpointIntervalSeconds: 300, preemptible: false };
+    const resources = { gpus: [{ model: "a100", count: 2 }], timeLimitSeconds: 3600 };
+    const watched = { ...train, checkpointIntervalSeconds: 300, preemptible: false, resources };
     const anew = { ...watched, cache: false };
     await publish([prepare, anew, { kind: "register" as const }]);
     const { made } = await settled((await begin()).id);
     const started = await deps.runs.read(ci(), made.trainingRunId ?? "");
-    expect(started?.request).toMatchObject({ checkpointIntervalSeconds: 300, preemptible: false });
+    expect(started?.request).toMatchObject({ checkpointIntervalSeconds: 300, preemptible: false, resources });
     await publish([prepare, watched, { kind: "register" as const }]);
     const again = await settled((await begin()).id);
     expect([plain.made.trainingRunId, made.trainingRunId]).toContain(again.made.trainingRunId);

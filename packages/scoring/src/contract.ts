@@ -148,6 +148,18 @@ const Upstream = Type.Object({
   }),
 });
 
+export const ScoredBytes = Type.Object(
+  {
+    in: Type.Integer({ description: "Of the values that were read: inputs and keys, refused rows too" }),
+    out: Type.Integer({ description: "Of the values that were written, in all columns" }),
+  },
+  {
+    description:
+      "Bytes of values, not of files: a number has those of its type, a text its UTF-8 and four more, what is null none. Absent where a chunk is from before they were counted",
+  },
+);
+export type ScoredBytes = Static<typeof ScoredBytes>;
+
 /** The immutable list of what was scored, how, and from what. */
 export const ScoredManifest = Type.Object({
   id: Type.String(),
@@ -164,6 +176,7 @@ export const ScoredManifest = Type.Object({
   cpuSeconds: Type.Number(),
   cost: Type.Union([Cost, Type.Null()], { description: "Of the work done here" }),
   upstream: Type.Optional(Upstream),
+  bytes: Type.Optional(ScoredBytes),
 });
 export type ScoredManifest = Static<typeof ScoredManifest>;
 

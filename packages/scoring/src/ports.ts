@@ -1,7 +1,7 @@
 import type { CallContext, Digest, Environment, Money, ResourceRef } from "@portolan/kernel";
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { FeaturePlan } from "@portolan/serving/contract";
-import type { ScoringPlan, ScoringQuestion } from "./contract.ts";
+import type { ScoredBytes, ScoringPlan, ScoringQuestion } from "./contract.ts";
 import type { InputPlan } from "./input-plan.ts";
 
 /** What scores: a version as an endpoint serves it, or by itself. */
@@ -96,6 +96,8 @@ export interface ScoredChunk {
   /** Of the object, in their order. */
   readonly columns: readonly string[];
   readonly cpuSeconds: number;
+  /** Absent of chunks from before they were counted. */
+  readonly bytes?: ScoredBytes;
   /** Absent: the version ran here. */
   readonly upstream?: UpstreamUse;
 }

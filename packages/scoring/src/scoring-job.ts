@@ -30,6 +30,7 @@ import {
   scoringQueue,
 } from "./start-scoring.ts";
 import { closeRun, findRun, findSnapshot, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
+import { withinLimit } from "./time-limit.ts";
 
 /** Until a server that was away is asked again. */
 const upstreamPauseMicros = 30_000_000;
@@ -42,7 +43,7 @@ export function scoringJob(deps: ScoringDeps): JobHandler {
   return {
     queue: scoringQueue,
     retries: 2,
-    run: (job) => runScoring(deps, job),
+    run: (job) => runScoring(deps, job).catch((error: unknown) => settled(deps, job, error)),
     abandoned: (tx, end) => abandoned(deps, tx, end),
   };
 }
@@ -59,14 +60,30 @@ async function abandoned(
   await admission?.release(tx, id);
 }
 
+/** What another try would not change is how it ended. */
+async function settled(deps: ScoringDeps, job: JobRun, error: unknown): Promise<JsonObject> {
+  if (!isPortolanError(error) || error.code !== ("scoring.time_limit_passed" satisfies ScoringErrorCode))
+    throw error;
+  const { scoringId: id } = job.payload as { scoringId: string };
+  const reason = error.message;
+  await job.step("fail", async (tx) => {
+    if (await closeRun(tx.sql, id, { state: "failed", reason, now: tx.now }))
+      await tx.record({ event: "scoring.run.failed", subject: id });
+    await deps.admission?.release(tx, id);
+    return null;
+  });
+  return { scoringId: id, failed: reason };
+}
+
 async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
   const asked = await readRun(deps, job);
   const pinned = await pin(deps, job, asked);
   // What the manifest says is what scored, not what was foreseen.
   const scoring = { ...asked, plan: pinned.plan };
-  const chunks: ScoredChunk[] = [];
+  const chunks: KeptChunk[] = [];
   for (let at = 0; at < scoring.plan.chunks; at++) {
-    const chunk = await scoreChunk(deps, job, { scoring, pinned, at });
+    const workedMicros = totalOf(chunks, (chunk) => chunk.workedMicros ?? 0);
+    const chunk = await scoreChunk(deps, job, { scoring, pinned, at, workedMicros });
     chunks.push(chunk);
     const rows = Math.min((at + 1) * chunkRows, scoring.plan.rows);
     await job.progress(0.95 * (rows / scoring.plan.rows), `${rows} of ${scoring.plan.rows} rows`);
@@ -122,40 +139,46 @@ interface Chunk {
   readonly scoring: Scoring;
   readonly pinned: Resolved;
   readonly at: number;
+  /** Of the chunks before it. */
+  readonly workedMicros: number;
 }
+
+/** A chunk as the job keeps it, with the time that it took; absent of those from before that was kept. */
+type KeptChunk = ScoredChunk & { readonly workedMicros?: number };
 
 async function scoreChunk(
   deps: ScoringDeps,
   job: JobRun,
-  { scoring, pinned, at }: Chunk,
-): Promise<ScoredChunk> {
+  { scoring, pinned, at, workedMicros }: Chunk,
+): Promise<KeptChunk> {
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
-  const chunk = await job.effect(`score ${at}`, async () => {
+  const chunk: KeptChunk = await job.effect(`score ${at}`, async () => {
     await requireWindow(deps, job, scoring, from / plan.rows);
     await admitScoring(deps, job, scoring);
     // What the charter has taken away since the last chunk counts from here on.
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
     const { upstream } = pinned;
-    const scored = deps.scorer.score(
-      {
-        model: digestOf(model.digest),
-        dataset: digestOf(dataset.object),
-        plan: pinned.inputs,
-        keys: plan.keys,
-        from,
-        rows: Math.min(chunkRows, plan.rows - from),
-        label: `${model.name}/${model.version}`,
-        ...(upstream ? { upstream } : {}),
-      },
-      job.signal,
-    );
-    return scored.catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
+    const began = deps.clock.now();
+    const asked = {
+      model: digestOf(model.digest),
+      dataset: digestOf(dataset.object),
+      plan: pinned.inputs,
+      keys: plan.keys,
+      from,
+      rows: Math.min(chunkRows, plan.rows - from),
+      label: `${model.name}/${model.version}`,
+      ...(upstream ? { upstream } : {}),
+    };
+    const scored = await withinLimit(request, workedMicros, job.signal, (signal) =>
+      deps.scorer.score(asked, signal),
+    ).catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
+    return { ...scored, workedMicros: Math.max(0, deps.clock.now() - began) };
   });
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
-    const { object, rows, refused, cpuSeconds } = chunk;
+    const { object, rows, refused, cpuSeconds, bytes } = chunk;
     const cpu_micros = Math.round(cpuSeconds * 1e6);
     await insertChunk(tx.sql, {
       run_id: id,
@@ -166,6 +189,8 @@ async function scoreChunk(
       object,
       cpu_micros,
       scored_at: tx.now,
+      bytes_in: bytes?.in ?? null,
+      bytes_out: bytes?.out ?? null,
     });
     await deps.artifacts.note(tx, placeOf(scoring), [{ digest: object, kind: "scored_snapshot" }]);
     await deps.recordBatch(tx, {
@@ -254,7 +279,20 @@ function manifestOf(
     cpuSeconds: totalOf(chunks, ({ cpuSeconds }) => cpuSeconds),
     cost,
     ...upstreamOf(plan, request, chunks),
+    ...bytesOf(chunks),
   };
+}
+
+/** One chunk that nobody counted leaves the sum unknown. */
+function bytesOf(chunks: readonly ScoredChunk[]): Pick<ScoredManifest, "bytes"> {
+  const counted = chunks.flatMap(({ bytes }) => bytes ?? []);
+  if (counted.length < chunks.length) return {};
+  const bytes = { in: 0, out: 0 };
+  for (const one of counted) {
+    bytes.in += one.in;
+    bytes.out += one.out;
+  }
+  return { bytes };
 }
 
 function upstreamOf(
@@ -318,7 +356,7 @@ function placeOf({ request, plan }: Scoring) {
   return { environment: request.environment, useCaseId: plan.useCaseId };
 }
 
-function totalOf(chunks: readonly ScoredChunk[], of: (chunk: ScoredChunk) => number): number {
+function totalOf<Chunk>(chunks: readonly Chunk[], of: (chunk: Chunk) => number): number {
   return chunks.reduce((sum, chunk) => sum + of(chunk), 0);
 }
 

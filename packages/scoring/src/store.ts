@@ -28,6 +28,8 @@ type ChunkTable = {
   object: string;
   cpu_micros: number;
   scored_at: number;
+  bytes_in: number | null;
+  bytes_out: number | null;
 };
 
 type ScoringTables = {

@@ -13,8 +13,10 @@ import { type EnvironmentDeps, ensureEnvironment, findPython } from "./environme
 import { findIsolation, type Isolation } from "./isolation.ts";
 import type { RunTracking } from "./ports.ts";
 import { type PythonMinor, pythonMinors } from "./python.ts";
+import { timeLeftMs, timeUsedUp } from "./time-limit.ts";
 import { trackingSocketName } from "./tracking-address.ts";
 import { defaultGraceMs, runTrainer, type TrainerOutcome, type TrainerTask } from "./trainer-process.ts";
+import type { TrainerUsage } from "./trainer-usage.ts";
 import { type PreemptionRules, WatchedAttempt } from "./watched-attempt.ts";
 
 export interface ProcessBackendDeps {
@@ -104,9 +106,13 @@ async function tracked(
   try {
     const tracking = { runId, socket, token: session.token, python };
     const attempt = await WatchedAttempt.begin(deps, call, { id: runId, request, folder });
+    const timeoutMs = timeLeftMs(task.timeoutMs, request, attempt.workedMicros);
+    const onUsed = (used: TrainerUsage): void => attempt.noteUsed(used);
     const end = await attempt.run(
       (makeRoom) =>
-        runTrainer({ ...task, tracking, makeRoom, noticeMs, onUsed: (used) => attempt.noteUsed(used) }),
+        timeoutMs === 0
+          ? Promise.reject(timeUsedUp(request))
+          : runTrainer({ ...task, timeoutMs, tracking, makeRoom, noticeMs, onUsed }),
       signal,
     );
     if ("outcome" in end) return end.outcome;

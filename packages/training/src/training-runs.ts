@@ -43,6 +43,7 @@ import { workOf } from "./lost-work.ts";
 import type { BaseModels, CharterGate } from "./ports.ts";
 import { type ProcessBackendDeps, processBackend } from "./process-backend.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
+import { timeLeftMs } from "./time-limit.ts";
 
 export const trainingQueue = "training.run";
 
@@ -325,7 +326,7 @@ async function layOut(
     trainingSet: await deps.objects.localPath(set.object as Digest),
     ...(base ? { baseModel: await deps.objects.localPath(base) } : {}),
     paramsFile,
-    limits: deps.limits,
+    limits: { ...deps.limits, timeoutMs: timeLeftMs(deps.limits.timeoutMs, request) },
     signal: job.signal,
     progress: (fraction, note) => job.progress(fraction, note),
   };

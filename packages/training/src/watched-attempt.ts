@@ -55,6 +55,8 @@ export class WatchedAttempt {
   #seen: KeptAttempt;
   readonly #mayBePreempted: boolean;
   readonly #idle: UseWatch | undefined;
+  /** How long earlier attempts of the run worked, together. */
+  readonly workedMicros: number;
   /** Why its trainer was told to end. */
   #reason: Eviction | undefined;
   #used: TrainerUsage | undefined;
@@ -65,23 +67,26 @@ export class WatchedAttempt {
     deps: WatchDeps,
     call: CallContext,
     run: WatchedRun,
-    begun: { readonly attempt: number; readonly now: number; readonly preemptions: number },
+    begun: { readonly attempt: number; readonly now: number; readonly earlier: readonly KeptAttempt[] },
   ) {
     this.#deps = deps;
     this.#call = call;
     this.#run = run;
     this.#attempt = begun.attempt;
     this.#seen = { startedAt: begun.now, seenAt: begun.now, checkpoints: 0, overdueTimes: 0 };
-    this.#mayBePreempted = isPreemptible(run.request) && begun.preemptions < deps.preemption.mostPreemptions;
+    const preemptions = begun.earlier.filter(({ ending }) => ending === "preempted").length;
+    this.#mayBePreempted = isPreemptible(run.request) && preemptions < deps.preemption.mostPreemptions;
     this.#idle = deps.admission?.watchUse(run.id, begun.now);
+    this.workedMicros = begun.earlier.reduce(
+      (sum, { startedAt, endedAt = startedAt }) => sum + Math.max(0, endedAt - startedAt),
+      0,
+    );
   }
 
   static async begin(deps: WatchDeps, call: CallContext, run: WatchedRun): Promise<WatchedAttempt> {
     const begun = await deps.uow.write(call, async (tx) => {
       const attempt = await openAttempt(tx.sql, run.id, tx.now);
-      const earlier = await listAttempts(tx.sql, run.id);
-      const preemptions = earlier.filter(({ ending }) => ending === "preempted").length;
-      return { attempt, now: tx.now, preemptions };
+      return { attempt, now: tx.now, earlier: await listAttempts(tx.sql, run.id) };
     });
     return new WatchedAttempt(deps, call, run, begun);
   }

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, PortolanError, systemClock } from "@portolan/kernel";
 import { trackingMigrations } from "@portolan/tracking";
@@ -12,7 +11,6 @@ import {
   flightsRequest,
 } from "../../features/test/features-fixture.ts";
 import type { TrainingRunRequest, TrainingRunView } from "../src/contract.ts";
-import { ensureEnvironment, findPython } from "../src/environment.ts";
 import {
   findIsolation,
   overdueCheckpoints,
@@ -29,50 +27,6 @@ import { openRunTracking } from "./tracking-fixture.ts";
 import { fakeTrainer, installEnvironment, pythonCandidates, requirePython } from "./trainer-fixture.ts";
 
 const python = await requirePython();
-
-describe.skipIf(python === undefined)("pinned environments", () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "portolan-envs-"));
-  });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-  const deps = () => ({ folder: join(folder, "envs"), installEnvironment });
-
-  test("two builders of one lock end with one environment, and the next run finds it", async () => {
-    if (!python) return;
-    const lock = "# nothing is locked\n";
-    const [one, two] = await Promise.all([
-      ensureEnvironment(deps(), lock, python),
-      ensureEnvironment(deps(), lock, python),
-    ]);
-    expect(one.interpreter).toBe(two.interpreter);
-    expect(await ensureEnvironment(deps(), lock, python)).toEqual({ ...one, built: false });
-    expect(await readdir(join(folder, "envs"))).toEqual([one.key]);
-    const inside = await findPython([one.interpreter], [python.minor], {});
-    expect(inside).toEqual(python);
-  }, 300_000);
-
-  test("a requirement without a hash is refused before anything is fetched, and nothing is left behind", async () => {
-    if (!python) return;
-    await expect(ensureEnvironment(deps(), "six==1.17.0\n", python)).rejects.toMatchObject({
-      code: "training.lock_invalid",
-      at: { line: 1 },
-    });
-    expect((await readdir(join(folder, "envs"))).filter((name) => name.startsWith("building-"))).toEqual([]);
-  }, 300_000);
-});
-
-test("a machine without a usable Python is one clear sentence", async () => {
-  await expect(findPython(["no-such-python"], ["3.12"], {})).rejects.toMatchObject({
-    code: "training.no_python",
-    mend: expect.stringContaining("portolan model import") as string,
-  });
-  // There is one, but no lock for it.
-  if (python)
-    await expect(findPython([python.path], [], installEnvironment)).rejects.toMatchObject({
-      code: "training.no_python",
-    });
-});
 
 describe.skipIf(python === undefined)("training runs", () => {
   let f: FeaturesFixture;
@@ -337,6 +291,29 @@ describe.skipIf(python === undefined)("training runs", () => {
       preemption.noticeMs = 30_000;
     }
     expect(await f.db.uow.read(f.call, overdueCheckpoints)).toEqual([]);
+  });
+
+  test("a time limit ends a run for good, and is of all its attempts together", async () => {
+    const late = await ended(await startHeld({ resources: { timeLimitSeconds: 1 } }));
+    expect(late).toMatchObject({
+      state: "failed",
+      failure: expect.stringContaining("took longer than its limit") as string,
+      work: { attempts: [{ ending: "failed" }] },
+    });
+    const id = await startHeld({ resources: { timeLimitSeconds: 600 } });
+    // As if the trainer had been at work for ten minutes more.
+    await raw`update training.attempts set started_at = started_at - 600000000 where run_id = ${id}`.execute(
+      f.db.sql,
+    );
+    await preemptTrainingRun(deps, f.call, id, "maintenance");
+    expect(await ended(id)).toMatchObject({
+      state: "failed",
+      failure: expect.stringContaining("have worked for the 10min") as string,
+      work: { attempts: [{ ending: "preempted" }, { ending: "failed" }] },
+    });
+    expect((await readTrainingLog(deps, f.call, id)).log, "its trainer was not started again").not.toContain(
+      "starts at 2",
+    );
   });
 
   test("one that keeps its place is not told to make room, whoever waits or asks", async () => {

@@ -15,7 +15,7 @@ import { readTrainingFolder } from "../training-folder.ts";
 import { registerApprovals } from "./job-approval.ts";
 import { registerIdleWork } from "./job-idle.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
-import { priorityOf, type RequestOptions, requestOf, withRequestOptions } from "./work-request.ts";
+import { type RequestOptions, withRequestOptions, workTermsOf } from "./work-request.ts";
 
 /** Training runs and scorings as jobs that ask for a part of the cluster. */
 export function registerJobCommands(program: Command, contextOf: ContextOf): void {
@@ -85,7 +85,7 @@ function registerSubmit(job: Command, contextOf: ContextOf): void {
   )
     .addHelpText(
       "after",
-      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --priority 5 --dry-run",
+      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --time-limit 12h --priority 5 --dry-run",
     )
     .action(
       (
@@ -121,7 +121,7 @@ async function submitTraining(
   folder: string,
   options: SubmitOptions & { readonly preemptible?: boolean },
 ): Promise<void> {
-  const terms = termsOf(options);
+  const terms = workTermsOf(options);
   const files = options.dryRun ? undefined : await readTrainingFolder(resolve(context.cwd, folder));
   const api = await connect(context);
   const { id: useCaseId } = await findUseCase(api, options.useCase);
@@ -144,7 +144,7 @@ async function submitScoring(
   target: string,
   options: SubmitOptions & ScoreOptions,
 ): Promise<void> {
-  const terms = termsOf(options);
+  const terms = workTermsOf(options);
   const api = await connect(context);
   if (options.dryRun) {
     const { id: useCaseId } = await findUseCase(api, options.useCase);
@@ -156,14 +156,6 @@ async function submitScoring(
   const body = { ...(await askedOf(api, target, options)), out: options.out, ...terms };
   const { id } = await api.json<Scoring>({ path: "/v1/scorings", body });
   await told(context, api, id);
-}
-
-function termsOf(options: RequestOptions) {
-  const [resources, priority] = [requestOf(options), priorityOf(options.priority)];
-  return {
-    ...(resources === undefined ? {} : { resources }),
-    ...(priority === undefined ? {} : { priority }),
-  };
 }
 
 async function dryRun(context: CliContext, api: ApiClient, body: object): Promise<void> {

@@ -185,13 +185,14 @@ function planText({ model, dataset, rows, chunks, inputs, keys, upstream }: Scor
 
 function doneText({ id, manifest }: Scoring): string {
   if (!manifest) return `${id} has no snapshot`;
-  const { name, object, rows, refusedRows, cost, cpuSeconds, rowsPerRun, upstream } = manifest;
+  const { name, object, rows, refusedRows, cost, cpuSeconds, rowsPerRun, upstream, bytes } = manifest;
   const costs = cost
     ? `; ${cost.perThousandRows} per 1,000 rows, beside ${cost.perThousandRealTime} for 1,000 predictions one by one as planned`
     : "";
   return [
     `${name}: ${rows} rows, ${refusedRows} of them refused, ${object}`,
     `${cpuSeconds.toFixed(1)} s of CPU, ${rowsPerRun} rows a run${costs}`,
+    ...(bytes ? [`${bytes.in} bytes of values read, ${bytes.out} written`] : []),
     ...(upstream
       ? [
           `${upstream.requests} requests to the server that runs the version in the attempts that were kept, ${upstream.busySeconds.toFixed(1)} s; it costs ${upstream.perThousandRows ?? "what nobody stated"} per 1,000 rows`,

@@ -11,8 +11,9 @@ import { parseSweep, type SweepDeclaration } from "../sweep/declaration.ts";
 import { cancelSweep, readState, runSweep } from "../sweep/run-sweep.ts";
 import { bestOf, isOver, sweepText } from "../sweep/trials.ts";
 import { readTrainingFolder } from "../training-folder.ts";
+import { type RequestOptions, withRequestOptions, workTermsOf } from "./work-request.ts";
 
-interface SweepOptions {
+interface SweepOptions extends RequestOptions {
   readonly useCase: string;
   readonly environment: string;
   readonly trainingSet?: string;
@@ -26,15 +27,18 @@ export function registerSweepCommands(program: Command, contextOf: ContextOf): v
     .command("sweep")
     .description("Try hyperparameters: each trial is a training run, and the best one is named")
     .addHelpText("after", "\nExample:\n  portolan sweep run training --use-case churn --environment dev");
-  sweep
-    .command("run [folder]")
-    .description("Begin the sweep of a training folder, or go on with it, and wait for its end")
-    .requiredOption("--use-case <name>", "use case that it belongs to")
-    .option("--environment <name>", "whose data it learns from: dev, staging or production", "dev")
-    .option("--training-set <id>", "a set that is ready; absent: that of the folder is built")
-    .option("--seed <number>", "what the randomness of each trial starts from, 0 to 4294967295", "7")
-    .option("--concurrency <number>", "runs that wait or run at once, 1 to 20", "2")
-    .option("--state <file>", "what it goes on from; absent: sweep-state.json of the folder")
+  withRequestOptions(
+    sweep
+      .command("run [folder]")
+      .description("Begin the sweep of a training folder, or go on with it, and wait for its end")
+      .requiredOption("--use-case <name>", "use case that it belongs to")
+      .option("--environment <name>", "whose data it learns from: dev, staging or production", "dev")
+      .option("--training-set <id>", "a set that is ready; absent: that of the folder is built")
+      .option("--seed <number>", "what the randomness of each trial starts from, 0 to 4294967295", "7")
+      .option("--concurrency <number>", "runs that wait or run at once, 1 to 20", "2")
+      .option("--state <file>", "what it goes on from; absent: sweep-state.json of the folder"),
+    "of each trial: ",
+  )
     .addHelpText(
       "after",
       "\nThe folder is that of `portolan model train`, with a sweep.json (docs/training.md).\n\nExample:\n  portolan sweep run training --use-case churn --concurrency 4",
@@ -61,6 +65,7 @@ async function sweepFolder(context: CliContext, folder: string, options: SweepOp
   const declaration = await readDeclaration(join(root, "sweep.json"));
   const seed = wholeNumber("--seed", options.seed, 0, 4_294_967_295);
   const concurrency = wholeNumber("--concurrency", options.concurrency, 1, 20);
+  const terms = workTermsOf(options);
   const files = await readTrainingFolder(root);
   const api = await connect(context);
   const { id: useCaseId } = await findUseCase(api, options.useCase);
@@ -80,6 +85,7 @@ async function sweepFolder(context: CliContext, folder: string, options: SweepOp
         folder: { program, locks, params: { ...params, ...tried } },
         trainingSetId,
         seed,
+        ...terms,
       }),
     onChange: progress(context),
   });

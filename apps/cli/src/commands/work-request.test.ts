@@ -26,6 +26,15 @@ test.each(["a100:0", "a100:x", ":2", "a100:1:2", "", "a100:99999"])("--gpu %s is
   expect(() => requestOf({ gpu: [text] })).toThrow(/says no number/);
 });
 
+test("a time limit is whole seconds, in whatever unit", () => {
+  const secondsOf = (timeLimit: string) => requestOf({ timeLimit })?.timeLimitSeconds;
+  expect(["90s", "1.5h", "90min", "7d", "365d"].map(secondsOf)).toEqual([
+    90, 5400, 5400, 604_800, 31_536_000,
+  ]);
+  for (const text of ["", "0s", "1.5s", "2", "2 h", "-1h", "366d", "1y", "80ms", "h", "1e3s"])
+    expect(() => secondsOf(text), text).toThrow(/is no time limit/);
+});
+
 test("a priority is a whole number from -10 to 10", () => {
   expect([priorityOf("-10"), priorityOf("3"), priorityOf(undefined)]).toEqual([-10, 3, undefined]);
   for (const text of ["11", "1.5", "high", ""]) expect(() => priorityOf(text)).toThrow(/is no priority/);

@@ -1,4 +1,5 @@
 import type { WorkRequest } from "@portolan/capacity/contract";
+import { parseDurationMs } from "@portolan/kernel";
 import type { Command } from "commander";
 import { badUsage } from "../read-input.ts";
 
@@ -7,20 +8,29 @@ export interface RequestOptions {
   readonly memory?: string;
   readonly gpu?: readonly string[];
   readonly mig?: readonly string[];
+  readonly timeLimit?: string;
   readonly priority?: string;
 }
 
-export function withRequestOptions(command: Command): Command {
+/** @param whose begins the first option's text, where one command asks for several */
+export function withRequestOptions(command: Command, whose = ""): Command {
   return command
-    .option("--cpu <cores>", "what it asks of its team's quota, e.g. 2 or 0.5")
+    .option("--cpu <cores>", `${whose}what it asks of its team's quota, e.g. 2 or 0.5`)
     .option("--memory <size>", "e.g. 16GiB")
     .option("--gpu <card:count...>", "whole cards, e.g. a100:1")
     .option("--mig <slice:count...>", "slices, e.g. 1g.10gb:2, or of a card: H100-80GB/1g.10gb:2")
+    .option("--time-limit <time>", "it is stopped when it has worked so long, e.g. 90min or 12h")
     .option("--priority <n>", "among those that wait, -10 to 10");
 }
 
 /** What the options ask for. @throws PortolanError `cli.bad_usage` */
-export function requestOf({ cpu, memory, gpu = [], mig = [] }: RequestOptions): WorkRequest | undefined {
+export function requestOf({
+  cpu,
+  memory,
+  gpu = [],
+  mig = [],
+  timeLimit,
+}: RequestOptions): WorkRequest | undefined {
   const gpus = [
     ...gpu.map((text) => {
       const { name, count } = counted(text, "--gpu", "a100:1");
@@ -36,8 +46,30 @@ export function requestOf({ cpu, memory, gpu = [], mig = [] }: RequestOptions): 
     ...(cpu === undefined ? {} : { cpu }),
     ...(memory === undefined ? {} : { memory }),
     ...(gpus.length === 0 ? {} : { gpus }),
+    ...(timeLimit === undefined ? {} : { timeLimitSeconds: secondsOf(timeLimit) }),
   };
   return Object.keys(request).length === 0 ? undefined : request;
+}
+
+/** What `portolan job submit` and others send of the options. @throws PortolanError `cli.bad_usage` */
+export function workTermsOf(options: RequestOptions) {
+  const [resources, priority] = [requestOf(options), priorityOf(options.priority)];
+  return {
+    ...(resources === undefined ? {} : { resources }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
+
+const yearSeconds = 31_536_000;
+
+function secondsOf(text: string): number {
+  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)(s|min|h|d)$/.exec(text) ?? [];
+  const seconds = number === "" ? 0 : parseDurationMs(`${number}${unit}`) / 1000;
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= yearSeconds) return seconds;
+  throw badUsage(
+    `"${text.slice(0, 20)}" is no time limit`,
+    "Give whole seconds, at most a year, e.g. --time-limit 90s, 90min, 12h or 7d.",
+  );
 }
 
 function counted(

@@ -93,8 +93,8 @@ async function scoreChunk(
     const reply = await askWalledChild<ChunkReply>(walled, job, signal, failed);
     if (reply.kind === "refused") throw failed(reply.reason);
     const { digest } = await objects.putFile(output);
-    const { rows: scored, refused, rowsPerRun, columns, cpuSeconds } = reply;
-    return { object: digest, rows: scored, refused, rowsPerRun, columns, cpuSeconds };
+    const { rows: scored, refused, rowsPerRun, columns, cpuSeconds, bytes } = reply;
+    return { object: digest, rows: scored, refused, rowsPerRun, columns, cpuSeconds, bytes };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

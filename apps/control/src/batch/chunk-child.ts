@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { type DuckDBAppender, DuckDBDecimalValue, DuckDBInstance } from "@duckdb/node-api";
 import { messageOf } from "@portolan/kernel";
 import { createSession } from "@portolan/onnx/session";
+import type { ScoredBytes } from "@portolan/scoring/contract";
 import type { Columns } from "../scoring/model-inputs.ts";
 import { quotedName, quotedText, withDuckDb } from "../scoring/read-table.ts";
 import type { ChunkJob, ChunkReply } from "./chunk-messages.ts";
 import { readExactly, type SortedRows, sortRows } from "./read-rows.ts";
 import { parentRunner, sessionRunner } from "./row-runner.ts";
 import { runRows, type ScoredRows } from "./run-rows.ts";
+import { bytesOfValues } from "./value-bytes.ts";
 
 /** Scores one chunk of a snapshot in a process of its own. */
 
@@ -30,6 +32,7 @@ async function score(job: ChunkJob): Promise<ChunkReply> {
   const scored = await runRows(runner, plan, table, sorted.accepted);
   const judged = judgeOutputs(plan.nonFiniteOutputs, scored, sorted);
   const columns = await writeChunk(job, scored, judged);
+  const bytes = await countBytes(job);
   const { user, system } = process.cpuUsage();
   return {
     kind: "scored",
@@ -38,6 +41,7 @@ async function score(job: ChunkJob): Promise<ChunkReply> {
     rowsPerRun: scored.rowsPerRun,
     columns,
     cpuSeconds: (user + system) / 1e6,
+    bytes,
   };
 }
 
@@ -56,6 +60,15 @@ async function readChunk(job: ChunkJob): Promise<Columns> {
   if (rows !== job.rows)
     throw new Error(`the snapshot has ${rows} of the ${job.rows} rows from ${job.from} on`);
   return new Map([...table].map(([name, values]) => [name, values.map(plainNumber)]));
+}
+
+/** What was read of the snapshot, each column once, and all of what the chunk holds. */
+function countBytes(job: ChunkJob): Promise<ScoredBytes> {
+  const read = job.plan.inputs.flatMap(({ columns }) => columns.map(({ column }) => column));
+  return withDuckDb(async (ask) => ({
+    in: await bytesOfValues(ask, sourceOf(job), [...read, ...job.keys]),
+    out: await bytesOfValues(ask, `read_parquet(${quotedText(job.output)})`),
+  }));
 }
 
 /** Decimals as numbers: whole ones exactly. */

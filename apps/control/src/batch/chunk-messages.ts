@@ -1,3 +1,4 @@
+import type { ScoredBytes } from "@portolan/scoring/contract";
 import type { InputPlan } from "@portolan/scoring/policy";
 import type { Tensor } from "@portolan/serving/policy";
 
@@ -40,5 +41,6 @@ export type ChunkReply =
       /** Of the file that it wrote, in their order. */
       readonly columns: readonly string[];
       readonly cpuSeconds: number;
+      readonly bytes: ScoredBytes;
     }
   | { readonly kind: "refused"; readonly reason: string };

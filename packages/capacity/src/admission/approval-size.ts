@@ -10,6 +10,8 @@ type Card = NonNullable<WorkRequest["gpus"]>[number];
 export interface WorkSize {
   /** Whole cards; slices count as their parts of one. */
   readonly gpus: number;
+  /** Of cards for the time that they may be held; infinite without a limit. */
+  readonly gpuSeconds: number;
   readonly cpuMilli: number;
   readonly memoryBytes: number;
 }
@@ -21,13 +23,15 @@ export interface WorkSize {
  * @throws PortolanError `capacity.request_not_valid`: what cannot be read is not small
  */
 export function workSize(
-  { cpu, memory, gpus = [] }: WorkRequest,
+  { cpu, memory, gpus = [], timeLimitSeconds = Infinity }: WorkRequest,
   assumed: { readonly cpu: number; readonly memoryBytes: number },
 ): WorkSize {
   // Reads the text, and refuses what is no size; the bytes below are exact, where quotas count in MiB.
   if (memory !== undefined) amountOf("memory", memory);
+  const cards = gpus.reduce((sum, card) => sum + card.count * partOfCard(card), 0);
   return {
-    gpus: gpus.reduce((sum, card) => sum + card.count * partOfCard(card), 0),
+    gpus: cards,
+    gpuSeconds: cards === 0 ? 0 : cards * timeLimitSeconds,
     cpuMilli: cpu === undefined ? Math.ceil(assumed.cpu * 1000) : amountOf("cpu", cpu),
     memoryBytes: memory === undefined ? assumed.memoryBytes : parseBytes(memory),
   };
@@ -49,12 +53,15 @@ function partOfCard({ model, profile }: Card): number {
 
 /** What of it is above the size, in words; undefined where nothing is. Exactly the size is not above it. Pure. */
 export function aboveSize(
-  { gpus, cpuMilli, memoryBytes }: WorkSize,
+  { gpus, gpuSeconds, cpuMilli, memoryBytes }: WorkSize,
   bound: ApprovalSize,
 ): string | undefined {
   const above = [
-    ...(bound.gpus !== undefined && gpus > bound.gpus
-      ? [`${Number(gpus.toFixed(3))} cards, above ${bound.gpus}`]
+    ...(bound.gpus !== undefined && gpus > bound.gpus ? [`${cardsText(gpus)}, above ${bound.gpus}`] : []),
+    ...(bound.gpuHours !== undefined && gpuSeconds > secondsOf(bound.gpuHours)
+      ? [
+          `${gpuHoursText(gpus, gpuSeconds)}, above ${bound.gpuHours}${Number.isFinite(gpuSeconds) ? "" : " GPU hours"}`,
+        ]
       : []),
     ...(bound.cpu !== undefined && cpuMilli > Math.round(bound.cpu * 1000)
       ? [`${cpuMilli / 1000} CPU, above ${bound.cpu}`]
@@ -64,6 +71,21 @@ export function aboveSize(
       : []),
   ];
   return above.length === 0 ? undefined : above.join("; ");
+}
+
+/** A charter's decimals to the millisecond of a card, so that 0.1 hours are 360 seconds. */
+function secondsOf(hours: number): number {
+  return Math.round(hours * 3_600_000) / 1000;
+}
+
+function cardsText(gpus: number): string {
+  const count = Number(gpus.toFixed(3));
+  return `${count} ${count === 1 ? "card" : "cards"}`;
+}
+
+function gpuHoursText(gpus: number, gpuSeconds: number): string {
+  if (!Number.isFinite(gpuSeconds)) return `${cardsText(gpus)} without a time limit`;
+  return `${Number((gpuSeconds / 3600).toFixed(3))} GPU hours`;
 }
 
 function gibText(bytes: number): string {

@@ -67,7 +67,10 @@ interface Service {
 
 const services: readonly (readonly [RegExp, Service])[] = [
   [/gpu|cpu|core|ram|memory|node|tpu/i, { category: "Compute", subcategory: "Containers" }],
-  [/storage|object|disk|volume|pv/i, { category: "Storage", subcategory: "Other (Storage)" }],
+  [
+    /storage|object|disk|volume|pv|scoring_(?:read|written)_gb/i,
+    { category: "Storage", subcategory: "Other (Storage)" },
+  ],
   [
     /egress|network|transfer|(?:request|response)_gb/i,
     { category: "Networking", subcategory: "Network Connectivity" },
@@ -93,6 +96,8 @@ const units: Readonly<Record<string, string>> = {
   egress_gb: "GB",
   request_gb: "GB",
   response_gb: "GB",
+  scoring_read_gb: "GB",
+  scoring_written_gb: "GB",
 };
 
 /** As UnitFormat wants it: `h100_hours` is `H100-Hours`. */

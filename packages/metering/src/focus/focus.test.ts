@@ -300,6 +300,9 @@ describe("formats", () => {
       Array(3).fill("Networking"),
     );
     expect(serviceOf("object_storage").category).toBe("Storage");
+    expect(
+      ["scoring_read_gb", "scoring_written_gb"].map((line) => [unitOf(line), serviceOf(line).category]),
+    ).toEqual(Array(2).fill(["GB", "Storage"]));
   });
 });
 

@@ -52,7 +52,8 @@ function selectOf(
     case "scoring":
       return sql<OwnRow>`select run_id || '/' || chunk || '/' || u.resource as id, run_id as meter, use_case_id as "useCaseId", environment, coalesce(model, '') as model,
         u.resource, u.quantity::text as quantity, scored_at as start, scored_at as "end" from scoring.chunks_v1
-        cross join lateral (values ('cpu_hours', cpu_micros), ('scored_rows', rows * 840000000)) as u (resource, quantity)
+        cross join lateral (values ('cpu_hours', cpu_micros), ('scored_rows', rows * 840000000), ('scoring_read_gb', bytes_in),
+          ('scoring_written_gb', bytes_out), ('scored_rows_without_bytes', case when bytes_in is null then rows * 840000000 end)) as u (resource, quantity)
         where organisation_id = ${organisationId} and u.quantity > 0 and ${within(sql`scored_at`)}`;
     case "people":
       return sql<OwnRow>`select review_id || '/' || person || '/' || u.resource as id, review_id || '/' || person as meter, use_case_id as "useCaseId", environment,

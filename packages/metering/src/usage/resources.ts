@@ -25,6 +25,9 @@ export const countedResources = {
   /** Bodies of requests and answers, wherever their callers are. */
   request_gb: { unit: "byte", perUnit: 10n ** 9n },
   response_gb: { unit: "byte", perUnit: 10n ** 9n },
+  /** Values that scorings read and wrote; no body, and no answer to anybody. */
+  scoring_read_gb: { unit: "byte", perUnit: 10n ** 9n },
+  scoring_written_gb: { unit: "byte", perUnit: 10n ** 9n },
   requests: { unit: "request", perUnit: 1n },
   /** Of these nobody counted bytes: those of an older gateway, refusals, reads of features. */
   requests_without_bytes: { unit: "request", perUnit: 1n },

@@ -255,3 +255,33 @@ research,lab,,dev,gpu_hours,8640
     );
   });
 });
+
+test("a bill's line of bytes that scorings wrote is split by them, and nothing of it is lost; a bill without one shows none", () => {
+  const wrote = (useCase: string, quantity: bigint) => ({
+    tenant: { ...tenant, useCase },
+    resource: "scoring_written_gb",
+    quantity,
+  });
+  const usage = [
+    wrote("fraud", 1_000_000_003n),
+    wrote("churn", 2_000_000_006n),
+    wrote("fraud", 999_999_997n),
+  ];
+  const bill = readBill(
+    "line,kind,amount,currency,capacity\nscoring_written_gb,metered,4.000000009,USD,\n",
+    "b.csv",
+  );
+  const lines = statementLines(usage, new Set(["scoring_written_gb"]));
+  const allocation = allocateBill(bill, lines, { idle: "separate", shared: "proportional" });
+  const shares = rollUp(allocation, "useCase").map(({ names, total }) => [names.at(-1), total.nanos]);
+  // By rule of three; a part of a gigabyte is a byte and a fifth, so that each share may be off by that.
+  const part = (bytes: bigint) => Number((4_000_000_009n * bytes * 1000n) / 4_000_000_006n) / 1000;
+  const share = Object.fromEntries(shares) as Record<string, bigint>;
+  expect((share["fraud"] ?? 0n) + (share["churn"] ?? 0n)).toBe(4_000_000_009n);
+  for (const [name, bytes] of [
+    ["fraud", 2_000_000_000n],
+    ["churn", 2_000_000_006n],
+  ] as const)
+    expect(Math.abs(Number(share[name]) - part(bytes)), name).toBeLessThan(3);
+  expect(statementLines(usage, new Set(["gpu_hours"]))).toEqual([]);
+});
