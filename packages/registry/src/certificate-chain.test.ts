@@ -80,7 +80,9 @@ describe("a signature by certificate", () => {
     expect(of({ codeSigning: true })).toMatchObject({ kind: "valid" });
     for (const more of [{}, { keyUsage: 0x20 }, { keyUsage: 0x04 }])
       expect(of(more)).toEqual({ kind: "invalid", reason: "its certificate is not for signing" });
-    expect(of({ keyUsage: 0x80, authority: {} }).kind).toBe("invalid");
+    expect(of({ keyUsage: 0x84, authority: {} })).toMatchObject({ reason: /authority's own/ });
+    // Marked as an authority's and kept from issuing: a signer's, as in the published vectors.
+    expect(of({ keyUsage: 0x80, authority: {} }).kind).toBe("valid");
     expect(of({ keyUsage: 0x80, critical: 30 })).toMatchObject({
       reason: "a certificate has the critical extension 2.5.29.30, which is not known here",
     });

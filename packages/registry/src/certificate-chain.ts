@@ -39,7 +39,9 @@ export function verifyChain(
   const moment = at === "not judged" ? x509.validFromDate.getTime() : at / 1000;
   const unusable = whyNot(leaf, moment);
   if (unusable !== undefined) return invalid(unusable);
-  if (extensions.isAuthority) return invalid("its certificate is an authority's own");
+  // A certificate that is marked as an authority's and may issue none is nobody's authority (RFC 5280, 4.2.1.3): the published vectors have one.
+  if (extensions.isAuthority && extensions.signsCertificates !== false)
+    return invalid("its certificate is an authority's own");
   const known = (list: readonly (Certificate | undefined)[]) => list.flatMap((one) => one ?? []);
   return leadsBack(leaf, known(carried.slice(1)), known(trusted), moment, 0)
     ? { kind: "valid", publicKey: x509.publicKey, signer: signerOf(x509) }
