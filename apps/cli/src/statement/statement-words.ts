@@ -23,8 +23,15 @@ export function nameOf({ names }: Pick<Line, "names">): string {
 
 export function usedText(used: Readonly<Record<string, string>>): string {
   return Object.entries(used)
-    .map(([line, quantity]) => `${quantity} ${line}`)
+    .map(([line, quantity]) => `${readable(quantity)} ${line}`)
     .join(", ");
+}
+
+/** A part of a card, such as `3/7`, as it is; other fractions to six digits, for nobody reads `193499/24000000`. Exact in files. */
+function readable(quantity: string): string {
+  const [numerator = "", divisor] = quantity.split("/");
+  if (divisor === undefined || divisor.length < 3) return quantity;
+  return String(Number((Number(numerator) / Number(divisor)).toPrecision(6)));
 }
 
 const countedWords: Readonly<Record<string, string>> = {
