@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asEpochMicros, newId } from "@portolan/kernel";
+import { asEpochMicros, digestJson, newId } from "@portolan/kernel";
 import { aCall } from "@portolan/testkit";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -181,6 +181,31 @@ describe("reading", () => {
           n % 2 === 0 && 1_795_000_000_000_000 + n * 1000 <= Date.UTC(2026, 10, 18, 11, 6, 40, 5) * 1000,
       ).length,
     );
+  });
+
+  test("who reads records is in the ledger, with how many of what, before they are given out", async () => {
+    const accesses = async () =>
+      (
+        await sql<{ subject: string; detail: object; actor: string }>`
+          select subject, convert_from(payload, 'UTF8')::json->'detail' as detail, actor_id as actor from ledger.rows
+          where event = 'predictions.records.read' order by at, id`.execute(control.sql)
+      ).rows;
+    const before = (await accesses()).length;
+    await control.app.inject(`/v1/predictions/${at(4)}`);
+    const page = await control.app.inject("/v1/predictions?endpoint=delays&limit=3");
+    const given = page.json<{ predictions: { header: { id: string } }[] }>().predictions;
+    await control.app.inject(`/v1/predictions/${at(6)}/proof`);
+    await control.app.inject("/v1/predictions?endpoint=churn");
+    await control.app.inject(`/v1/predictions/${at(5)}`);
+    const { useCaseId } = aContext();
+    const what = { useCaseId, environments: ["production"], endpoints: ["delays"] };
+    const ids = given.map(({ header }) => header.id);
+    const actor = control.person().actor.id;
+    expect((await accesses()).slice(before)).toEqual([
+      { subject: at(4), actor, detail: { ...what, count: 1, digest: digestJson([at(4)]) } },
+      { subject: useCaseId, actor, detail: { ...what, count: ids.length, digest: digestJson(ids) } },
+      { subject: at(6), actor, detail: { ...what, count: 1, digest: digestJson([at(6)]) } },
+    ]);
   });
 
   test("a proof over HTTP verifies offline, and no changed field does", async () => {

@@ -10,6 +10,8 @@ import {
   provePrediction,
   type ReadDeps,
 } from "../control/read-predictions.ts";
+import { recordAccess } from "../control/record-access.ts";
+import type { RecordReadsDeps } from "../control/record-reads.ts";
 import { PredictionProof } from "../policy.ts";
 import { PredictionView, viewPrediction } from "./views.ts";
 
@@ -41,7 +43,10 @@ const Erasure = Type.Object(
 );
 
 /** Reading, proving and erasing accepted predictions. */
-export async function predictionRoutes(app: FastifyInstance, deps: ReadDeps & EraseDeps): Promise<void> {
+export async function predictionRoutes(
+  app: FastifyInstance,
+  deps: ReadDeps & EraseDeps & RecordReadsDeps,
+): Promise<void> {
   app.get<{ Querystring: Static<typeof Query> }>(
     "/v1/predictions",
     {
@@ -63,6 +68,7 @@ export async function predictionRoutes(app: FastifyInstance, deps: ReadDeps & Er
         ...(to === undefined ? {} : { to: parseInstant(to) }),
       };
       const page = await listPredictions(deps, request.call, { ...rest, ...range, limit });
+      await recordAccess(deps, request.call, page.predictions);
       return { ...page, predictions: page.predictions.map(viewPrediction) };
     },
   );
@@ -84,14 +90,18 @@ export async function predictionRoutes(app: FastifyInstance, deps: ReadDeps & Er
   );
 }
 
-function oneRoutes(app: FastifyInstance, deps: ReadDeps): void {
+function oneRoutes(app: FastifyInstance, deps: ReadDeps & RecordReadsDeps): void {
   app.get<{ Params: Static<typeof IdParams> }>(
     "/v1/predictions/:id",
     {
       config: routeConfig("predictions:read", "read"),
       schema: { summary: "Read one prediction", tags, params: IdParams, response: { 200: PredictionView } },
     },
-    async (request) => viewPrediction(await getPrediction(deps, request.call, request.params.id)),
+    async (request) => {
+      const prediction = await getPrediction(deps, request.call, request.params.id);
+      await recordAccess(deps, request.call, [prediction]);
+      return viewPrediction(prediction);
+    },
   );
 
   app.get<{ Params: Static<typeof IdParams> }>(
@@ -105,6 +115,11 @@ function oneRoutes(app: FastifyInstance, deps: ReadDeps): void {
         response: { 200: PredictionProof },
       },
     },
-    (request) => provePrediction(deps, request.call, request.params.id),
+    async (request) => {
+      const { id } = request.params;
+      const proof = await provePrediction(deps, request.call, id);
+      await recordAccess(deps, request.call, [await getPrediction(deps, request.call, id)]);
+      return proof;
+    },
   );
 }
