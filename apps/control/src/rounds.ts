@@ -1,10 +1,10 @@
 import { type AdviceDeps, followRecommendations } from "@portolan/advice";
 import { applyRetentionRound } from "@portolan/data";
 import { type Id, newId, systemActor } from "@portolan/kernel";
-import type { CardsOfMachine } from "./machine/cards-at-work.ts";
 import { machineSampler } from "./machine/sample-machine.ts";
 import { repeating } from "./repeating.ts";
 import type { AlertWiring } from "./wiring/alerts.ts";
+import type { CapacityWiring } from "./wiring/capacity.ts";
 import type { DataWiring } from "./wiring/data.ts";
 import type { ErasureWiring } from "./wiring/erasure.ts";
 import type { Foundation } from "./wiring/foundation.ts";
@@ -28,7 +28,7 @@ export interface RoundWiring {
   readonly erasure: ErasureWiring;
   readonly advice: AdviceDeps;
   readonly metering: MeteringWiring;
-  readonly cards: CardsOfMachine;
+  readonly capacity: Pick<CapacityWiring, "cards">;
 }
 
 const refreshEveryMs = 2000;
@@ -64,7 +64,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
   return [
     repeating(
       sampleEveryMs,
-      machineSampler({ work, clock, call, cards: wiring.cards }),
+      machineSampler({ work, clock, call, cards: wiring.capacity.cards }),
       log,
       "monitoring.machine.sample_failed",
     ),

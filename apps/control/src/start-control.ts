@@ -46,8 +46,6 @@ import { tlsOf } from "./http/safe-addresses.ts";
 import { createServer } from "./http/server.ts";
 import { addSnapshotMetrics } from "./http/snapshot-metrics.ts";
 import { addTrainingMetrics } from "./http/training-metrics.ts";
-import { type CardsOfMachine, cardsOfMachine } from "./machine/cards-at-work.ts";
-import { prometheusCards } from "./machine/prometheus-cards.ts";
 import { startRounds } from "./rounds.ts";
 import { backupRoutes } from "./routes/backups.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -100,7 +98,6 @@ export interface Wiring {
   readonly oversight: OversightWiring;
   readonly advice: AdviceDeps;
   readonly capacity: CapacityWiring;
-  readonly cards: CardsOfMachine;
   readonly readiness: ReadinessDeps;
   readonly data: DataWiring;
   readonly scoring: ScoringWiring;
@@ -171,11 +168,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
   const releases = wireReleases(base, identity, governance.charter, serving);
   const tracking = wireTracking(base, identity, errorCatalogue, governance.registry);
   const metering = wireMetering(base, identity, governance.charter);
-  const cards = cardsOfMachine();
-  const series = cardSeries(base);
-  const capacity = wireCapacity(base, identity, governance.charter, {
-    busiest: () => (series ?? cards)()?.atWork,
-  });
+  const capacity = wireCapacity(base, identity, governance.charter);
   const trainers = await createRunTracking(base, identity, tracking);
   const { artifacts } = governance.registry;
   const data = await wireData(base, identity, governance.charter, artifacts, trainers.tracking, {
@@ -213,7 +206,6 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     oversight: wireOversight(base, identity, serving.predictions),
     advice: wireAdvice(base, identity),
     capacity,
-    cards,
     readiness: wireReadiness(base, identity),
     data,
     scoring,
@@ -345,14 +337,6 @@ function ledgerDeps(base: Foundation, identity: IdentityWiring) {
     clock: base.clock,
     folder: `${base.config.PORTOLAN_HOME}/ledger`,
   };
-}
-
-/** What the operator's Prometheus says of cards; undefined where none is named. */
-function cardSeries({ config, log }: Foundation): CardsOfMachine | undefined {
-  const { CARD_METRICS_URL: url, CARD_METRICS_SELECTOR: selector, CARD_METRICS_TOKEN: token } = config;
-  if (url === undefined) return undefined;
-  const labels = selector === undefined ? {} : { selector };
-  return prometheusCards({ url, ...labels, ...(token ? { token } : {}) }, log);
 }
 
 async function startBackground(wiring: Wiring, sequencer: Sequencer): Promise<{ stop(): Promise<void> }> {

@@ -12,6 +12,7 @@ import {
 } from "./environment-route.ts";
 import { meteringEnvironmentRoutes } from "./environment-routes-metering.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
+import { queueEnvironmentRoutes } from "./environment-routes-queue.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
@@ -124,21 +125,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
   }),
   found("GET /v1/training-runs/:id", "trainingRun", missingId("run")),
   found("POST /v1/training-runs/:id/preemption", "trainingRun", missingId("run"), { reason: "maintenance" }),
-  found("POST /v1/queue/:id/approval", "heldRun", missingId("run")),
-  // The same one was approved just before.
-  {
-    ...found("POST /v1/queue/:id/refusal", "heldRun", missingId("run"), { reason: "too large" }),
-    seen: 409,
-  },
-  // It neither runs nor was stopped.
-  {
-    ...found("POST /v1/queue/:id/keep", "heldRun", missingId("run"), {
-      forSeconds: 60,
-      reason: "a debugger waits",
-    }),
-    seen: 409,
-  },
-  { ...found("POST /v1/queue/:id/resumption", "heldRun", missingId("run")), seen: 409 },
+  ...queueEnvironmentRoutes,
   found("GET /v1/training-runs/:id/logs", "trainingRun", missingId("run")),
   found("GET /v1/training-runs/:id/tracking", "trainingRun", missingId("run")),
   asked(

@@ -194,14 +194,8 @@ test("overdue reviews open one alert for each endpoint, which ends once there ar
 });
 
 test("work that was told to be idle opens an alert that says when it is stopped, which ends once the notice does", async () => {
-  const one = {
-    id: "run_1",
-    environment: "production",
-    useCaseId: "uc_1",
-    team: "retail/churn",
-    used: "0.4 % of 2 CPU",
-    since: 0,
-  } as const;
+  const said = { team: "retail/churn", used: "0.4 % of 2 CPU", since: 0 };
+  const one = { ...said, id: "run_1", environment: "production", useCaseId: "uc_1" } as const;
   let noticed: IdleWorkFact[] = [
     { ...one, stopAt: 60_000_000 },
     { ...one, id: "run_2" },
@@ -218,7 +212,7 @@ test("work that was told to be idle opens an alert that says when it is stopped,
   expect(first[0]?.summary).toContain(
     "run_1 of retail/churn used 0.4 % of 2 CPU since 1970-01-01T00:00:00Z; it is stopped at 1970-01-01T00:01:00Z unless",
   );
-  expect(second[0]?.summary).toMatch(/; nobody stops it$/);
+  expect(second[0]?.summary).toContain("; nobody stops it");
   noticed = [];
   expect(await watched()).toEqual({ opened: 0, resolved: 2 });
   expect(await alertsOf("run_1")).toMatchObject([{ state: "resolved" }]);

@@ -1,7 +1,6 @@
 import {
   type ApprovalSizes,
   type CapacityRouteDeps,
-  type CardsAtWork,
   createAdmissionQueue,
   noticedWork,
   type QuotaDeps,
@@ -12,6 +11,8 @@ import type { DirectoryLookups } from "@portolan/identity";
 import type { Id } from "@portolan/kernel";
 import type { IdleWork } from "@portolan/monitoring";
 import { assumedOfScoring } from "@portolan/scoring";
+import { type CardsOfMachine, cardsOfMachine } from "../machine/cards-at-work.ts";
+import { prometheusCards } from "../machine/prometheus-cards.ts";
 import { trainerLimits } from "./data.ts";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
@@ -19,21 +20,25 @@ import type { IdentityWiring } from "./identity.ts";
 export interface CapacityWiring extends CapacityRouteDeps {
   readonly admission: AdmissionQueue;
   readonly idle: IdleWork;
+  /** What the machine's own program says of its graphics cards. */
+  readonly cards: CardsOfMachine;
 }
 
 /** Who may have how much of the cluster, and the queue of those who wait for it. */
 export function wireCapacity(
-  { work, jobs, clock }: Foundation,
+  base: Foundation,
   { authorizer, directory }: IdentityWiring,
   charter: CharterDeps,
-  cards: CardsAtWork,
 ): CapacityWiring {
+  const { work, jobs, clock } = base;
+  const cards = cardsOfMachine();
+  const series = cardSeries(base);
   const wake: QuotaDeps["wake"] = (tx, ids) => jobs.wake(tx, ids);
   const shared = {
     work,
     clock,
     wake,
-    cards,
+    cards: { busiest: () => (series ?? cards)()?.atWork },
     teams: teamNames(directory),
     approvals: approvalSizes(charter),
   };
@@ -51,6 +56,7 @@ export function wireCapacity(
       },
     },
     admission,
+    cards,
     idle: {
       noticed: (call) => work.read(call, (sql) => noticedWork(sql, call.actor.organisationId)),
     },
@@ -92,4 +98,12 @@ function teamNames(directory: DirectoryLookups) {
       return found && { businessUnitId: found.businessUnitId, teamId: found.teamId };
     },
   };
+}
+
+/** What the operator's Prometheus says of cards; undefined where none is named. */
+function cardSeries({ config, log }: Foundation): CardsOfMachine | undefined {
+  const { CARD_METRICS_URL: url, CARD_METRICS_SELECTOR: selector, CARD_METRICS_TOKEN: token } = config;
+  if (url === undefined) return undefined;
+  const labels = selector === undefined ? {} : { selector };
+  return prometheusCards({ url, ...labels, ...(token ? { token } : {}) }, log);
 }
