@@ -1,16 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readTemplate } from "@portolan/charter/templates";
 import { logisticModel } from "@portolan/onnx-format/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Answer, must } from "./api.ts";
+import type { Retraining } from "@portolan/retraining/contract";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { type Answer, must, putInForce } from "./api.ts";
 import { type InProcessControl, openControl } from "./in-process.ts";
 import { prepareScoring, type ScoringWorld } from "./scoring-world.ts";
-import { visitsSet, visitsView } from "./visits.ts";
+import { visitsCsv, visitsSet, visitsView } from "./visits.ts";
 
 let control: InProcessControl;
 let world: ScoringWorld;
 let trainingSet: string;
-let place: { readonly environment: string; readonly useCaseId: string };
+let place: { readonly environment: "dev"; readonly useCaseId: string };
 
 /** Works until it is told to stop, and leaves a checkpoint then; once it was stopped twice it ends. */
 const program = `import json, os, signal, sys, time
@@ -27,6 +29,20 @@ while len(stops) < 2:
 output = Path(os.environ["PORTOLAN_OUTPUT"])
 (output / "model.onnx").write_bytes(b"whole")
 (output / "metrics.json").write_text(json.dumps({"kept": 1}))
+`;
+
+const noLock = "# nothing is locked\n";
+const minor = execFileSync("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"], {
+  encoding: "utf8",
+}).trim();
+/** Other rows, another model. */
+const otherModel = `import base64, os, struct
+from pathlib import Path
+model = base64.b64decode("${Buffer.from(logisticModel([0.111, 0.2, 0.3], 0.1)).toString("base64")}")
+size = os.path.getsize(os.environ["PORTOLAN_TRAINING_SET"])
+output = Path(os.environ["PORTOLAN_OUTPUT"])
+(output / "model.onnx").write_bytes(model.replace(struct.pack("<f", 0.111), struct.pack("<f", size)))
+(output / "metrics.json").write_text("{}")
 `;
 
 const quotas = (cpu: number, team = "network-planning"): string =>
@@ -125,10 +141,7 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
   expect((await put(quotas(2))).status).toBe(200);
   const upload = `/v1/artifacts?${new URLSearchParams(place).toString()}`;
   const code = await world.post(upload, Buffer.from(program), "max");
-  const lock = await world.post(upload, Buffer.from("# nothing is locked\n"), "max");
-  const minor = execFileSync("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"], {
-    encoding: "utf8",
-  }).trim();
+  const lock = await world.post(upload, Buffer.from(noLock), "max");
   const asked = { ...place, trainingSetId: trainingSet, code: code["digest"], params: {}, seed: 7 };
   const body = { ...asked, locks: { [minor]: lock["digest"] }, resources: { cpu: "2" } };
   const run = String((await world.post("/v1/training-runs", body, "max"))["id"]);
@@ -216,4 +229,57 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
       { event: "training.run.preempted", subject: run },
     ]),
   );
+});
+
+test("a retraining asks for what its champion's run did, waits until somebody else than who wanted it approves, and goes on", async () => {
+  const upload = async (at: Readonly<Record<string, string>>, text: string) => {
+    const path = `/v1/artifacts?${new URLSearchParams(at).toString()}`;
+    return String((await world.post(path, Buffer.from(text), "max"))["digest"]);
+  };
+  // What comes out is judged by production's rows.
+  const production = { environment: "production", useCaseId: place.useCaseId };
+  const sources = [{ object: await upload(production, visitsCsv), format: "csv" }];
+  await world.post("/v1/ingestions", { contract: "visits", ...production, sources });
+  const to = visitsSet(place).from + 86_400_000_000;
+  const firstDay = String((await world.post("/v1/training-sets", visitsSet(place, { to }), "max"))["id"]);
+  await control.runJobs(control.jobs.data);
+  const resources = { cpu: "2", timeLimitSeconds: 3600 };
+  const code = await upload(place, otherModel);
+  const made = { code, locks: { [minor]: await upload(place, noLock) }, params: {}, seed: 7, resources };
+  const worker = await control.startJobs();
+  onTestFinished(() => worker.stop());
+  const asked = { ...place, trainingSetId: firstDay, ...made };
+  const trainingRunId = String((await world.post("/v1/training-runs", asked, "max"))["id"]);
+  const trained = await until(trainingRunId, ({ state }) => state === "succeeded");
+  const { model: artifact } = trained["result"] as { model: string };
+  const lineage = { origin: "trained", trainingRunId };
+  await world.post("/v1/models/again/versions", { ...place, artifact, lineage });
+  await world.post("/v1/endpoints/again", { ...place, model: "again", version: 1 });
+
+  await putInForce(control, `${readTemplate("flight-delays")}\ncapacity: { approvalAbove: { cpu: 1 } }\n`);
+  const wanted = { environment: "dev", reason: "new rows" };
+  const lea = await control.token("lea");
+  const { id } = await must(control, "POST", "/v1/endpoints/again/retrainings", wanted, lea);
+  const stands = async (is: (one: Retraining) => boolean): Promise<Retraining> => {
+    for (let looks = 0; ; looks++) {
+      await control.retraining.steer();
+      const one = await must(control, "GET", `/v1/retrainings/${String(id)}`, undefined, lea);
+      if (is(one as unknown as Retraining)) return one as unknown as Retraining;
+      if (looks > 300) throw new Error(JSON.stringify(one));
+      await sleep(50);
+    }
+  };
+  const held = await stands(({ reasons }) => reasons.join().includes("2 CPU, above 1"));
+  const runId = held.made.trainingRunId ?? "";
+  expect([held.state, await standOf(runId)]).toMatchObject([
+    "training",
+    { state: "waiting", request: { resources } },
+  ]);
+  // Control began the run in the name of who wanted it.
+  const approve = async (as: string) =>
+    control.call("POST", `/v1/queue/${runId}/approval`, {}, await control.token(as));
+  expect((await approve("lea")).body["code"]).toBe("capacity.not_approver");
+  expect((await approve("ron")).status).toBe(200);
+  expect((await stands(({ made: { version } }) => version !== undefined)).made.version).toBe(2);
+  expect((await standOf(runId)).queue).toMatchObject({ state: "ended", approval: { state: "approved" } });
 });

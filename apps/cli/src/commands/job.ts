@@ -15,7 +15,7 @@ import { readTrainingFolder } from "../training-folder.ts";
 import { registerApprovals } from "./job-approval.ts";
 import { registerIdleWork } from "./job-idle.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
-import { type RequestOptions, withRequestOptions, workTermsOf } from "./work-request.ts";
+import { type RequestOptions, timeLimitLine, withRequestOptions, workTermsOf } from "./work-request.ts";
 
 /** Training runs and scorings as jobs that ask for a part of the cluster. */
 export function registerJobCommands(program: Command, contextOf: ContextOf): void {
@@ -45,7 +45,7 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const found = await read(await connect(context), id);
-      context.output.result(found, `${id} is ${stateOf(found)}${standText(found.queue)}${endText(found)}`);
+      context.output.result(found, `${id} is ${stateOf(found)}${standText(found)}${endText(found)}`);
     });
   job
     .command("cancel <id>")
@@ -174,10 +174,7 @@ async function dryRun(context: CliContext, api: ApiClient, body: object): Promis
 
 async function told(context: CliContext, api: ApiClient, id: string): Promise<void> {
   const found = await read(api, id);
-  context.output.result(
-    found,
-    `${id} is ${found.state}${standText(found.queue)}\nNext: portolan job show ${id}`,
-  );
+  context.output.result(found, `${id} is ${found.state}${standText(found)}\nNext: portolan job show ${id}`);
 }
 
 type Found = (TrainingRunView | Scoring) & { readonly queue?: QueueView };
@@ -207,9 +204,10 @@ async function jobOf(api: ApiClient, id: string): Promise<string> {
   throw badUsage(`${id} has no job that you may see`, "It may be over: portolan job show says.");
 }
 
-function standText(queue: QueueView | undefined): string {
+function standText({ queue, request: { resources } }: Found): string {
   if (!queue || queue.state === "ended") return "";
-  return [`: ${queue.says}`, `it asks for ${queue.request.join(", ")}`, ...waitLine(queue)].join("\n");
+  const asks = `it asks for ${queue.request.join(", ")}`;
+  return [`: ${queue.says}`, asks, ...timeLimitLine(resources), ...waitLine(queue)].join("\n");
 }
 
 /** What was stopped waits for a person, not for its turn. */

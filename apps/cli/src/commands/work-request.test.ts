@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { priorityOf, requestOf } from "./work-request.ts";
+import { priorityOf, requestOf, timeLimitLine } from "./work-request.ts";
 
 test("cards and slices become what the API takes", () => {
   expect(requestOf({})).toBeUndefined();
@@ -31,6 +31,10 @@ test("a time limit is whole seconds, in whatever unit", () => {
   expect(["90s", "1.5h", "90min", "7d", "365d"].map(secondsOf)).toEqual([
     90, 5400, 5400, 604_800, 31_536_000,
   ]);
+  expect(timeLimitLine(requestOf({ timeLimit: "90min" }))).toEqual([
+    "it is stopped when it has worked for 90min",
+  ]);
+  expect([timeLimitLine(undefined), timeLimitLine({ cpu: "2" })]).toEqual([[], []]);
   for (const text of ["", "0s", "1.5s", "2", "2 h", "-1h", "366d", "1y", "80ms", "h", "1e3s"])
     expect(() => secondsOf(text), text).toThrow(/is no time limit/);
 });

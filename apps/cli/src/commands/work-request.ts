@@ -1,5 +1,5 @@
 import type { WorkRequest } from "@portolan/capacity/contract";
-import { parseDurationMs } from "@portolan/kernel";
+import { formatDurationMs, parseDurationMs } from "@portolan/kernel";
 import type { Command } from "commander";
 import { badUsage } from "../read-input.ts";
 
@@ -58,6 +58,14 @@ export function workTermsOf(options: RequestOptions) {
     ...(resources === undefined ? {} : { resources }),
     ...(priority === undefined ? {} : { priority }),
   };
+}
+
+/** For people; nothing where no limit was asked for. Pure. */
+export function timeLimitLine(resources: WorkRequest | undefined): string[] {
+  const seconds = resources?.timeLimitSeconds;
+  return seconds === undefined
+    ? []
+    : [`it is stopped when it has worked for ${formatDurationMs(seconds * 1000)}`];
 }
 
 const yearSeconds = 31_536_000;

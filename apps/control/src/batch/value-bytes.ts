@@ -33,7 +33,7 @@ const decimalWidth = 16;
 const lengthBytes = 4;
 
 /** SQL for the bytes of all values of a column; what is null has none. Pure. */
-export function columnBytes(type: string, quoted: string): string {
+function columnBytes(type: string, quoted: string): string {
   const width = type.startsWith("DECIMAL(") && type.endsWith(")") ? decimalWidth : widths[type];
   if (width !== undefined) return `count(${quoted})::hugeint * ${width}`;
   const own = type === "BLOB" ? `octet_length(${quoted})` : `strlen(${quoted}::varchar)`;

@@ -61,7 +61,7 @@ test("GPU hours are cards times the time limit; exactly as many are not above", 
   ]);
   const slices = { gpus: [{ model: "H100-80GB", profile: "1g.10gb", count: 4 }], timeLimitSeconds: 7200 };
   expect(overHours(slices, 1)).toBeUndefined();
-  expect(overHours({ ...slices, timeLimitSeconds: 7201 }, 1)).toBe("1 GPU hours, above 1");
+  expect(overHours({ ...slices, timeLimitSeconds: 7201 }, 1)).toBe("1.0001 GPU hours, above 1");
 });
 
 test("cards without a time limit are above any GPU hours; without cards there are none to approve", () => {
@@ -70,7 +70,7 @@ test("cards without a time limit are above any GPU hours; without cards there ar
   );
   expect(overHours({}, 0)).toBeUndefined();
   expect(overHours({ cpu: "64", timeLimitSeconds: 31_536_000 }, 0)).toBeUndefined();
-  expect(overHours({ gpus: [{ count: 1 }], timeLimitSeconds: 1 }, 0)).toBe("0 GPU hours, above 0");
+  expect(overHours({ gpus: [{ count: 1 }], timeLimitSeconds: 1 }, 0)).toBe("0.0003 GPU hours, above 0");
   // A limit is a size only where hours are bounded.
   expect(aboveSize(workSize({ gpus: [{ count: 2 }] }, assumed), { gpus: 2 })).toBeUndefined();
 });

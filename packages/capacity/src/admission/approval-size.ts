@@ -85,7 +85,7 @@ function cardsText(gpus: number): string {
 
 function gpuHoursText(gpus: number, gpuSeconds: number): string {
   if (!Number.isFinite(gpuSeconds)) return `${cardsText(gpus)} without a time limit`;
-  return `${Number((gpuSeconds / 3600).toFixed(3))} GPU hours`;
+  return `${Number((gpuSeconds / 3600).toFixed(4))} GPU hours`;
 }
 
 function gibText(bytes: number): string {
