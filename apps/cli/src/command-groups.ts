@@ -100,6 +100,10 @@ export const commandGroups: readonly CommandGroup[] = [
   { names: ["drift"], load: async () => (await import("./commands/drift.ts")).registerDriftCommands },
   { names: ["slo"], load: async () => (await import("./commands/slo.ts")).registerSloCommands },
   { names: ["timeline"], load: async () => (await import("./commands/timeline.ts")).registerTimelineCommand },
+  {
+    names: ["incident"],
+    load: async () => (await import("./commands/incident.ts")).registerIncidentCommands,
+  },
   { names: ["alert"], load: async () => (await import("./commands/alert.ts")).registerAlertCommands },
   {
     names: ["performance"],

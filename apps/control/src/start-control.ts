@@ -11,6 +11,7 @@ import { createVerifyJob, registerLedgerRoutes, type Sequencer } from "@portolan
 import { registerLineageRoutes } from "@portolan/lineage";
 import { registerMeteringRoutes } from "@portolan/metering";
 import {
+  type IncidentDeps,
   type ObjectiveDeps,
   type PerformanceDeps,
   registerMonitoringRoutes,
@@ -64,7 +65,7 @@ import { keepDeps, startKeeping } from "./wiring/keeping-explanations.ts";
 import { type LineageWiring, wireLineage } from "./wiring/lineage.ts";
 import { type MeteringWiring, wireMetering } from "./wiring/metering.ts";
 import { type MonitoringWiring, wireMonitoring } from "./wiring/monitoring.ts";
-import { watchedObjectives, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
+import { watchedObjectives, wireIncidents, wireObjectives, wireTimeline } from "./wiring/objectives.ts";
 import { type OversightWiring, wireOversight } from "./wiring/oversight.ts";
 import { wirePerformance } from "./wiring/performance.ts";
 import { type PipelineWiring, wirePipelines } from "./wiring/pipelines.ts";
@@ -91,6 +92,7 @@ export interface Wiring {
   readonly alerting: AlertWiring;
   readonly objectives: ObjectiveDeps;
   readonly timeline: TimelineDeps;
+  readonly incidents: IncidentDeps;
   readonly serving: ServingWiring;
   readonly releases: ReleasesWiring;
   readonly retraining: RetrainingWiring;
@@ -199,6 +201,7 @@ async function wireAll(base: Foundation): Promise<Wiring> {
     }),
     objectives: wireObjectives(base, identity, governance.charter, serving),
     timeline: wireTimeline(base, identity, serving),
+    incidents: wireIncidents(base, identity, serving),
     serving,
     releases,
     retraining: wireRetraining(base, identity, parts),
@@ -283,6 +286,7 @@ async function registerDomainRoutes(
     monitoring,
     performance,
     alerting,
+    incidents,
     objectives,
     timeline,
     serving,
@@ -309,6 +313,7 @@ async function registerDomainRoutes(
     drift: monitoring.monitoring,
     performance,
     alerts: alerting.alerts,
+    incidents,
     objectives,
     timeline,
   });

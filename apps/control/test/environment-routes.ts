@@ -1,4 +1,3 @@
-import { systemClock } from "@portolan/kernel";
 import {
   asked,
   type EnvironmentRoute,
@@ -13,6 +12,7 @@ import {
 import { meteringEnvironmentRoutes } from "./environment-routes-metering.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
 import { queueEnvironmentRoutes } from "./environment-routes-queue.ts";
+import { monitoringEnvironmentRoutes } from "./environment-routes-monitoring.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
@@ -198,14 +198,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     route: "GET /v1/endpoints/:name/timeline",
     request: () => ({ url: "/v1/endpoints/arrivals/timeline?environment=production" }),
   },
-  { kind: "listed", route: "GET /v1/alerts", url: "/v1/alerts", of: "alert" },
-  found("POST /v1/alerts/:id/silence", "alert", missingId("alr"), {
-    until: systemClock.now() + 3_600_000_000,
-    reason: "labels of Monday",
-  }),
-  named("POST /v1/alert-routes", { environment: production, destination: "oncall" }),
-  { kind: "listed", route: "GET /v1/alert-routes", url: "/v1/alert-routes", of: "alertRoute" },
-  found("DELETE /v1/alert-routes/:id", "alertRoute", missingId("art")),
+  ...monitoringEnvironmentRoutes,
   named("POST /v1/scorings", {
     environment: production,
     endpoint: "arrivals",

@@ -74,6 +74,8 @@ async function fillProduction(): Promise<void> {
   const alerts = { environment: "production", destination: "main" };
   const alertRoute = await must(control, "POST", "/v1/alert-routes", alerts, insider);
   known.set("alertRoute", String(alertRoute["id"])).set("alert", await openAlert(world));
+  const incident = { environment: "production", title: "a key leaked", playbook: "rollback" };
+  known.set("incident", String((await must(control, "POST", "/v1/incidents", incident, insider))["id"]));
   known.set("answeredEndpoint", "delays");
   const dataHold = await must(control, "POST", "/v1/data-holds", { ...claim, contract: "none" }, insider);
   known.set("dataHold", String(dataHold["id"]));

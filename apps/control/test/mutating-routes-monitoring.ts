@@ -1,4 +1,5 @@
 import { type Environment, newId, systemClock } from "@portolan/kernel";
+import { must } from "./api.ts";
 import { known, type MutatingRoute, type World } from "./mutating-world.ts";
 
 /** An open alert of a version in an environment; nothing opens one by request. Resolves to its id. */
@@ -19,7 +20,27 @@ export async function openAlert(
   return id;
 }
 
-/** Alerts, and where they go. */
+/** What is written in the record of the incident that was opened before. */
+function incidentRoute(name: string, kind: string, body: object): MutatingRoute {
+  return {
+    route: `POST /v1/incidents/:id/${name}`,
+    as: "ada",
+    ledger: "governed",
+    events: [`monitoring.incident.${kind}`],
+    request: (world) => ({ url: `/v1/incidents/${known(world, "incident")}/${name}`, body }),
+  };
+}
+
+/** An incident is over once every step of its playbook is ticked. */
+async function tickAll(world: World): Promise<void> {
+  const path = `/v1/incidents/${known(world, "incident")}`;
+  const token = await world.control.token("ada");
+  const { steps } = await must(world.control, "GET", path, undefined, token);
+  for (const { id } of steps as readonly { readonly id: string }[])
+    await must(world.control, "POST", `${path}/ticks`, { step: id, outcome: "done" }, token);
+}
+
+/** Alerts, where they go, and incidents. */
 export const monitoringRoutes: readonly MutatingRoute[] = [
   {
     route: "POST /v1/alert-routes",
@@ -48,6 +69,31 @@ export const monitoringRoutes: readonly MutatingRoute[] = [
     ledger: "governed",
     events: ["monitoring.alert_route.removed"],
     request: (world) => ({ url: `/v1/alert-routes/${known(world, "alertRoute")}` }),
+  },
+  {
+    route: "POST /v1/incidents",
+    as: "ada",
+    ledger: "governed",
+    events: ["monitoring.incident.opened"],
+    request: async (world) => ({
+      url: "/v1/incidents",
+      body: { alertId: await openAlert(world), playbook: "rollback" },
+    }),
+    learn: (body, world) => void world.known.set("incident", String(body["id"])),
+  },
+  incidentRoute("take", "taken", {}),
+  incidentRoute("ticks", "ticked", { step: "halt", outcome: "skipped", text: "no harm" }),
+  incidentRoute("notes", "noted", { text: "seen by two" }),
+  incidentRoute("mitigate", "mitigated", { text: "version 1 answers" }),
+  {
+    ...incidentRoute("resolve", "resolved", { text: "the fee was in cents" }),
+    request: async (world) => {
+      await tickAll(world);
+      return {
+        url: `/v1/incidents/${known(world, "incident")}/resolve`,
+        body: { text: "the fee was in cents" },
+      };
+    },
   },
   {
     route: "POST /v1/usage/records",

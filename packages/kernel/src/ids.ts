@@ -50,6 +50,7 @@ export const idPrefixes = {
   release: "rel",
   alert: "alr",
   alertRoute: "art",
+  incident: "inc",
   retraining: "rtr",
   flag: "flg",
   flagChange: "fch",

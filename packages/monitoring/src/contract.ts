@@ -10,6 +10,22 @@ export {
   EstimatedMetric,
   PerformanceEstimate,
 } from "./estimate/estimate-schema.ts";
+export {
+  IncidentEntry,
+  IncidentStep,
+  IncidentSummary,
+  IncidentView,
+  incidentStates,
+  ResponseTimes,
+} from "./incidents/incident-schema.ts";
+export {
+  type Playbook,
+  type PlaybookName,
+  type PlaybookStep,
+  playbookNames,
+  playbooks,
+  stepsOf,
+} from "./incidents/playbooks.ts";
 export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
 export { ObjectiveStatus } from "./objectives/objective-status.ts";
 export { ConceptReference, ConceptStanding } from "./performance/concept-schema.ts";

@@ -1,9 +1,11 @@
 import type { MigrationSet } from "@portolan/kernel";
 import type { FastifyInstance } from "fastify";
 import type { AlertDeps } from "./alerts/alerts.ts";
+import type { IncidentDeps } from "./incidents/incidents.ts";
 import type { PerformanceDeps } from "./performance/read-performance.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { type DriftRouteDeps, driftRoutes } from "./routes/drift.ts";
+import { incidentRoutes } from "./routes/incidents.ts";
 import { type ObjectiveDeps, objectiveRoutes } from "./routes/objectives.ts";
 import { performanceRoutes } from "./routes/performance.ts";
 import { timelineRoutes } from "./routes/timeline.ts";
@@ -51,13 +53,14 @@ export type {
 export { readDrift } from "./read-drift.ts";
 export { readDriftReport } from "./read-drift-report.ts";
 export { findProfiles } from "./store.ts";
-export type { DriftRouteDeps, ObjectiveDeps, TimelineDeps };
+export type { DriftRouteDeps, IncidentDeps, ObjectiveDeps, TimelineDeps };
 
 /** What each group of routes needs. */
 export interface MonitoringRouteDeps {
   readonly drift: DriftRouteDeps;
   readonly performance: PerformanceDeps;
   readonly alerts: AlertDeps;
+  readonly incidents: IncidentDeps;
   readonly objectives: ObjectiveDeps;
   readonly timeline: TimelineDeps;
 }
@@ -70,11 +73,12 @@ export const monitoringMigrations: MigrationSet = {
 
 export async function registerMonitoringRoutes(
   app: FastifyInstance,
-  { drift, performance, alerts, objectives, timeline }: MonitoringRouteDeps,
+  { drift, performance, alerts, incidents, objectives, timeline }: MonitoringRouteDeps,
 ): Promise<void> {
   await app.register((scope) => driftRoutes(scope, drift));
   await app.register((scope) => performanceRoutes(scope, performance));
   await app.register((scope) => alertRoutes(scope, alerts));
+  await app.register((scope) => incidentRoutes(scope, incidents));
   await app.register((scope) => objectiveRoutes(scope, objectives));
   await app.register((scope) => timelineRoutes(scope, timeline));
 }

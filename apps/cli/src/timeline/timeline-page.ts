@@ -12,11 +12,16 @@ const picture = { width: 860, height: 70, left: 4, top: 6 } as const;
 
 /** A timeline as a page of its own: no script, nothing from elsewhere; each picture has its numbers in words. The same timeline gives the same page. Pure. */
 export function timelinePage(timeline: Timeline): string {
+  return evidencePage(verdict(timeline), timelineSections(timeline));
+}
+
+/** What the page is made of, for pages that have more than a timeline. Pure. */
+export function timelineSections(timeline: Timeline): string[] {
   const { from, to, events } = timeline;
   const moves = moveRows(timeline);
   const happened = events.map(({ at, layer, what }) => [instant(at), layer, what]);
   const heads = ["", "Layer", "What", "From", "No earlier and no later than", "How"];
-  return evidencePage(verdict(timeline), [
+  return [
     section(
       "What moved first",
       `<p>${instant(from)} to ${instant(to)}. What cannot be told apart in time goes from cause to effect.</p>${
@@ -28,7 +33,7 @@ export function timelinePage(timeline: Timeline): string {
       happened.length === 0 ? "<p>None.</p>" : table("Events", ["At", "Layer", "Event"], happened),
     ),
     ...timelineLayers.map((layer) => section(`Layer: ${layer}`, layerPart(timeline, layer))),
-  ]);
+  ];
 }
 
 function layerPart(timeline: Timeline, layer: TimelineSeries["layer"]): string {

@@ -8,7 +8,7 @@ import {
 import { publicationsWithin } from "@portolan/data";
 import { findHomeOrganisation } from "@portolan/identity";
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
-import type { ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
+import type { IncidentDeps, ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
 import type { ObjectiveTerms } from "@portolan/monitoring/contract";
 import { findServedRoute } from "@portolan/serving";
 import type { Route } from "@portolan/serving/contract";
@@ -34,6 +34,23 @@ export function wireObjectives(
         const found = await requireInForceCharter(charter, call, { useCaseId: route.useCaseId });
         return objectiveTerms(route, found);
       },
+    },
+  };
+}
+
+/** Incidents, whose use cases are those of the endpoints that they are about. */
+export function wireIncidents(
+  { work, clock }: Foundation,
+  identity: IdentityWiring,
+  { serving }: ServingWiring,
+): IncidentDeps {
+  return {
+    work,
+    clock,
+    authorizer: identity.authorizer,
+    endpoints: {
+      useCaseOf: async (call, environment, endpoint) =>
+        (await readableRoute(identity, serving, call, { environment, endpoint }))?.useCaseId ?? null,
     },
   };
 }
