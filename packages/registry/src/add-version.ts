@@ -128,6 +128,7 @@ export async function addVersion(
       bundle: signed.bundle,
       signingKey: signed.keyId,
       lineage: lineageDigest,
+      ...(signed.prompt === undefined ? {} : { prompt: signed.prompt }),
     },
   });
   return created;
