@@ -109,6 +109,34 @@ test("a model that runs in the gateway and on another server is asked where its 
   }
 });
 
+test("a version with a prompt is registered, verified, compared and served, by the commands of the page", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "portolan-prompt-"));
+  const said = async (system: string) => {
+    const file = join(folder, "prompt.yaml");
+    await writeFile(file, `system: ${system}\ntemplate: "Colour of {{thing}}?"\n`);
+    const at = `--protocol openai --url ${text.url} --model parrot --location local --owner self`;
+    return done(`--as ci model register-upstream spoken ${ofDelays} ${at} --prompt ${file}`);
+  };
+  try {
+    expect((await said("Be kind.")).out).toMatch(/spoken version 1 .*with prompt sha256:/);
+    await said("Be brief.");
+    expect((await done("model verify spoken 2")).out).toContain("valid, signed by");
+    expect((await done("model diff spoken 1 2")).out).toMatch(/-system: Be kind\.\n\+system: Be brief\./);
+    await done(`endpoint deploy spoken spoken 2 ${ofDelays}`);
+    const client = new OpenAI({ baseURL: `${product.gatewayUrl}/v1`, apiKey: key, maxRetries: 0 });
+    const asked = { model: "spoken", messages: [], prompt_variables: { thing: "grass" } };
+    const ask = () =>
+      client.chat.completions.create(asked).then(
+        (answer) => answer.choices[0]?.message.content,
+        (error: unknown) => String(error),
+      );
+    await expect.poll(ask, { timeout: 20_000 }).toBe("Colour of grass?");
+    expect(text.bodies.at(-1)).toMatchObject({ messages: [{ role: "system", content: "Be brief." }, {}] });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("a text version is evaluated by a set of cases, by the commands of the page", async () => {
   const folder = await mkdtemp(join(tmpdir(), "portolan-cases-"));
   try {

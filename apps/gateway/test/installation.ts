@@ -24,10 +24,12 @@ import { readLog } from "@portolan/predictions/log";
 import {
   type FoundUpstream,
   modelFileName,
+  promptFileName,
+  type StatedPrompt,
   type StatedUpstream,
   upstreamFileName,
 } from "@portolan/registry/contract";
-import { encodeUpstream, modelStatement, signedBundle } from "@portolan/registry/policy";
+import { encodePrompt, encodeUpstream, modelStatement, signedBundle } from "@portolan/registry/policy";
 import { gatewayProcess, type Route, type SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 import { compileCache } from "../../../tools/compile-cache.ts";
@@ -221,8 +223,15 @@ export class TestInstallation {
   }
 
   /** A signed description of where another server runs a version, as control registers it. */
-  upstream(name: string, version: number, stated: StatedUpstream, found: FoundUpstream): Route["model"] {
-    const bytes = encodeUpstream(stated, found, { organisationId, useCaseId: "uc_1" });
+  upstream(
+    name: string,
+    version: number,
+    stated: StatedUpstream,
+    found: FoundUpstream,
+    said?: StatedPrompt,
+  ): Route["model"] {
+    const prompt = said && this.#store(encodePrompt(said));
+    const bytes = encodeUpstream(stated, found, { organisationId, useCaseId: "uc_1" }, prompt);
     const digest = this.#store(bytes);
     const { protocol, region, owner, environments: named } = stated;
     return {
@@ -230,10 +239,11 @@ export class TestInstallation {
       version,
       digest,
       sizeBytes: bytes.length,
-      bundle: this.#sign(upstreamFileName, digest),
+      bundle: this.#sign(upstreamFileName, digest, prompt),
       signature: structuredClone(found.signature),
       origin: "imported",
       upstream: { protocol, region, owner, environments: named ?? [...environments] },
+      ...(prompt ? { prompt } : {}),
     };
   }
 
@@ -385,8 +395,11 @@ export class TestInstallation {
     rmSync(this.home, { recursive: true, force: true });
   }
 
-  #sign(file: string, digest: Digest) {
-    const statement = modelStatement("model", [{ name: file, sha256: digestHex(digest) }]);
+  #sign(file: string, digest: Digest, prompt?: Digest) {
+    const statement = modelStatement("model", [
+      { name: file, sha256: digestHex(digest) },
+      ...(prompt ? [{ name: promptFileName, sha256: digestHex(prompt) }] : []),
+    ]);
     const signature = sign("sha256", statement.toSign, this.#models.privateKey);
     const bundle = this.#store(signedBundle(statement, signature, this.#models.key));
     return { digest: bundle, signedAt: systemClock.now() - 1000 };

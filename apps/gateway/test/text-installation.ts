@@ -1,3 +1,4 @@
+import type { StatedPrompt } from "@portolan/registry/contract";
 import type { Route } from "@portolan/serving/contract";
 import { TextServer } from "@portolan/upstream/testing";
 import OpenAI from "openai";
@@ -8,14 +9,14 @@ export class TextInstallation extends TestInstallation {
   readonly servers: TextServer[] = [];
 
   /** An endpoint of text behind a new server; more of the same version behind others. */
-  async addText(endpoint: string, over: Partial<Route> = {}): Promise<TextServer> {
-    const { server, model } = await this.textVersion(endpoint, 1);
+  async addText(endpoint: string, over: Partial<Route> = {}, prompt?: StatedPrompt): Promise<TextServer> {
+    const { server, model } = await this.textVersion(endpoint, 1, prompt);
     this.addUpstream(endpoint, model, over);
     return server;
   }
 
   /** A version that a new server runs. */
-  async textVersion(name: string, version: number) {
+  async textVersion(name: string, version: number, prompt?: StatedPrompt) {
     const server = await TextServer.start();
     this.servers.push(server);
     const model = this.upstream(
@@ -30,6 +31,7 @@ export class TextInstallation extends TestInstallation {
         operations: ["chat", "completions", "embeddings"],
       },
       { signature: { inputs: [], outputs: [] }, binaryTensors: false, contextTokens: 4096 },
+      prompt,
     );
     return { server, model };
   }

@@ -13,6 +13,7 @@ import {
 import type { ModelSignature as ReadSignature } from "@portolan/onnx-format";
 import type { Lineage, ModelSignature, ModelVersion } from "./contract.ts";
 import type { RegistryErrorCode } from "./errors.ts";
+import { promptFileName } from "./prompt.ts";
 import { signFiles } from "./sign-files.ts";
 import { findSameVersion, insertVersion, lockModel, type NewVersion, takeVersionNumber } from "./store.ts";
 
@@ -28,10 +29,12 @@ export interface VersionOwner {
   readonly useCaseId: string;
 }
 
-/** The one file of a version, signed. */
+/** The file of a version, signed, and what lies beside it. */
 export interface SignedFile {
   readonly artifact: Digest;
   readonly sizeBytes: number;
+  /** Of a text version that has one: signed beside its description. */
+  readonly prompt?: Digest;
   readonly bundle: Digest;
   readonly keyId: string;
   readonly signedAt: number;
@@ -40,16 +43,25 @@ export interface SignedFile {
 
 /**
  * Signs a version's file under the current model key.
- * @param file its name in the signed folder, its stored bytes by digest
+ * @param file its name in the signed folder, its stored bytes by digest; `prompt`: of the one beside it
  * @param signature what the model takes and gives
  */
 export async function signFile(
   deps: SigningDeps,
   model: string,
-  file: { readonly name: string; readonly digest: Digest; readonly sizeBytes: number },
+  file: {
+    readonly name: string;
+    readonly digest: Digest;
+    readonly sizeBytes: number;
+    readonly prompt?: Digest;
+  },
   { inputs, outputs }: Pick<ReadSignature, "inputs" | "outputs">,
 ): Promise<SignedFile> {
-  const signed = await signFiles(deps, model, [{ name: file.name, sha256: digestHex(file.digest) }]);
+  const { prompt } = file;
+  const signed = await signFiles(deps, model, [
+    { name: file.name, sha256: digestHex(file.digest) },
+    ...(prompt === undefined ? [] : [{ name: promptFileName, sha256: digestHex(prompt) }]),
+  ]);
   const bundle = await deps.objects.put(signed.bundle);
   const plain = ({ name, datatype, shape }: ReadSignature["inputs"][number]) => ({
     name,
@@ -59,6 +71,7 @@ export async function signFile(
   return {
     artifact: file.digest,
     sizeBytes: file.sizeBytes,
+    ...(prompt === undefined ? {} : { prompt }),
     bundle,
     keyId: signed.keyId,
     signedAt: signed.signedAt,
@@ -66,10 +79,16 @@ export async function signFile(
   };
 }
 
-/** What a place holds with a version: the model and its signature bundle. */
-export function heldBy(version: { readonly artifact: string; readonly bundle: string }): ArtifactReference[] {
+/** What a place holds with a version: the model, its prompt where it has one, and its signature bundle. */
+export function heldBy(version: {
+  readonly artifact: string;
+  readonly prompt?: string | undefined;
+  readonly bundle: string;
+}): ArtifactReference[] {
+  const { artifact, prompt } = version;
   return [
-    { digest: version.artifact, kind: "model" },
+    { digest: artifact, kind: "model" },
+    ...(prompt === undefined ? [] : [{ digest: prompt, kind: "model" as const }]),
     { digest: version.bundle, kind: "signature" },
   ];
 }
@@ -109,6 +128,7 @@ export async function addVersion(
       bundle: signed.bundle,
       signingKey: signed.keyId,
       lineage: lineageDigest,
+      ...(signed.prompt === undefined ? {} : { prompt: signed.prompt }),
     },
   });
   return created;

@@ -11,6 +11,7 @@ export {
   Sha256,
   TensorSpec,
 } from "./model-version.ts";
+export { type Prompt, PromptSampling, promptFileName, StatedPrompt } from "./prompt.ts";
 export {
   Approval,
   AttestationView,

@@ -4,6 +4,7 @@ export const registryErrors = {
   "registry.model_not_found": { status: 404, title: "Registered model not found" },
   "registry.model_exists": { status: 409, title: "The name of the model is taken" },
   "registry.not_registrable": { status: 400, title: "It cannot be registered so" },
+  "registry.prompt_unusable": { status: 400, title: "The prompt cannot be used" },
   "registry.alias_not_found": { status: 400, title: "No version has the alias" },
   "registry.version_not_found": { status: 404, title: "Model version not found" },
   "registry.artifact_not_found": { status: 404, title: "Artifact not found" },

@@ -58,6 +58,12 @@ export const Lineage = Type.Object(
     charterDigest: Type.Optional(Sha256),
     source: Type.Optional(Type.String({ maxLength: 500, description: "Where an imported model came from" })),
     upstream: Type.Optional(StatedUpstream),
+    prompt: Type.Optional(
+      Type.String({
+        pattern: "^sha256:[0-9a-f]{64}$",
+        description: "Prompt of a text version, beside its description in the signed folder",
+      }),
+    ),
     packaging: Type.Optional(
       Type.Literal("files", {
         description:

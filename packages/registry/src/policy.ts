@@ -16,6 +16,7 @@ export {
   verifyModelBundle,
 } from "./model-signing.ts";
 export { judgePromotion, type PromotionEvidence, type PromotionVerdict } from "./promotion.ts";
+export { encodePrompt, promptProblems, readPrompt, type TemplatePart, templateParts } from "./prompt.ts";
 export {
   type AttestationVerdict,
   attestationStatement,
@@ -35,3 +36,4 @@ export {
   testResultPredicateType,
 } from "./provenance/predicates.ts";
 export { encodeUpstream, readUpstream } from "./upstream.ts";
+export { versionFiles } from "./version-files.ts";

@@ -119,7 +119,11 @@ async function recordPromotion(
   });
   await enqueueAttestation(tx, found, { environment: to, cause: `promotion/${number}` });
   // The same digest moves: from now on that environment holds the bytes too.
-  await deps.artifacts.note(tx, { environment: to, useCaseId: found.useCaseId }, heldBy(found));
+  await deps.artifacts.note(
+    tx,
+    { environment: to, useCaseId: found.useCaseId },
+    heldBy({ ...found, prompt: found.lineage.prompt }),
+  );
   const after = parseDigest(found.artifact);
   await tx.record({
     event: "registry.version.promoted",

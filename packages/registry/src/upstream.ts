@@ -107,6 +107,12 @@ export const UpstreamDescription = Type.Object(
     format: Type.Literal(upstreamFormat),
     ...StatedUpstream.properties,
     ...FoundUpstream.properties,
+    prompt: Type.Optional(
+      Type.String({
+        pattern: "^sha256:[0-9a-f]{64}$",
+        description: "Digest of the prompt beside it; whoever runs the version must have those bytes",
+      }),
+    ),
     // Of those that name a credential; without it theirs is refused.
     registeredFor: Type.Optional(UpstreamHolder),
   },
@@ -116,17 +122,22 @@ export type UpstreamDescription = Static<typeof UpstreamDescription>;
 
 const shape = Compile(UpstreamDescription);
 
-/** The artifact of a version that another server runs. The same words give the same bytes. Pure. */
+/**
+ * The artifact of a version that another server runs. The same words give the same bytes. Pure.
+ * @param prompt digest of its prompt: another prompt makes another artifact
+ */
 export function encodeUpstream(
   stated: StatedUpstream,
   found: FoundUpstream,
   { organisationId, useCaseId }: UpstreamHolder,
+  prompt?: string,
 ): Uint8Array {
   const registeredFor = { organisationId, useCaseId };
   return canonicalBytes({
     format: upstreamFormat,
     ...stated,
     ...found,
+    ...(prompt === undefined ? {} : { prompt }),
     ...(stated.credential === undefined ? {} : { registeredFor }),
   });
 }

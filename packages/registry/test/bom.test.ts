@@ -38,6 +38,10 @@ const imported: VersionRecord = {
   version: { ...aRecord.version, stages: [], lineage: { origin: "imported", source: "churn.onnx" } },
 };
 const research: VersionRecord = { ...aRecord, trainingSet: { ...aTrainingSet, dataClass: "research" } };
+const prompted: VersionRecord = {
+  ...imported,
+  version: { ...imported.version, lineage: { ...imported.version.lineage, prompt: aDigest("7") } },
+};
 const secret: VersionRecord = {
   ...aRecord,
   training: {
@@ -61,8 +65,20 @@ test.each([
   ["one that keeps privacy", secret],
   ["an imported one", imported],
   ["one of research data", research],
+  ["one with a prompt", prompted],
 ])("the bill of %s is valid by the official schema of CycloneDX 1.6", (_name, record) => {
   expect(problemsOf(modelBom(record))).toEqual([]);
+});
+
+test("a prompt is a component of its own, by digest: another prompt is another bill", () => {
+  const { components } = modelBom(prompted) as { components: object[] };
+  expect(components).toContainEqual({
+    type: "file",
+    "bom-ref": "prompt",
+    name: "prompt",
+    hashes: [{ alg: "SHA-256", content: "7".repeat(64) }],
+  });
+  expect(JSON.stringify(modelBom(imported))).not.toContain('"prompt"');
 });
 
 test("what privacy a training keeps is told by properties of the card", () => {

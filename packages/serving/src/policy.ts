@@ -116,9 +116,11 @@ export {
 } from "./protocol/ofrep/ofrep.ts";
 export { EventSplitter, type StreamEvent } from "./protocol/openai/event-stream.ts";
 export {
+  promptVariablesField,
   readTextRequest,
   type TextOperation,
   type TextRequest,
+  textRequestOf,
   tokensToReserve,
   writeTextRequest,
 } from "./protocol/openai/text-request.ts";

@@ -1,7 +1,7 @@
 import type { ModelSignature } from "@portolan/onnx-format";
 import type { BatchTerms, ProfiledRows } from "./batching/batch-plan.ts";
 import type { RunPriority } from "./batching/job-queue.ts";
-import type { TextOperation } from "./protocol/openai/text-request.ts";
+import type { TextOperation, TextRequest } from "./protocol/openai/text-request.ts";
 import type { Tensor } from "./protocol/tensor.ts";
 import type { RetryBudget } from "./resilience/retry-budget.ts";
 
@@ -23,6 +23,8 @@ export interface VerifiedModel {
   readonly origin: "trained" | "imported";
   /** Reads and verifies the bytes anew at every load, so that a byte changed on disk is found at the next start. */
   readonly loadBytes: () => Promise<Uint8Array>;
+  /** The same for the prompt beside a description, where the version has one. */
+  readonly loadPrompt?: () => Promise<Uint8Array>;
 }
 
 /** How one inference ended. Faults of the model are values: the gateway answers them and lives on. */
@@ -110,9 +112,18 @@ export interface TextModel {
   readonly operations: readonly TextOperation[];
   /** Most tokens of prompt and answer together, where the upstream says so. */
   readonly contextTokens?: number;
+  /** True where the version's own prompt states the temperature of its answers. */
+  readonly ownsTemperature: boolean;
+  /** Most tokens of an answer that its prompt lets a request state; absent: no bound. */
+  readonly mostAnswerTokens?: number | undefined;
+  /**
+   * The request as this version is asked it: with its prompt before what the caller says. Pure.
+   * @throws PortolanError `serving.bad_request` for what the version does not take, naming no word of the prompt
+   */
+  readonly prepare: (request: TextRequest) => TextRequest;
   /**
    * Never rejects; `signal` ends it, and the body of its answer.
-   * @param body as `writeTextRequest` makes it
+   * @param body as `writeTextRequest` makes it of a prepared request
    */
   readonly ask: (
     operation: TextOperation,

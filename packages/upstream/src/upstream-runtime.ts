@@ -1,7 +1,7 @@
-import { environments, type Logger } from "@portolan/kernel";
-import type { UpstreamDescription } from "@portolan/registry/contract";
-import { readUpstream } from "@portolan/registry/policy";
-import type { ModelRuntime } from "@portolan/serving/policy";
+import { digestBytes, environments, type Logger } from "@portolan/kernel";
+import type { Prompt, UpstreamDescription } from "@portolan/registry/contract";
+import { readPrompt, readUpstream } from "@portolan/registry/policy";
+import type { ModelRuntime, VerifiedModel } from "@portolan/serving/policy";
 import type { UpstreamAccess } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { CredentialUse } from "./credentials.ts";
@@ -29,7 +29,8 @@ export function createUpstreamRuntime(options: UpstreamRuntimeOptions): ModelRun
           `${model.label} is no description of an upstream.`,
           "Register it with: portolan model register-upstream.",
         );
-      const loaded = await open(description, model.label, options);
+      const prompt = await promptOf(description, model);
+      const loaded = await open(description, model.label, prompt, options);
       await loaded.start(firstWaitMs);
       return loaded;
     },
@@ -39,14 +40,40 @@ export function createUpstreamRuntime(options: UpstreamRuntimeOptions): ModelRun
 async function open(
   description: UpstreamDescription,
   label: string,
+  prompt: Prompt | undefined,
   { access, log }: UpstreamRuntimeOptions,
 ): Promise<OpenInferenceModel | TextServerModel> {
   const { protocol } = description;
   const use = useOf(description);
   if (protocol === "openai")
-    return new TextServerModel(description, new Connection(description, access, use), label, log);
+    return new TextServerModel(
+      { ...description, prompt },
+      new Connection(description, access, use),
+      label,
+      log,
+    );
   const client = await openInferenceClient({ ...description, protocol }, access, use);
   return new OpenInferenceModel(client, description, label, log);
+}
+
+/**
+ * The prompt that the description names, and no other: a version that has one is never asked without it.
+ * @throws PortolanError `upstream.model_unfit`
+ */
+async function promptOf(
+  { prompt: named, protocol }: UpstreamDescription,
+  { label, loadPrompt }: VerifiedModel,
+): Promise<Prompt | undefined> {
+  if (named === undefined && !loadPrompt) return undefined;
+  const bytes = await loadPrompt?.();
+  const prompt =
+    bytes && digestBytes(bytes) === named && protocol === "openai" ? readPrompt(bytes) : undefined;
+  if (prompt) return prompt;
+  throw upstreamFault(
+    "upstream.model_unfit",
+    `${label} comes without the prompt that its description names.`,
+    "Compare it with the registry: portolan model verify; or register it again.",
+  );
 }
 
 /** What its signed description says of who registered it, and where it may serve. */

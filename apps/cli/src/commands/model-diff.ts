@@ -6,6 +6,7 @@ import { versionPath } from "../client/version-path.ts";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { promptText } from "../provenance/prompt-file.ts";
 import {
   type Change,
   type MetricChange,
@@ -18,7 +19,7 @@ export function registerDiff(model: Command, contextOf: ContextOf): void {
   model
     .command("diff <name> <before> <after>")
     .description(
-      "What changed from one version to another: data, features, code, parameters, environment, metrics, evaluation, signature",
+      "What changed from one version to another: data, features, code, prompt, parameters, environment, metrics, evaluation, signature",
     )
     .addHelpText("after", "\nExample:\n  portolan model diff flight-delays 1 2 --json")
     .action(async (name: string, before: string, after: string, _options: object, command: Command) => {
@@ -33,9 +34,15 @@ export function registerDiff(model: Command, contextOf: ContextOf): void {
 
 async function toDiff(api: ApiClient, name: string, version: string): Promise<VersionToDiff> {
   const record = await api.json<VersionRecord>({ path: `${versionPath(name, version)}/record` });
-  const { code } = record.version.lineage;
+  const { code, prompt } = record.version.lineage;
   const text = code === undefined ? undefined : await textOf(api, code);
-  return { record, ...(text === undefined ? {} : { code: text }) };
+  const said = prompt === undefined ? undefined : await textOf(api, prompt);
+  const shown = said === undefined ? undefined : promptText(new TextEncoder().encode(said));
+  return {
+    record,
+    ...(text === undefined ? {} : { code: text }),
+    ...(shown === undefined ? {} : { prompt: shown }),
+  };
 }
 
 /** @returns `undefined` for bytes that the caller may not read, that are gone, or that are no text: the digests differ all the same */
@@ -61,6 +68,7 @@ const titles = {
   data: "Data",
   features: "Features",
   code: "Code",
+  prompt: "Prompt",
   params: "Parameters",
   environment: "Environment",
   evaluation: "Evaluation",
@@ -69,12 +77,17 @@ const titles = {
 
 function describe(head: string, diff: VersionDiff): string {
   const parts = (Object.keys(titles) as (keyof typeof titles)[]).flatMap((part) => {
-    const found = [...changesText(diff[part]), ...(part === "code" ? diff.codeLines : [])];
+    const found = [...changesText(diff[part]), ...linesOf(diff, part)];
     return found.length === 0 ? [] : [[titles[part], ...found].join("\n")];
   });
   const metrics = metricsText(diff.metrics);
   if (parts.length === 0 && metrics.length === 0) return `${head}: nothing on record differs.`;
   return [head, ...parts, ...(metrics.length === 0 ? [] : [["Metrics", ...metrics].join("\n")])].join("\n\n");
+}
+
+function linesOf(diff: VersionDiff, part: keyof typeof titles): readonly string[] {
+  if (part === "code") return diff.codeLines;
+  return part === "prompt" ? diff.promptLines : [];
 }
 
 function changesText(changes: readonly Change[]): string[] {

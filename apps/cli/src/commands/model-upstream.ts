@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import type { ModelVersion, StatedUpstream } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import { findUseCase } from "../client/use-cases.ts";
 import { connect } from "../context.ts";
 import type { ContextOf } from "../program.ts";
+import { readPromptFile } from "../provenance/prompt-file.ts";
 
 interface UpstreamOptions {
   readonly useCase: string;
@@ -16,6 +18,7 @@ interface UpstreamOptions {
   readonly serves?: string;
   readonly credential?: string;
   readonly operations?: string;
+  readonly prompt?: string;
 }
 
 /** `portolan model register-upstream`: a version that another server runs. */
@@ -43,6 +46,10 @@ export function registerUpstreamCommand(model: Command, contextOf: ContextOf): v
     .option("--serves <names>", "environments that it may serve, separated by commas; default: all")
     .option("--credential <name>", "file <name>.json in UPSTREAM_CREDENTIALS of control and the gateways")
     .option("--operations <names>", "openai: chat, completions, embeddings; default: chat,completions")
+    .option(
+      "--prompt <file>",
+      "openai: YAML or JSON with system, template and sampling, which is part of the version",
+    )
     .addHelpText(
       "after",
       `
@@ -50,10 +57,13 @@ Examples:
   portolan model register-upstream churn --use-case churn --url https://triton.example --location eu-central-1 --owner self --credential triton
   portolan model register-upstream churn --use-case churn --url http://127.0.0.1:8000 --model churn_v2 --location local --owner self --environment dev
   portolan model register-upstream churn --use-case churn --protocol open-inference-grpc --url https://triton.example:8001 --location eu-central-1 --owner self
-  portolan model register-upstream helper --use-case helpdesk --protocol openai --url https://vllm.example --model llama --location eu-west-1 --owner hoster --credential vllm --json`,
+  portolan model register-upstream helper --use-case helpdesk --protocol openai --url https://vllm.example --model llama --location eu-west-1 --owner hoster --credential vllm --json
+  portolan model register-upstream helper --use-case helpdesk --protocol openai --url https://vllm.example --location eu-west-1 --owner hoster --prompt prompt.yaml`,
     )
     .action(async (name: string, options: UpstreamOptions, command: Command) => {
       const context = contextOf(command);
+      const prompt =
+        options.prompt === undefined ? undefined : await readPromptFile(resolve(context.cwd, options.prompt));
       const api = await connect(context);
       const useCase = await findUseCase(api, options.useCase);
       const version = await api.json<ModelVersion>({
@@ -62,14 +72,18 @@ Examples:
           useCaseId: useCase.id,
           environment: options.environment,
           upstream: upstreamOf(name, options),
+          ...(prompt ? { prompt } : {}),
         },
       });
       context.output.result(
         version,
-        `${version.model} version ${version.version} (${version.artifact}), run by ${options.url} in ${options.location}, owned by ${options.owner}`,
+        `${version.model} version ${version.version} (${version.artifact}), run by ${options.url} in ${options.location}, owned by ${options.owner}${promptText(version)}`,
       );
     });
 }
+
+const promptText = ({ lineage: { prompt } }: ModelVersion): string =>
+  prompt === undefined ? "" : `, with prompt ${prompt}`;
 
 /** The server checks the words; here they only get their places. */
 function upstreamOf(name: string, options: UpstreamOptions) {

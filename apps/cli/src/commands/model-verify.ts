@@ -25,6 +25,7 @@ import { attestationSuffix, signatureFileName } from "./model-attestations.ts";
 
 interface VerifyOptions {
   readonly file?: string;
+  readonly prompt?: string;
   readonly attestations?: string;
   readonly publicKey?: readonly string[];
   readonly authorities?: readonly string[];
@@ -39,6 +40,7 @@ export function registerVerify(model: Command, contextOf: ContextOf): void {
       "Check a version's signature and attestations against its bytes, here, not on the server (exit code 1 when one does not hold)",
     )
     .option("--file <file>", "check this file instead of the registry's copy")
+    .option("--prompt <file>", "check this prompt (prompt.json) instead of the registry's copy")
     .option(
       "--attestations <folder>",
       "evidence as `model attestations --out` wrote it; with --file and --public-key no server is asked",
@@ -66,13 +68,16 @@ Examples:
       const number = versionNumber(version);
       const environment = environmentOf(options.for);
       const within = (path: string) => resolve(context.cwd, path);
-      const file = options.file === undefined ? undefined : within(options.file);
+      const local = {
+        ...(options.file === undefined ? {} : { file: within(options.file) }),
+        ...(options.prompt === undefined ? {} : { prompt: within(options.prompt) }),
+      };
       const evidence =
         options.attestations === undefined &&
         options.publicKey === undefined &&
         options.authorities === undefined
-          ? await fetchEvidence(await connect(context), name, version, file)
-          : await readEvidence(name, number, file, options, within);
+          ? await fetchEvidence(await connect(context), name, version, local)
+          : await readEvidence(name, number, local, options, within);
       const { organisationId } = evidence;
       const release =
         environment && organisationId !== undefined
@@ -96,6 +101,12 @@ function versionNumber(text: string): number {
   throw badUsage(`${text} is no version`, "Give its number, e.g. 1.");
 }
 
+/** Files here that are checked in place of what the registry has. */
+interface LocalFiles {
+  readonly file?: string;
+  readonly prompt?: string;
+}
+
 /** The verdict, and what is missing before the statements show that the version may be there. */
 function demand(verdict: VersionVerdict, release: Release | undefined): VersionVerdict {
   if (release === undefined || verdict.kind === "invalid") return verdict;
@@ -107,12 +118,17 @@ async function fetchEvidence(
   api: ApiClient,
   name: string,
   version: string,
-  file: string | undefined,
+  { file, prompt: promptFile }: LocalFiles,
 ): Promise<Evidence> {
   const path = versionPath(name, version);
   const found = await api.json<ModelVersion>({ path });
-  const bytes =
-    file === undefined ? await api.bytes({ path: `/v1/artifacts/${found.artifact}` }) : await readFile(file);
+  const bytesOf = (local: string | undefined, digest: string) =>
+    local === undefined ? api.bytes({ path: `/v1/artifacts/${digest}` }) : readFile(local);
+  const { prompt } = found.lineage;
+  const contents = [
+    await bytesOf(file, found.artifact),
+    ...(prompt === undefined ? [] : [await bytesOf(promptFile, prompt)]),
+  ];
   const { items: keys } = await api.json<{ items: readonly SigningKey[] }>({ path: "/v1/signing-keys" });
   const { attestations } = await api.json<{ attestations: readonly AttestationView[] }>({
     path: `${path}/attestations`,
@@ -129,7 +145,7 @@ async function fetchEvidence(
     organisationId,
     name,
     version: found.version,
-    files: [signedFileOf(bytes)],
+    files: contents.map(signedFileOf),
     keys,
     signature: {
       bundle: await api.bytes({ path: `${path}/bundle` }),
@@ -143,7 +159,7 @@ async function fetchEvidence(
 async function readEvidence(
   name: string,
   version: number,
-  file: string | undefined,
+  { file, prompt }: LocalFiles,
   { attestations, publicKey = [], authorities = [], organisation, for: environment }: VerifyOptions,
   within: (path: string) => string,
 ): Promise<Evidence> {
@@ -169,7 +185,11 @@ async function readEvidence(
     ...(organisation === undefined ? {} : { organisationId: organisation }),
     name,
     version,
-    files: [signedFileOf(await readFile(file))],
+    files: await Promise.all(
+      [file, ...(prompt === undefined ? [] : [prompt])].map(async (path) =>
+        signedFileOf(await readFile(path)),
+      ),
+    ),
     keys: await Promise.all(publicKey.map((path) => readKey(within(path)))),
     authorities: await Promise.all(authorities.map((path) => readAuthorities(within(path)))),
     signature: { bundle: await readFile(join(folder, signatureFileName)), signedAt: "not judged" },

@@ -23,13 +23,14 @@ function sections(card: ModelCard): string[] {
   ];
 }
 
-function versionFacts({ artifact, signedBy, signedAt, promotedIn, source }: ModelCard): Facts {
+function versionFacts({ artifact, signedBy, signedAt, promotedIn, source, prompt }: ModelCard): Facts {
   return [
     ["Digest", artifact],
     ["Signed by", signedBy],
     ["Signed at", signedAt],
     ["Promoted in", promotedIn.join(", ")],
     ["Source", source],
+    ["Prompt", prompt],
   ];
 }
 

@@ -20,6 +20,14 @@ const imported = {
 };
 
 describe("a model card", () => {
+  test("names the prompt of a text version by its digest, and none where there is none", () => {
+    const lineage = { ...imported.version.lineage, prompt: aDigest("7") };
+    const card = modelCard({ ...imported, version: { ...imported.version, lineage } });
+    expect(card.prompt).toBe(aDigest("7"));
+    expect(modelCardPage(card)).toContain(aDigest("7"));
+    expect(modelCardPage(modelCard(imported))).not.toContain(">Prompt<");
+  });
+
   test("names the rows that the model learned from, and what an erasure made of them", () => {
     const trainingSet = { ...aTrainingSet, object: aDigest("9") };
     const card = modelCard({ ...aRecord, trainingSet });

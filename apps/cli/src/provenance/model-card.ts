@@ -53,6 +53,8 @@ export interface ModelCard {
     readonly privacy?: string;
   };
   readonly source?: string;
+  /** Digest of the prompt that is part of a text version. */
+  readonly prompt?: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The newest evaluation. */
@@ -67,7 +69,7 @@ export function modelCard(record: VersionRecord): ModelCard {
   const [evaluation] = evaluations;
   const tensors = (which: "inputs" | "outputs") =>
     version.signature[which].map(({ name, datatype, shape }) => `${name}: ${datatype}[${shape.join(", ")}]`);
-  const { source } = version.lineage;
+  const { source, prompt } = version.lineage;
   return {
     model: version.model,
     version: version.version,
@@ -82,6 +84,7 @@ export function modelCard(record: VersionRecord): ModelCard {
       : {}),
     ...(training ? { training: trainingOf(training, record.packages) } : {}),
     ...(source === undefined ? {} : { source }),
+    ...(prompt === undefined ? {} : { prompt }),
     inputs: tensors("inputs"),
     outputs: tensors("outputs"),
     ...(evaluation ? { evaluation } : {}),

@@ -1,4 +1,5 @@
 import type { VersionRecord } from "@portolan/registry/contract";
+import { encodePrompt } from "@portolan/registry/policy";
 import { describe, expect, test } from "vitest";
 import {
   aDigest,
@@ -7,6 +8,7 @@ import {
   aTraining,
   aTrainingSet,
 } from "../../../../packages/registry/test/record-fixture.ts";
+import { promptText } from "./prompt-file.ts";
 import { versionDiff } from "./version-diff.ts";
 
 const diffTo = (change: Partial<VersionRecord>, code = { before: "a\n", after: "a\n" }) =>
@@ -16,6 +18,40 @@ const diffTo = (change: Partial<VersionRecord>, code = { before: "a\n", after: "
   );
 
 describe("a difference of versions", () => {
+  const said = (digest: string | undefined, prompt?: string) => {
+    const lineage = {
+      ...aRecord.version.lineage,
+      ...(digest === undefined ? {} : { prompt: aDigest(digest) }),
+    };
+    const record = { ...aRecord, version: { ...aRecord.version, lineage } };
+    return { record, ...(prompt === undefined ? {} : { prompt }) };
+  };
+
+  test("shows the lines of a prompt that changed, came or went; and its digest alone where it may not be read", () => {
+    const prompt = (system: string, most: number) =>
+      promptText(
+        encodePrompt({ sampling: { maxTokens: { default: most } }, system, template: "A {{thing}}:\nsay." }),
+      );
+    const short = prompt("Be short.\nBe kind.\n", 10);
+    const shorter = prompt("Be very short.\nBe kind.\n", 10);
+    const changed = versionDiff(said("6", short), said("7", shorter));
+    expect(changed.prompt).toEqual([{ what: "prompt", before: aDigest("6"), after: aDigest("7") }]);
+    expect(changed.promptLines.filter((line) => /^[-+]/.test(line))).toEqual([
+      "-  Be short.",
+      "+  Be very short.",
+    ]);
+    const longer = versionDiff(said("6", short), said("8", prompt("Be short.\nBe kind.\n", 20)));
+    expect(longer.promptLines.filter((line) => /^[-+]/.test(line))).toEqual([
+      "-    default: 10",
+      "+    default: 20",
+    ]);
+    const came = versionDiff(said(undefined), said("6", short));
+    expect(came.prompt).toEqual([{ what: "prompt", after: aDigest("6") }]);
+    expect(came.promptLines).toContain("+  Be kind.");
+    expect(versionDiff(said("6", short), said("7")).promptLines).toEqual([]);
+    expect(versionDiff(said("6", short), said("6", short))).toMatchObject({ prompt: [], promptLines: [] });
+  });
+
   test("of one version with itself is empty, but for the metrics, which are all shown", () => {
     const { metrics, ...rest } = diffTo({});
     expect(Object.values(rest).flat()).toEqual([]);

@@ -24,6 +24,9 @@ export interface VersionDiff {
   readonly code: readonly Change[];
   /** Unified, without a head; empty where the programs are equal, longer than 2,000 lines, or may not be read. */
   readonly codeLines: readonly string[];
+  readonly prompt: readonly Change[];
+  /** Unified, of the prompts as people read them; empty where they are equal, or one of them may not be read. */
+  readonly promptLines: readonly string[];
   readonly params: readonly Change[];
   readonly environment: readonly Change[];
   readonly evaluation: readonly Change[];
@@ -35,6 +38,8 @@ export interface VersionToDiff {
   readonly record: VersionRecord;
   /** Text of its program; absent when there is none, or it is no text, or the caller may not read it. */
   readonly code?: string;
+  /** Text of its prompt; absent when there is none, or the caller may not read it. */
+  readonly prompt?: string;
 }
 
 /** What changed from one version of a model to another. Pure. */
@@ -48,6 +53,8 @@ export function versionDiff(before: VersionToDiff, after: VersionToDiff): Versio
     code: compare(({ version }) => ({ code: version.lineage.code })),
     codeLines:
       before.code === undefined || after.code === undefined ? [] : unifiedDiff(before.code, after.code),
+    prompt: compare(({ version }) => ({ prompt: version.lineage.prompt })),
+    promptLines: promptLines(before, after),
     // Apart, since a parameter may have any name.
     params: [...compare(paramValues), ...compare(({ training }) => ({ "seed of the run": training?.seed }))],
     environment: compare(environmentValues),
@@ -57,6 +64,14 @@ export function versionDiff(before: VersionToDiff, after: VersionToDiff): Versio
       charter: charter && `version ${charter.version}, ${charter.digest}`,
     })),
   };
+}
+
+/** A version without a prompt has an empty one; one that may not be read is held against nothing. */
+function promptLines(before: VersionToDiff, after: VersionToDiff): string[] {
+  const textOf = ({ record, prompt }: VersionToDiff) =>
+    record.version.lineage.prompt === undefined ? "" : prompt;
+  const [a, b] = [textOf(before), textOf(after)];
+  return a === undefined || b === undefined ? [] : unifiedDiff(a, b);
 }
 
 type Values = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -45,10 +45,13 @@ async function ask(
   const operation = "messages" in question ? "chat" : "completions";
   if (!text.operations.includes(operation))
     return { kind: "refused", detail: `the version was registered without ${operation}` };
-  const bound = operation === "chat" ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
-  const body = { model: text.name, ...question, ...bound, temperature: 0 };
+  const most = Math.min(maxTokens, text.mostAnswerTokens ?? maxTokens);
+  const bound = operation === "chat" ? { max_completion_tokens: most } : { max_tokens: most };
+  // A version whose prompt says how its answers are drawn is measured as it is served; else the same answer comes again.
+  const drawn = text.ownsTemperature ? {} : { temperature: 0 };
+  const body = { model: text.name, ...question, ...bound, ...drawn };
   try {
-    const request = readTextRequest(operation, Buffer.from(JSON.stringify(body)));
+    const request = text.prepare(readTextRequest(operation, Buffer.from(JSON.stringify(body))));
     const outcome = await text.ask(operation, writeTextRequest(request, text.name), signal);
     if (outcome.kind === "timeout") return { kind: "timeout" };
     if (outcome.kind === "refused")

@@ -30,7 +30,7 @@ export async function loadUpstream(
   runtime: ModelRuntime,
   objects: ObjectStore,
   artifact: Digest,
-  { model: label, signature }: UpstreamDescription,
+  { model: label, signature, prompt }: UpstreamDescription,
 ): Promise<LoadedModel> {
   const model = await runtime.load({
     label,
@@ -39,6 +39,7 @@ export async function loadUpstream(
     form: "upstream",
     origin: "imported",
     loadBytes: () => objects.get(artifact),
+    ...(prompt === undefined ? {} : { loadPrompt: () => objects.get(prompt as Digest) }),
   });
   for (let waitedMs = 0; waitedMs < longestWaitMs && model.state().kind !== "ready"; waitedMs += pollMs)
     await sleep(pollMs);

@@ -281,6 +281,7 @@ export function deployable(version: ModelVersion) {
       signature: version.signature,
       origin: version.lineage.origin,
       ...placeOfUpstream(version),
+      ...(version.lineage.prompt === undefined ? {} : { prompt: version.lineage.prompt }),
     },
   };
 }

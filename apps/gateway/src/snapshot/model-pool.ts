@@ -1,6 +1,5 @@
-import { digestBytes, digestHex, PortolanError, parseDigest, type SigningKey } from "@portolan/kernel";
-import { modelFileName, upstreamFileName } from "@portolan/registry/contract";
-import { verifyModelBundle } from "@portolan/registry/policy";
+import { digestBytes, PortolanError, type SigningKey } from "@portolan/kernel";
+import { verifyModelBundle, versionFiles } from "@portolan/registry/policy";
 import type { ModelReference, Route, Scaling } from "@portolan/serving/contract";
 import {
   type LoadedModel,
@@ -146,9 +145,10 @@ export class ModelPool {
       origin: reference.origin,
       loadBytes: async () => {
         const bytes = await this.bytes(reference.digest);
-        verify(reference, bundle, keys, bytes);
+        verify({ ...reference, digest: digestBytes(bytes) }, bundle, keys);
         return bytes;
       },
+      ...this.#promptOf(reference),
     };
     const fresh = await this.#memory.loadWithin(this.#leastOf(reference), async () => {
       const first = new OnDemandModel(await this.#deps.runtime.load(model), {
@@ -170,6 +170,11 @@ export class ModelPool {
     return fresh;
   }
 
+  /** Its digest is among what was verified: these bytes are what the signature is over, or none. */
+  #promptOf({ prompt }: ModelReference): Pick<VerifiedModel, "loadPrompt"> {
+    return prompt === undefined ? {} : { loadPrompt: () => this.bytes(prompt) };
+  }
+
   /** Stored or fetched, and verified against the digest. A damaged copy is refused now, and fetched anew at the next attempt. */
   async bytes(digest: string): Promise<Uint8Array> {
     const cached = await this.#deps.cache.read(digest);
@@ -182,20 +187,10 @@ export class ModelPool {
   }
 }
 
-function verify(
-  reference: ModelReference,
-  bundle: Uint8Array,
-  keys: readonly SigningKey[],
-  bytes?: Uint8Array,
-): void {
-  const digest = parseDigest(bytes ? digestBytes(bytes) : reference.digest);
+function verify(reference: ModelReference, bundle: Uint8Array, keys: readonly SigningKey[]): void {
+  const { digest: artifact, upstream, prompt } = reference;
   const verdict = verifyModelBundle(bundle, {
-    files: [
-      {
-        name: reference.upstream ? upstreamFileName : modelFileName,
-        sha256: digest ? digestHex(digest) : "",
-      },
-    ],
+    files: versionFiles({ artifact, isUpstream: upstream !== undefined, prompt }),
     signedAt: reference.bundle.signedAt as SigningKey["validFrom"],
     keys: keys.filter((key) => key.purpose === "model"),
   });

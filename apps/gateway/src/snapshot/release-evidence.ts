@@ -1,6 +1,10 @@
-import { digestHex, PortolanError, parseDigest, type SigningKey } from "@portolan/kernel";
-import { modelFileName, upstreamFileName } from "@portolan/registry/contract";
-import { missingEvidence, type VerifiedStatement, verifyAttestation } from "@portolan/registry/policy";
+import { PortolanError, type SigningKey } from "@portolan/kernel";
+import {
+  missingEvidence,
+  type VerifiedStatement,
+  verifyAttestation,
+  versionFiles,
+} from "@portolan/registry/policy";
 import type { ModelReference, Route } from "@portolan/serving/contract";
 import type { ServingErrorCode } from "@portolan/serving/policy";
 
@@ -55,7 +59,7 @@ export class ReleaseEvidence {
 
   /** What is missing or wrong. */
   #judge(place: Place, reference: ModelReference, keys: readonly SigningKey[]): string[] {
-    const { name, version, digest, attestations = [] } = reference;
+    const { name, version, digest, prompt, attestations = [] } = reference;
     const shown = this.#shown.get(keys) ?? new Set();
     this.#shown.set(keys, shown);
     const key = JSON.stringify([
@@ -64,6 +68,7 @@ export class ReleaseEvidence {
       name,
       version,
       digest,
+      prompt,
       attestations,
     ]);
     if (shown.has(key)) return [];
@@ -80,16 +85,15 @@ export class ReleaseEvidence {
   }
 
   #verified(reference: ModelReference, keys: readonly SigningKey[]) {
-    const { name, upstream, attestations = [] } = reference;
-    const model = parseDigest(reference.digest);
-    const file = { name: upstream ? upstreamFileName : modelFileName, sha256: model ? digestHex(model) : "" };
+    const { name, digest: artifact, upstream, prompt, attestations = [] } = reference;
+    const files = versionFiles({ artifact, isUpstream: upstream !== undefined, prompt });
     const statements: VerifiedStatement[] = [];
     const faults: string[] = [];
     for (const { digest, signedAt } of attestations) {
       const bundle = this.#bundles.get(digest);
       if (!bundle) continue;
       const trust = { keys, signedAt: signedAt as SigningKey["validFrom"] };
-      const verdict = verifyAttestation(bundle, { name, files: [file] }, trust);
+      const verdict = verifyAttestation(bundle, { name, files }, trust);
       if (verdict.kind === "invalid") faults.push(`a statement does not count: ${verdict.reason}`);
       else statements.push({ digest, predicateType: verdict.predicateType, predicate: verdict.predicate });
     }

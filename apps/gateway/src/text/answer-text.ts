@@ -103,7 +103,9 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   const chosen = chosenVersion(admission, call, progress.requestId, flagged);
   progress.active = chosen;
   const { timeoutMs } = chosen.route.limits;
-  const estimate = tokensToReserve(asked, chosen.model?.text?.contextTokens);
+  // What its own prompt adds is charged too; what the version does not take is refused before anything is.
+  const prepared = chosen.model?.text?.prepare(asked) ?? asked;
+  const estimate = tokensToReserve(prepared, chosen.model?.text?.contextTokens);
   const leftMs = Math.max(1, timeoutMs - (performance.now() - readyMs));
   const reservation = await takeTokens(deps.limits, limit, estimate, leftMs);
   const upstreams = upstreamCallsOf(progress, request.headers);
@@ -118,7 +120,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     gone: caller.signal,
     ...(upstreams ? { upstreams } : {}),
   };
-  const beginning = await begin(deps, text, reservation);
+  const beginning = await begin(deps, text, reservation, prepared.estimate.promptTokens);
   const answering: TextAnswering = {
     deps,
     asked: text,
@@ -126,7 +128,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     admission,
     progress,
     reservation,
-    meter: new TextMeter(asked),
+    meter: new TextMeter(prepared),
     ...(asked.isStream ? { firstTokenMicros: sinceMicros(progress) } : {}),
   };
   return asked.isStream ? streamed(answering, caller) : whole(answering, caller);
@@ -137,6 +139,7 @@ async function begin(
   { health }: InferDeps,
   asked: TextAsked,
   reservation: TokenReservation | undefined,
+  promptTokens: number,
 ): Promise<TextBeginning> {
   if (asked.gone.aborted) {
     // It left while it waited for its tokens: nobody was asked.
@@ -147,7 +150,6 @@ async function begin(
     return await beginText(health, asked);
   } catch (error) {
     // The upstream may have worked for a caller that left.
-    const { promptTokens } = asked.request.estimate;
     reservation?.settle(performance.now(), asked.gone.aborted ? promptTokens : 0);
     throw error;
   }

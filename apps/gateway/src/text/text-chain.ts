@@ -160,7 +160,13 @@ function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefin
       "/model",
       `It does ${text.operations.join(", ")}.`,
     );
-  return undefined;
+  try {
+    text?.prepare(request);
+    return undefined;
+  } catch (error) {
+    if (isPortolanError(error)) return error;
+    throw error;
+  }
 }
 
 type Begun = { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> } | NotBegun;
@@ -192,7 +198,7 @@ async function begin(
   });
   let isUnderWay = false;
   try {
-    const body = writeTextRequest(request, text.name);
+    const body = writeTextRequest(text.prepare(request), text.name);
     const outcome = await text.ask(request.operation, body, control.signal, {
       retries,
       ...(call ? { trace: call.headers } : {}),

@@ -24,10 +24,25 @@ test("cases are read in their order, with the line's number where they have no i
   });
 });
 
+test("the variables of a version's template are asked as callers send them, with or without anything else", () => {
+  const asked = (line: string) => {
+    const cases = read(line);
+    return cases.kind === "cases" ? cases.cases[0]?.question : cases;
+  };
+  const prompt_variables = { thing: "sky" };
+  const rest = '"promptVariables":{"thing":"sky"},"expect":"blue"}';
+  expect(asked(`{${rest}`)).toEqual({ messages: [], prompt_variables });
+  expect(asked(`{"prompt":"Say.",${rest}`)).toEqual({ prompt: "Say.", prompt_variables });
+  const messages = [{ role: "user", content: "Say." }];
+  expect(asked(`{"messages":${JSON.stringify(messages)},${rest}`)).toEqual({ messages, prompt_variables });
+});
+
 test.each([
   ["", "the set has no cases"],
   ["{", "line 1: it is no JSON"],
   ['{"prompt":"x"}', "line 1: it is no case"],
+  ['{"promptVariables":{},"expect":"y"}', "line 1: it is no case"],
+  ['{"promptVariables":{"a":1},"expect":"y"}', "line 1: it is no case"],
   ['{"prompt":"x","messages":[{"role":"user"}],"expect":"y"}', "line 1: it is no case"],
   ['{"prompt":"x","expect":{"exact":"y","contains":"z"}}', "line 1: it is no case"],
   ['{"prompt":"x","expect":{"regex":"("}}', "line 1: its regular expression cannot be read"],

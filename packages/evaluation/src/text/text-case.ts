@@ -9,6 +9,11 @@ const Common = {
   maxTokens: Type.Optional(Type.Integer({ minimum: 1, maximum: mostAnswerTokens })),
   expect: Expectation,
 };
+/** Of the version's own template; what there has to be, the version says when it is asked. */
+const Variables = Type.Record(Type.String({ maxLength: 40 }), Type.String({ maxLength: 65_536 }), {
+  minProperties: 1,
+  maxProperties: 32,
+});
 const Line = Compile(
   Type.Union([
     Type.Object(
@@ -18,10 +23,12 @@ const Line = Compile(
           minItems: 1,
           maxItems: 200,
         }),
+        promptVariables: Type.Optional(Variables),
       },
       closed,
     ),
-    Type.Object({ ...Common, prompt: Text }, closed),
+    Type.Object({ ...Common, prompt: Text, promptVariables: Type.Optional(Variables) }, closed),
+    Type.Object({ ...Common, promptVariables: Variables }, closed),
     Type.Object(
       {
         id: Common.id,
@@ -36,10 +43,11 @@ const Line = Compile(
 export interface TextCase {
   /** Unique in its set; the line's number where the line states none. */
   readonly id: string;
-  /** `messages` are a chat's, a `prompt` a completion's. */
-  readonly question:
+  /** `messages` are a chat's, a `prompt` a completion's; `prompt_variables` are those of the version's template, as callers send them. */
+  readonly question: (
     | { readonly messages: readonly { readonly role: string }[] }
-    | { readonly prompt: string };
+    | { readonly prompt: string }
+  ) & { readonly prompt_variables?: Readonly<Record<string, string>> };
   /** Longest answer in tokens. */
   readonly maxTokens: number;
   readonly expect: Expectation;
@@ -113,7 +121,7 @@ function readLine(line: string, number: string): TextCase | LabelledAnswer | str
     return "it is no JSON";
   }
   if (!Line.Check(value))
-    return 'it is no case: an object of "messages" or "prompt", and "expect" (a text, or one of exact, contains, regex, number, expression, json, leaksNothing, isRefusal, lacks, citesOnly, all, faithfulTo), or of "labelled"';
+    return 'it is no case: an object of "messages", "prompt" or "promptVariables", and "expect" (a text, or one of exact, contains, regex, number, expression, json, leaksNothing, isRefusal, lacks, citesOnly, all, faithfulTo), or of "labelled"';
   if ("labelled" in value) {
     const { answer, faithfulTo: source, isFaithful } = value.labelled;
     return { id: value.id ?? number, source, answer, isFaithful };
@@ -121,6 +129,9 @@ function readLine(line: string, number: string): TextCase | LabelledAnswer | str
   const { id = number, maxTokens = usualAnswerTokens, expect } = value;
   const problem = expectationProblem(expect);
   if (problem !== undefined) return problem;
-  const question = "messages" in value ? { messages: value.messages } : { prompt: value.prompt };
+  const said =
+    "prompt" in value ? { prompt: value.prompt } : { messages: "messages" in value ? value.messages : [] };
+  const { promptVariables } = value;
+  const question = { ...said, ...(promptVariables ? { prompt_variables: promptVariables } : {}) };
   return { id, question, maxTokens, expect };
 }

@@ -3,7 +3,6 @@ import {
   type CallContext,
   type Clock,
   type Digest,
-  digestHex,
   type Environment,
   type JobHandler,
   type JobRun,
@@ -16,11 +15,11 @@ import {
   type Transaction,
   type UnitOfWork,
 } from "@portolan/kernel";
-import { type ModelVersion, modelFileName } from "../model-version.ts";
+import type { ModelVersion } from "../model-version.ts";
 import type { VersionSources } from "../ports.ts";
 import { sealStatement } from "../sign-files.ts";
 import { findVersion } from "../store.ts";
-import { upstreamFileName } from "../upstream.ts";
+import { versionFiles } from "../version-files.ts";
 import { attestationStatement, type SignedFolder } from "./attestation.ts";
 import { insertAttestation, listAttestations, listPromotions } from "./attestation-store.ts";
 import {
@@ -223,8 +222,8 @@ async function signAll(
 
 /** The folder that a version's signature is over. */
 export function folderOf({ model, artifact, lineage }: ModelVersion): SignedFolder {
-  const name = lineage.upstream ? upstreamFileName : modelFileName;
-  return { name: model, files: [{ name, sha256: digestHex(artifact as Digest) }] };
+  const { upstream, prompt } = lineage;
+  return { name: model, files: versionFiles({ artifact, isUpstream: upstream !== undefined, prompt }) };
 }
 
 async function requireVersion(

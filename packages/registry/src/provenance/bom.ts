@@ -27,6 +27,7 @@ export function modelBom(record: VersionRecord): JsonObject {
   const parts = [
     ...(trainingSet ? dataComponents(trainingSet, training?.data ?? trainingSet.object) : []),
     ...(training ? codeComponents(training) : []),
+    ...promptComponents(version.lineage.prompt),
     ...distinct(packages).map(packageComponent),
   ];
   const described: JsonObject = {
@@ -114,13 +115,16 @@ function dataComponents(set: TrainingSetFacts, learned: string): Component[] {
   ];
 }
 
+function file(ref: string, name: string, digest: string): Component {
+  return { type: "file", "bom-ref": ref, name, hashes: [sha256(digest)] };
+}
+
+/** The prompt of a text version: its words stay in the registry. */
+function promptComponents(prompt: string | undefined): Component[] {
+  return prompt === undefined ? [] : [file("prompt", "prompt", prompt)];
+}
+
 function codeComponents({ code, environmentLock, python }: TrainingFacts): Component[] {
-  const file = (ref: string, name: string, digest: string): Component => ({
-    type: "file",
-    "bom-ref": ref,
-    name,
-    hashes: [sha256(digest)],
-  });
   return [
     file("trainer", "training program", code),
     file("environment-lock", "lock of the environment", environmentLock),

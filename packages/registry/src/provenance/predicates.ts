@@ -189,6 +189,7 @@ export function summaryPredicate(
       to,
       promotedBy,
       origin: lineage.origin,
+      ...(lineage.prompt === undefined ? {} : { prompt: lineage.prompt }),
       ...(gates === undefined ? {} : { gates }),
     },
     portolan_approvals: approvals,

@@ -4,7 +4,15 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import type { ArtifactDeps } from "../artifacts.ts";
 import { ComputeProfile } from "../compute-profile.ts";
-import { EnvironmentName, Lineage, ModelName, ModelVersion, Sha256, StatedUpstream } from "../contract.ts";
+import {
+  EnvironmentName,
+  Lineage,
+  ModelName,
+  ModelVersion,
+  Sha256,
+  StatedPrompt,
+  StatedUpstream,
+} from "../contract.ts";
 import type { RegistryErrorCode } from "../errors.ts";
 import {
   listReadableVersions,
@@ -30,6 +38,7 @@ const NewUpstream = Type.Object(
   {
     useCaseId: Type.String({ minLength: 1, maxLength: 60 }),
     upstream: StatedUpstream,
+    prompt: Type.Optional(StatedPrompt),
     environment: Type.Optional(EnvironmentName),
   },
   { additionalProperties: false },

@@ -53,6 +53,12 @@ export const ModelReference = Type.Object(
       description: "An imported model runs in a runner process until it has earned more",
     }),
     upstream: Type.Optional(UpstreamPlace),
+    prompt: Type.Optional(
+      Type.String({
+        pattern: "^sha256:[0-9a-f]{64}$",
+        description: "Prompt of a text version: signed and fetched like its description",
+      }),
+    ),
     attestations: Type.Optional(
       Type.Array(SignedStatement, {
         minItems: 1,

@@ -38,14 +38,19 @@ export function fetchableOf(manifest: SnapshotManifest, routes: readonly Route[]
     })),
     ...routes.flatMap((route) =>
       [
-        ...versionsIn(route).flatMap((one) =>
-          [one, one.bundle, ...(one.attestations ?? [])].map(({ digest }) => digest),
-        ),
+        ...versionsIn(route).flatMap((one) => [
+          one.digest,
+          one.bundle.digest,
+          ...promptOf(one),
+          ...(one.attestations ?? []).map(({ digest }) => digest),
+        ]),
         ...(route.profiles ?? []).map((profile) => profile.digest),
       ].map((digest) => ({ digest, placement: route.placement, environment: route.environment })),
     ),
   ];
 }
+
+const promptOf = ({ prompt }: ModelReference): string[] => (prompt === undefined ? [] : [prompt]);
 
 /** Every model version that a route names. */
 export function versionsIn({ model, previous, secondary, variants, backends }: Route): ModelReference[] {

@@ -1,5 +1,5 @@
 import type { Logger } from "@portolan/kernel";
-import type { UpstreamDescription } from "@portolan/registry/contract";
+import type { Prompt, UpstreamDescription } from "@portolan/registry/contract";
 import type {
   LoadedModel,
   ModelUsage,
@@ -13,6 +13,7 @@ import type {
 import { readBounded } from "../ask-json.ts";
 import { Availability } from "../availability.ts";
 import { type Connection, mostConnections, tooMany } from "../connection.ts";
+import { prepareWith } from "./apply-prompt.ts";
 import { findTextModel } from "./text-facts.ts";
 
 const checkMs = 2000;
@@ -24,23 +25,40 @@ const paths: Readonly<Record<TextOperation, string>> = {
   embeddings: "/v1/embeddings",
 };
 
+/** What it is, with the prompt itself in place of its digest. */
+export type TextServerDescription = Omit<UpstreamDescription, "prompt"> & {
+  readonly prompt?: Prompt | undefined;
+};
+
+/** Servers may quote what they were sent: of a version with a prompt nothing that they say of a request is passed on. */
+const withheld = Buffer.from(
+  JSON.stringify({
+    error: {
+      message: "The upstream refused the request; its words may quote the version's prompt, and stay here.",
+    },
+  }),
+);
+
 /** A text model that an OpenAI-compatible server runs, such as vLLM. */
 export class TextServerModel implements LoadedModel {
   readonly text: TextModel;
-  readonly #description: UpstreamDescription;
+  readonly #description: TextServerDescription;
   readonly #connection: Connection;
   readonly #availability: Availability;
   #inFlight = 0;
 
-  constructor(description: UpstreamDescription, connection: Connection, label: string, log: Logger) {
+  constructor(description: TextServerDescription, connection: Connection, label: string, log: Logger) {
     this.#description = description;
     this.#connection = connection;
     this.#availability = new Availability({ label, log, check: () => this.#check() });
-    const { contextTokens } = description;
+    const { contextTokens, prompt } = description;
     this.text = {
       name: description.model,
       ...(contextTokens === undefined ? {} : { contextTokens }),
       operations: description.operations ?? ["chat", "completions"],
+      ownsTemperature: prompt?.sampling?.temperature !== undefined,
+      mostAnswerTokens: prompt?.sampling?.maxTokens?.maximum,
+      prepare: prepareWith(prompt),
       ask: (operation, body, signal, how) => this.#ask(operation, body, signal, how),
     };
   }
@@ -89,7 +107,9 @@ export class TextServerModel implements LoadedModel {
         answer.once("close", () => this.#inFlight--);
         return { kind: "answered", contentType: String(given["content-type"] ?? ""), body: answer };
       }
-      return this.#refused(statusCode, (await readBounded(answer, mostErrorBytes)) ?? Buffer.alloc(0));
+      const words = (await readBounded(answer, mostErrorBytes)) ?? Buffer.alloc(0);
+      const mayQuote = this.#description.prompt !== undefined && operation !== "embeddings";
+      return this.#refused(statusCode, mayQuote ? withheld : words);
     } catch {
       if (signal.aborted) return { kind: "timeout" };
       this.#availability.lookSoon();

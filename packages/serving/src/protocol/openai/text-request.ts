@@ -28,7 +28,17 @@ const mostChoices = 128;
 
 /** @throws PortolanError `serving.bad_request` naming the parameter */
 export function readTextRequest(operation: TextOperation, bytes: Uint8Array): TextRequest {
-  const body = parseObject(bytes);
+  return textRequestOf(operation, parseObject(bytes));
+}
+
+/** The caller's values for the variables of a version's template. */
+export const promptVariablesField = "prompt_variables";
+
+/**
+ * The same of a body that is read already.
+ * @throws PortolanError `serving.bad_request` naming the parameter
+ */
+export function textRequestOf(operation: TextOperation, body: JsonObject): TextRequest {
   const model = body["model"];
   if (typeof model !== "string" || model === "" || model.length > 200)
     throw badRequest("The request names no model.", "/model", "Send the name of an endpoint as model.");
@@ -78,6 +88,9 @@ function promptOf(operation: TextOperation, body: JsonObject): JsonValue {
     } as const
   )[operation];
   const value = body[name];
+  // Whether the version has a template, and with it something to say, is seen when it is known.
+  if (body[promptVariablesField] !== undefined && operation !== "embeddings" && isEmpty(value))
+    return operation === "chat" ? [] : "";
   const isFit =
     operation === "chat"
       ? Array.isArray(value) && value.every((one) => isObject(one) && typeof one["role"] === "string")
