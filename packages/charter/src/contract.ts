@@ -20,6 +20,7 @@ export type { ExplanationTerms } from "./explanation-terms.ts";
 export type { FaithfulnessTerms } from "./faithfulness.ts";
 export type { ReviewTerms } from "./human-review.ts";
 export { type KpiDefinition, type KpiTerms, kpiCounts, parseKpi } from "./kpis.ts";
+export { evaluatedMetrics, outcomeMetrics } from "./measured-metrics.ts";
 export { type MetricName, type MetricRange, metricNames, metrics } from "./metrics.ts";
 export type { BudgetTerms } from "./model-budget.ts";
 export type {

@@ -107,6 +107,28 @@ describe("derivation", () => {
     expect(gate?.from.map(({ pointer }) => pointer)).toContain("/requirements/accuracy/heldBy");
   });
 
+  test("a bound on what nothing measures is said to be kept by nobody, at a release and in production", () => {
+    const kept = (name: TemplateName, metric?: CharterDocument["requirements"]["accuracy"]["metric"]) => {
+      const document = template(name);
+      const accuracy = { ...document.requirements.accuracy, ...(metric ? { metric } : {}) };
+      const { items } = deriveFromCharter({
+        ...document,
+        requirements: { ...document.requirements, accuracy },
+      });
+      const ofAccuracy = items.filter(({ control }) => control.startsWith("accuracy_"));
+      return ofAccuracy.map(({ enforcement }) =>
+        enforcement.kind === "enforced" ? enforcement.by : enforcement.why,
+      );
+    };
+    expect(kept("financial-fraud")).toEqual(["evaluation", "control"]);
+    expect(kept("financial-fraud", "ndcg_at_10")).toEqual([
+      "no evaluation measures ndcg_at_10 of binary_classification, so no version can pass, and none leaves dev",
+      "outcomes do not tell ndcg_at_10, so nobody sees in production that it is missed",
+    ]);
+    expect(kept("financial-fraud", "rmse")[0]).toContain("no evaluation measures rmse");
+    expect(kept("chatbot", "groundedness")[0]).toContain("no evaluation measures groundedness of generation");
+  });
+
   test("slices are judged where they have a gap, a challenger where it has metrics; both are silent otherwise", () => {
     const document = template("flight-delays");
     const said = (more: Partial<CharterDocument["requirements"]>) => {

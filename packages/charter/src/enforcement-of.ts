@@ -3,6 +3,7 @@ import type { Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { explanationTerms } from "./explanation-terms.ts";
+import { notEvaluated, notToldByOutcomes } from "./measured-metrics.ts";
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */
 export function enforcementOf(document: CharterDocument, control: ControlName): Enforcement {
@@ -29,6 +30,22 @@ export function enforcementOf(document: CharterDocument, control: ControlName): 
       kind: "not_enforced",
       why: "a release is not tried under load, and no requirements.modelBudget bounds the model's own time",
     };
+  const unmeasured = unmeasuredBy(document, control);
+  if (unmeasured !== undefined) return { kind: "not_enforced", why: unmeasured };
   const { by, how } = enforcement[control];
   return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
+}
+
+/** Why a bound on the accuracy metric cannot act: nothing measures it. */
+function unmeasuredBy(document: CharterDocument, control: ControlName): string | undefined {
+  switch (control) {
+    case "accuracy_gate":
+      return notEvaluated(document);
+    case "accuracy_alert":
+    case "accuracy_fallback":
+    case "accuracy_stop":
+      return notToldByOutcomes(document);
+    default:
+      return undefined;
+  }
 }

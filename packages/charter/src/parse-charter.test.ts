@@ -121,7 +121,7 @@ describe("a wrong charter", () => {
     [
       "a gap of a metric that slices do not have",
       "  accuracy:\n    metric: roc_auc",
-      "  slices: { columns: [carrier], maximumGap: 0.1 }\n  accuracy:\n    metric: pr_auc",
+      "  slices: { columns: [carrier], maximumGap: 0.1 }\n  accuracy:\n    metric: ndcg_at_10",
       "slices:",
       /remove maximumGap/,
     ],

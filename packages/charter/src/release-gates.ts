@@ -20,6 +20,7 @@ import type { AccuracyBound } from "./terms.ts";
 /** Metrics that two versions are compared by on the same rows. */
 export const comparedMetrics = [
   "roc_auc",
+  "pr_auc",
   "accuracy",
   "balanced_accuracy",
   "precision",

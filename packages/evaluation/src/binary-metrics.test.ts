@@ -1,3 +1,4 @@
+import { evaluatedMetrics } from "@portolan/charter/contract";
 import { seededRandom } from "@portolan/numerics";
 import { expect, test } from "vitest";
 import { binaryMetrics } from "./binary-metrics.ts";
@@ -20,6 +21,7 @@ test("every metric has an interval that holds its value, made by the method that
   const methods = Object.fromEntries(Object.entries(intervals).map(([name, { method }]) => [name, method]));
   expect(methods).toEqual({
     roc_auc: "delong",
+    pr_auc: "bca",
     accuracy: "wilson",
     precision: "wilson",
     recall: "wilson",
@@ -28,6 +30,7 @@ test("every metric has an interval that holds its value, made by the method that
     brier_score: "bca",
     log_loss: "bca",
   });
+  expect(Object.keys(values).toSorted()).toEqual([...evaluatedMetrics.binary_classification].toSorted());
   expect(bootstrap).toEqual({ seed: 1, replicates: 1999, mostUnits: 4096 });
 });
 

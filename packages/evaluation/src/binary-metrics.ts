@@ -1,6 +1,8 @@
 import {
   aucInterval,
+  averagePrecision,
   bcaInterval,
+  bootstrapAveragePrecision,
   bootstrapSums,
   compareAuc,
   rocAuc,
@@ -37,11 +39,13 @@ export function binaryMetrics(
     positives: estimate.positives,
     values: {
       roc_auc: estimate.auc,
+      pr_auc: averagePrecision(set).value,
       ...Object.fromEntries(Object.entries(summedMetrics).map(([name, metric]) => [name, metric(sums)])),
     },
     rocAucInterval,
     intervals: {
       roc_auc: { ...rocAucInterval, method: "delong" },
+      pr_auc: { ...bcaInterval(bootstrapAveragePrecision(set, bootstrapOptions)), method: "bca" },
       ...shareIntervals(thresholdCounts(set, decisionThreshold)),
       ...bootstrapIntervals(columns),
     },

@@ -99,6 +99,21 @@ function unitSums(
   return { units, sums };
 }
 
+/** The unit of each row, as `bootstrapSums` deals them: a row, or one of `mostUnits` random groups of rows. */
+export function dealUnits(
+  rows: number,
+  mostUnits: number,
+  random: () => number,
+): { readonly units: number; readonly unitOf: Uint32Array } {
+  const units = Math.min(rows, mostUnits);
+  const unitOf = Uint32Array.from({ length: rows }, (_, row) => row);
+  if (units < rows)
+    dealt(rows, random).forEach((row, at) => {
+      unitOf[row] = at % units;
+    });
+  return { units, unitOf };
+}
+
 /** All rows in random order (Fisher and Yates). Groups of neighbours would be more alike than rows that are drawn. */
 function dealt(rows: number, random: () => number): Uint32Array {
   const order = Uint32Array.from({ length: rows }, (_, row) => row);

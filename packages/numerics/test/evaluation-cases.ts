@@ -1,11 +1,15 @@
 import {
+  averagePrecision,
   bcaInterval,
   cooksDistances,
+  errorColumns,
+  errorMetrics,
   expectedCalibrationError,
   fairnessMeasures,
   fitRidgeLogistic,
   logisticRecalibration,
   mcnemarGreater,
+  ndcg,
   normalQuantile,
   normalUpperTail,
   notInferiorShare,
@@ -50,7 +54,10 @@ export type EvaluationCase =
       readonly rows: readonly (readonly number[])[];
       readonly labels: readonly number[];
       readonly ridge: number;
-    };
+    }
+  | ({ readonly kind: "averagePrecision" } & Labelled)
+  | ({ readonly kind: "regression" } & Labelled)
+  | ({ readonly kind: "ndcg"; readonly most: number } & Labelled);
 
 const setOf = ({ labels, scores }: Labelled) => ({
   labels: Uint8Array.from(labels),
@@ -97,6 +104,18 @@ export function ourEvaluationAnswer(one: EvaluationCase): number[] {
       const fit = fitRidgeLogistic(table, one.ridge);
       return [...fit.weights, ...cooksDistances(table, fit)];
     }
+    case "averagePrecision":
+      return [averagePrecision(setOf(one)).value];
+    case "regression": {
+      const columns = errorColumns({
+        scores: Float64Array.from(one.scores),
+        labels: Float64Array.from(one.labels),
+      });
+      const sums = columns.map((column) => column.reduce((sum, value) => sum + value, 0));
+      return [errorMetrics.rmse(sums), errorMetrics.mae(sums), errorMetrics.r2(sums)];
+    }
+    case "ndcg":
+      return [ndcg(one.scores, one.labels, one.most)];
   }
 }
 
@@ -147,6 +166,9 @@ const tolerances: Readonly<Record<EvaluationCase["kind"], number>> = {
   normalTail: 1e-12,
   fairness: 1e-12,
   ridge: 1e-6,
+  averagePrecision: 1e-12,
+  regression: 1e-10,
+  ndcg: 1e-12,
 };
 
 /** Sentences about each number of ours that is further from theirs than the kind's tolerance. */

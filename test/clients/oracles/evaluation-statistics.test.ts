@@ -68,11 +68,21 @@ function casesOf(random: () => number): EvaluationCase[] {
     const labels = rows.map(([first = 0], at) => (at < 2 ? at : Number(first + 2 * random() > 1)));
     return { kind: "ridge", rows, labels, ridge: 10 ** (3 * random() - 2) };
   });
-  return [...calibrations, ...shares, ...intervals, ...groups, ...ridges];
+  const rankings = many(40, (at): EvaluationCase[] => {
+    const set = scored(10 + whole(400), [0, 10, 100][at % 3] ?? 0);
+    const quantities = set.scores.map((score) => 1000 * score + 50 * random());
+    const grades = set.scores.map((score) => Math.floor(4 * score * random()));
+    return [
+      { kind: "averagePrecision", ...set },
+      { kind: "regression", labels: quantities, scores: set.scores.map((score) => 1000 * score) },
+      { kind: "ndcg", labels: grades, scores: set.scores, most: 1 + whole(20) },
+    ];
+  }).flat();
+  return [...calibrations, ...shares, ...intervals, ...groups, ...ridges, ...rankings];
 }
 
 test.skipIf(python === undefined)(
-  `calibration, paired tests, intervals, fairness and logistic regression equal their oracles', seed ${seed}`,
+  `calibration, paired tests, intervals, fairness, logistic regression, errors and rankings equal their oracles', seed ${seed}`,
   async () => {
     const cases = casesOf(randomOf(seed));
     const folder = await mkdtemp(join(tmpdir(), "portolan-oracle-"));

@@ -16,6 +16,13 @@ from scipy import optimize, stats
 from scipy.stats._resampling import BootstrapResult
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    mean_absolute_error,
+    ndcg_score,
+    r2_score,
+    root_mean_squared_error,
+)
 
 seed = 20261127
 
@@ -124,6 +131,15 @@ def ridge(case):
     return [*weights, *distances]
 
 
+def regression(case):
+    labels, scores = np.array(case["labels"]), np.array(case["scores"])
+    return [
+        root_mean_squared_error(labels, scores),
+        mean_absolute_error(labels, scores),
+        r2_score(labels, scores),
+    ]
+
+
 answers = {
     "calibration": calibration,
     "recalibration": recalibration,
@@ -134,6 +150,9 @@ answers = {
     "normalTail": lambda case: [stats.norm.sf(case["z"])],
     "fairness": fairness,
     "ridge": ridge,
+    "averagePrecision": lambda case: [average_precision_score(case["labels"], case["scores"])],
+    "regression": regression,
+    "ndcg": lambda case: [ndcg_score([case["labels"]], [case["scores"]], k=case["most"])],
 }
 
 
@@ -208,10 +227,29 @@ def ridge_cases(random):
             yield {"kind": "ridge", "rows": [rounded(row) for row in rows], "labels": labels.tolist(), "ridge": penalty}
 
 
+def metric_cases(random):
+    for size, digits in [(8, 1), (60, 1), (60, 6), (400, 2), (400, 6)]:
+        for shift in [0.0, 2.0]:
+            yield {"kind": "averagePrecision", **scored(random, size, shift, digits)}
+    for size, level, spread in [(2, 0, 1), (15, 0, 1), (200, 0, 3), (200, 1_000_000, 1), (500, -40, 0.01)]:
+        for noise in [0.1, 2.0]:
+            labels = level + spread * random.normal(size=size)
+            scores = labels + noise * spread * random.normal(size=size)
+            yield {"kind": "regression", "labels": rounded(labels), "scores": rounded(scores)}
+    yield {"kind": "regression", "labels": [3.0, 3.0, 3.0], "scores": [3.0, 3.5, 2.0]}
+    yield {"kind": "regression", "labels": [3.0, 3.0, 3.0], "scores": [3.0, 3.0, 3.0]}
+    for size, digits in [(2, 6), (9, 6), (10, 1), (40, 1), (40, 6), (300, 2)]:
+        for grades in [2, 5]:
+            labels = random.integers(0, grades, size=size).tolist()
+            yield {"kind": "ndcg", "labels": labels, "scores": rounded(random.normal(size=size), digits), "most": 10}
+    yield {"kind": "ndcg", "labels": [0, 0, 0], "scores": [0.1, 0.2, 0.3], "most": 10}
+
+
 def golden():
     random = np.random.default_rng(seed)
     made = [*calibration_cases(random), *share_cases(random), *bca_cases(random), *fairness_cases(random)]
     made += ridge_cases(random)
+    made += metric_cases(random)
     return {
         "source": f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, fairlearn {fairlearn.__version__}, "
         f"numpy {np.__version__}, seed {seed}: test/clients/oracles/evaluation_statistics.py --golden",

@@ -6,6 +6,7 @@ import { compareScores, correctedForSets } from "./compare-scores.ts";
 const level = 0.025;
 const everything = [
   "roc_auc",
+  "pr_auc",
   "accuracy",
   "balanced_accuracy",
   "precision",

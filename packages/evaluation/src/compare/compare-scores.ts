@@ -1,8 +1,10 @@
 import { betterWhen, type ComparedMetric } from "@portolan/charter/contract";
 import {
+  averagePrecision,
   type BootstrapDistribution,
   bcaAtMost,
   bcaInterval,
+  bootstrapAveragePrecision,
   bootstrapSums,
   compareAuc,
   type DiscordantPairs,
@@ -23,7 +25,7 @@ import {
 } from "../metric-sums.ts";
 import type { ComparedValue, ComparisonRule } from "./contract.ts";
 
-/** As many as leave p room below Holm's smallest level over eight metrics. */
+/** As many as leave p room below Holm's smallest level over nine metrics. */
 const bootstrapOptions = { seed: 1, replicates: 4999, mostUnits: 4096 } as const;
 
 /** What one metric says, before Holm. */
@@ -47,6 +49,7 @@ export function compareScores(
     const margin = margins[metric];
     const asked = { metric, question: margin === undefined ? "better" : "not_worse", margin } as const;
     if (metric === "roc_auc") return aucTest(challenger, champion, margin, asked);
+    if (metric === "pr_auc") return precisionTest(challenger, champion, margin, asked);
     const distribution = distributions.get(metric);
     if (!distribution) throw new RangeError(`${metric} is not measured`);
     return summedTest(challenger, champion, distribution, { ...asked, metric, margin });
@@ -105,6 +108,26 @@ function aucTest(
     ...(margin === undefined ? {} : { margin }),
     test: "delong",
     p,
+  };
+}
+
+/** Each resample draws rows with both models' scores on them. */
+function precisionTest(
+  challenger: ScoredSet,
+  champion: ScoredSet,
+  margin: number | undefined,
+  asked: Pick<Tested, "metric" | "question">,
+): Tested {
+  const distribution = bootstrapAveragePrecision(challenger, bootstrapOptions, champion);
+  return {
+    metric: asked.metric,
+    question: asked.question,
+    champion: averagePrecision(champion).value,
+    challenger: averagePrecision(challenger).value,
+    advantage: { value: distribution.estimate, interval: bcaInterval(distribution) },
+    ...(margin === undefined ? {} : { margin }),
+    test: "bootstrap",
+    p: bcaAtMost(distribution, -(margin ?? 0)),
   };
 }
 

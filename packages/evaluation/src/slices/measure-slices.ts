@@ -1,5 +1,5 @@
 import { comparedMetrics, type SliceTerms, type SupportFloor } from "@portolan/charter/contract";
-import { aucInterval, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
+import { aucInterval, averagePrecision, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
 import { shareIntervals } from "../binary-metrics.ts";
 import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
 import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
@@ -54,7 +54,11 @@ function sliceOf(group: RowGroup, support: SupportFloor): Slice {
   return {
     ...counted,
     isJudged: true,
-    values: { roc_auc: estimate.auc, ...Object.fromEntries(summed) },
+    values: {
+      roc_auc: estimate.auc,
+      pr_auc: averagePrecision(set).value,
+      ...Object.fromEntries(summed),
+    },
     intervals: {
       roc_auc: { ...aucInterval(estimate), method: "delong" },
       ...shareIntervals(thresholdCounts(set, decisionThreshold)),

@@ -1,5 +1,7 @@
 import {
   aucInterval,
+  averagePrecision,
+  averagePrecisionInterval,
   meanInterval,
   ratioInterval,
   rocAuc,
@@ -16,6 +18,7 @@ export type Task = "binary" | "regression" | "judged";
 
 const tasks: Readonly<Record<string, Task>> = {
   roc_auc: "binary",
+  pr_auc: "binary",
   accuracy: "binary",
   balanced_accuracy: "binary",
   precision: "binary",
@@ -92,8 +95,9 @@ function binary(set: ScoredSet, level: number): PerformanceMetric[] {
   const specificity = share("specificity", trueNegatives, negatives, level);
   const losses = set.scores.map((score, at) => logLossOf(score, set.labels[at] === 1));
   const squares = set.scores.map((score, at) => (score - (set.labels[at] ?? 0)) ** 2);
+  const ranks = Math.min(positives, negatives) < performancePolicy.leastOfClass ? [] : rankings(set, level);
   return defined([
-    Math.min(positives, negatives) < performancePolicy.leastOfClass ? undefined : auc(set, level),
+    ...ranks,
     share("accuracy", truePositives + trueNegatives, set.scores.length, level),
     recall && specificity ? balanced(recall, specificity) : undefined,
     share("precision", truePositives, truePositives + falsePositives, level),
@@ -104,10 +108,16 @@ function binary(set: ScoredSet, level: number): PerformanceMetric[] {
   ]);
 }
 
-function auc(set: ScoredSet, level: number): PerformanceMetric {
+function rankings(set: ScoredSet, level: number): PerformanceMetric[] {
+  const cases = set.scores.length;
   const estimate = rocAuc(set);
-  const { low, high } = aucInterval(estimate, level);
-  return { metric: "roc_auc", value: estimate.auc, low, high, cases: set.scores.length };
+  const auc = aucInterval(estimate, level);
+  const precision = averagePrecision(set);
+  const odds = averagePrecisionInterval(precision, level);
+  return [
+    { metric: "roc_auc", value: estimate.auc, low: auc.low, high: auc.high, cases },
+    { metric: "pr_auc", value: precision.value, low: odds.low, high: odds.high, cases },
+  ];
 }
 
 /** Probabilities are kept 2^-52 away from 0 and 1, as `logLoss` does. */

@@ -60,6 +60,8 @@ test("figures of yes and no are those of the definitions, by hand: 40 true, 10 m
   expect(found["f1"]?.value).toBeCloseTo(80 / 110, 12);
   // Pairs: a positive wins where it is at 0.8 and the negative at 0.2, and half where both are alike.
   expect(found["roc_auc"]?.value).toBeCloseTo((40 * 30 + 0.5 * (40 * 20 + 10 * 30)) / 2500, 12);
+  // Four fifths of the recall at 40 right of 60, the rest at 50 of 100.
+  expect(found["pr_auc"]?.value).toBeCloseTo(0.8 * (40 / 60) + 0.2 * 0.5, 12);
   expect(found["brier_score"]?.value).toBeCloseTo((70 * 0.04 + 30 * 0.64) / 100, 12);
   expect(found["log_loss"]?.value).toBeCloseTo(-(70 * Math.log(0.8) + 30 * Math.log(0.2)) / 100, 12);
   for (const { value, low, high } of Object.values(found)) {
@@ -117,7 +119,7 @@ test("labels of which not all predictions were counted have no maturity, and are
 test("a metric that outcomes do not tell is said, and so is a missing charter", () => {
   const evidence = { cases: labelled(50, 10), answered: [{ hour: 0, predictions: 50 }] };
   const verdictOf = (of: Parameters<typeof judgeWindows>[0]) => judgeWindows(of, 3_600_000_000)[0]?.verdict;
-  expect(verdictOf({ ...evidence, bound: { ...bound, metric: "pr_auc" } })).toBe("not_measured");
+  expect(verdictOf({ ...evidence, bound: { ...bound, metric: "ndcg_at_10" } })).toBe("not_measured");
   expect(verdictOf({ ...evidence, bound: undefined })).toBe("no_bound");
   expect(verdictOf({ ...evidence, bound })).toBe("keeps");
   expect(verdictOf({ ...evidence, bound: { ...bound, kind: "ceiling" } })).toBe("misses");

@@ -1,0 +1,46 @@
+import type { CharterDocument } from "./document.ts";
+import type { MetricName } from "./metrics.ts";
+
+/** What evaluations on held-out rows or cases measure, by the model's task. A gate on another metric passes nobody. */
+export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"], readonly MetricName[]>> = {
+  binary_classification: [
+    "roc_auc",
+    "pr_auc",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "brier_score",
+    "log_loss",
+  ],
+  multiclass_classification: [],
+  regression: [],
+  ranking: [],
+  generation: ["pass_rate"],
+};
+
+/** What outcomes tell in production. */
+export const outcomeMetrics = [
+  ...evaluatedMetrics.binary_classification,
+  "rmse",
+  "mae",
+  "r2",
+  "pass_rate",
+] as const satisfies readonly MetricName[];
+
+/** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
+export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
+  const { metric } = requirements.accuracy;
+  if (evaluatedMetrics[model.task].includes(metric)) return undefined;
+  return `no evaluation measures ${metric} of ${model.task}, so no version can pass, and none leaves dev`;
+}
+
+/** Why outcomes say nothing of the metric that a charter bounds; `undefined` where they do. Pure. */
+export function notToldByOutcomes({ requirements }: CharterDocument): string | undefined {
+  const { metric } = requirements.accuracy;
+  const isTold = outcomeMetrics.some((name) => name === metric);
+  return isTold
+    ? undefined
+    : `outcomes do not tell ${metric}, so nobody sees in production that it is missed`;
+}
