@@ -6,7 +6,7 @@ import { logisticModel } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestGateway, TestInstallation } from "./installation.ts";
 
-/** docs/spec/features.md F50 to F52: features over HTTP, without a prediction. */
+/** docs/spec/features.md F50 to F52, F68: features over HTTP, without a prediction. */
 
 const digest = `sha256:${"0".repeat(64)}`;
 const installation = new TestInstallation();

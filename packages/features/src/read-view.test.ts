@@ -49,7 +49,7 @@ test("the last k values are k features, the newest of them a plain last, and sha
   );
 });
 
-test("a number whose contract states its scale is counted in units, under a condition too, and is a float to all else", () => {
+test("a number whose contract states its scale is counted in units, under a condition too, and is a float to all else (F64)", () => {
   const rated = (feature: string) =>
     readFeatureView(
       text(`  - { name: n, ${feature}, window: 1h }\n`),

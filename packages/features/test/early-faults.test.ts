@@ -9,7 +9,7 @@ import { bad, type EarlyDoor, openDoor } from "./early-door.ts";
 import { type Fault, faultyCopy } from "./faulty-copy.ts";
 
 /**
- * Faults of whoever brings accepted events online and takes them out again (docs/spec/features.md, F53 to F56) are put into our own code, one by one. Those of the
+ * Faults of whoever brings accepted events online and takes them out again (docs/spec/features.md, F53 to F56, F66) are put into our own code, one by one. Those of the
  * stores are in the adapters' tests.
  */
 

@@ -219,7 +219,7 @@ describe("over the door", () => {
     await compare();
   });
 
-  test("events of a batch that was refused are compared too; without its source they are not, and that is said", async () => {
+  test("events of a batch that was refused are compared too; without its source they are not, and that is said (F67)", async () => {
     await door.post([said(44, 100, "r"), bad, bad]);
     const servedAt = clock();
     expect((await door.found(100, "r"))[2]).toBe(44);
@@ -237,7 +237,7 @@ describe("over the door", () => {
     expect(gone.stated).not.toContain(44);
   });
 
-  test("of more events than are gone through it is said; what comes to be known later, and what is another's, is none of them", async () => {
+  test("of more events than are gone through it is said; what comes to be known later, and what is another's, is none of them (F67)", async () => {
     const many = Array.from({ length: 97 }, (_, n) => said(n, 200, "n"));
     await door.post(many.map((one, n) => ({ ...one, flight: `n${n}` })));
     await door.post([

@@ -10,7 +10,7 @@ import {
   writeLog,
 } from "./event-world.ts";
 
-/** docs/spec/features.md F31 to F34: batch = fold = definition, bit for bit. */
+/** docs/spec/features.md F26 to F29, F31 to F34, F60: batch = fold = definition, bit for bit. */
 
 test("the batch plan, the fold at request time and the definition agree on late, repeated, corrected, moved and withdrawn events", async () => {
   const view = eventView();

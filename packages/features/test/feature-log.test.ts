@@ -111,7 +111,7 @@ test("the same snapshot again adds nothing, and a restated row adds nothing eith
   );
 });
 
-test("segments are a chain of digests over their manifests, and their bytes are what the manifest says", async () => {
+test("segments are a chain of digests over their manifests, and their bytes are what the manifest says (F22)", async () => {
   let previous: string | null = null;
   for (const { digest, appended_at: _, ...manifest } of await segments()) {
     expect(manifest.previous).toBe(previous);
@@ -178,7 +178,7 @@ test("a disk that is full in the middle of a segment leaves the log as it was, a
   expect((await appendDatasets(f.deps, f.call, fresh, other))[0]?.object).toBe(object);
 });
 
-test("two writers at once take turns: every dataset is in the log once, and no sequence is given twice", async () => {
+test("two writers at once take turns: every dataset is in the log once, and no sequence is given twice (F22)", async () => {
   const { log, view } = await openAccounts();
   await f.changes("w1.jsonl", { account: "w", at: 1, cents: 1 });
   await f.changes("w2.jsonl", { account: "w", at: 2, cents: 2 });

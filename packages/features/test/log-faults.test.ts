@@ -61,6 +61,7 @@ const planFaults: Readonly<Record<string, Plan>> = {
   "a tombstone hides nothing": withEdit(1, [" or l.tombstone", ""]),
 };
 
+/** docs/spec/features.md F23. */
 test("every known fault of the offline join is caught, and the plan as it is passes", async () => {
   const names = Object.keys(planFaults);
   const [sound, ...faulty] = await plannedAnswers(

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { pointInTimeOracle, pointInTimeStatements } from "../src/log/point-in-time-plan.ts";
 import { aSchedule, foldedAnswers, naiveAnswers, plannedAnswers, together, ttl } from "./log-world.ts";
 
-/** docs/spec/features.md F16, F18, F19: batch = fold = definition, bit for bit. */
+/** docs/spec/features.md F16, F18, F19, F23: batch = fold = definition, bit for bit. */
 
 test("the batch plan, the fold with its restarts and the definition say the same of every schedule", async () => {
   const seen = new Map<string, number>();

@@ -81,7 +81,7 @@ function naive(
 const delay = (one: Flight): number => one.delay;
 const late = (one: Flight): number => (one.delay > 15 ? 1 : 0);
 
-test("a training set holds every entity row once, with what was known at its moment and nothing later", async () => {
+test("a training set holds every entity row once, with what was known at its moment and nothing later (F1, F2, F7)", async () => {
   const from = flights[50]?.at ?? 0;
   const last = flights.at(-1)?.at ?? 0;
   const set = await f.trainingSet(flightsRequest(from, last + 1));
@@ -158,7 +158,7 @@ test("the first microsecond belongs to the range and the last does not, also wit
   expect((await f.trainingSet({ ...bare, from: at - 1, to: at })).manifest).toMatchObject({ rowsAfter: 0 });
 });
 
-test("attributes lie beside the features, as text too: no model takes them, and they change no definition", async () => {
+test("attributes lie beside the features, as text too: no model takes them, and they change no definition (F14)", async () => {
   const at = flights[10]?.at ?? 0;
   const request = flightsRequest(at, (flights[60]?.at ?? 0) + 1);
   const plain = await f.trainingSet(request);
@@ -189,7 +189,7 @@ test("attributes lie beside the features, as text too: no model takes them, and 
   });
 });
 
-test("the same request gives the same bytes", async () => {
+test("the same request gives the same bytes (F7)", async () => {
   const request = flightsRequest(flights[20]?.at ?? 0, flights[200]?.at ?? 0);
   const [one, two] = [await f.trainingSet(request), await f.trainingSet(request)];
   expect(one.id).not.toBe(two.id);

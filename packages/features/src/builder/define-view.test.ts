@@ -284,7 +284,7 @@ const stated = fc.oneof(grammar.int, grammar.float, grammar.bool).map(
   }),
 );
 
-test("a random view has one digest, whether it is written in YAML or in TypeScript", () => {
+test("a random view has one digest, whether it is written in YAML or in TypeScript (F65)", () => {
   let compared = 0;
   fc.assert(
     fc.property(
