@@ -96,3 +96,23 @@ test.each([
   expect(code).toBe(1);
   expect(err).toContain(words);
 });
+
+test("workloads that take turns are stood on cards, and the device plugin's sharing is written and checked", async () => {
+  const workloads = ["fraud=15%,12GiB", "churn=5%,4GiB", "rec=45%,24GiB", "big=50%,50GiB"];
+  const shared = await pool("share", "--memory", "80GiB", ...workloads, "--out", "sharing.yaml");
+  expect([shared.code, shared.err]).toEqual([0, ""]);
+  expect(shared.out).toContain("2 cards (no fewer are possible), 3 parts each");
+  const checked = await pool("share", "--check", "sharing.yaml");
+  expect(checked.out).toContain("nvidia.com/gpu: 3 parts by timeSlicing, asked for as nvidia.com/gpu.shared");
+  for (const [args, words] of [
+    [["--memory", "8GiB", ...workloads], "fraud asks for 12 GiB"],
+    [["--memory", "80GiB", "fraud"], "fraud is no workload"],
+    [["--memory", "80", "fraud=1%,1GiB"], "80 is no amount of memory"],
+    [["--memory", "80GiB", "fraud=0%,1GiB"], "0% is no share"],
+    [["--memory", "80GiB"], "at least one workload"],
+    [["--check", "mig.yaml"], "must have required properties sharing"],
+  ] as const) {
+    const refused = await pool("share", ...args);
+    expect([refused.code === 0, refused.err]).toEqual([false, expect.stringContaining(words)]);
+  }
+});

@@ -5,6 +5,7 @@ export const capacityErrors = {
   "capacity.unknown_profile": { status: 422, title: "MIG profile is not known" },
   "capacity.no_profile_fits": { status: 422, title: "No MIG profile is large enough" },
   "capacity.mig_config_not_valid": { status: 422, title: "MIG configuration is not valid" },
+  "capacity.sharing_not_valid": { status: 422, title: "Sharing of cards is not valid" },
   "capacity.objective_impossible": { status: 422, title: "Latency objective cannot be reached" },
   "capacity.too_many_replicas": { status: 422, title: "Too many replicas would be needed" },
   "capacity.availability_impossible": { status: 422, title: "Availability cannot be reached" },

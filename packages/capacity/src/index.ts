@@ -88,6 +88,8 @@ export {
   type ReplicaQuestion,
   replicasFor,
 } from "./replicas/replicas-for.ts";
+export { readSharing, type SharedResource, writeSharing } from "./sharing/device-plugin.ts";
+export { misfits, packTurns, type SharedCard, type Sharer, type TurnPacking } from "./sharing/pack-turns.ts";
 
 export {
   type Arrangement,

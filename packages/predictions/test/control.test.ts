@@ -354,7 +354,7 @@ describe("erasure", () => {
   });
 });
 
-test("reads of features are rows in the ledger of whose they are, once, however often their block comes", async () => {
+test("reads of features are rows in the ledger of whose they are, once, however often their block comes (features.md, F69)", async () => {
   const own = mkdtempSync(join(tmpdir(), "predictions-reads-"));
   const writer = await openPredictionWriter({
     folder: own,

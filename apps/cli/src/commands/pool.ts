@@ -19,6 +19,7 @@ import { progressBar } from "../progress.ts";
 import { badUsage, readInput } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
 import { registerPoolMigCommands } from "./pool-mig.ts";
+import { registerPoolShareCommand } from "./pool-share.ts";
 import { registerPoolStatus } from "./pool-status.ts";
 
 /** What a pool of graphics cards can hold and how well it is used; needs no server. */
@@ -30,6 +31,7 @@ export function registerPoolCommands(program: Command, contextOf: ContextOf): vo
     )
     .addHelpText("after", "\nExample:\n  portolan pool layouts H100-80GB");
   registerPoolMigCommands(pool, contextOf);
+  registerPoolShareCommand(pool, contextOf);
   registerPoolStatus(pool, contextOf);
   pool
     .command("simulate")
