@@ -45,7 +45,10 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const found = await read(await connect(context), id);
-      context.output.result(found, `${id} is ${stateOf(found)}${standText(found)}${endText(found)}`);
+      const { queue, state } = found;
+      // What was stopped waits for a person, not for its turn.
+      const says = queue?.state === "stopped" ? ` ${queue.says}` : ` is ${state}${standText(found)}`;
+      context.output.result(found, `${id}${says}${endText(found)}`);
     });
   job
     .command("cancel <id>")
@@ -208,11 +211,6 @@ function standText({ queue, request: { resources } }: Found): string {
   if (!queue || queue.state === "ended") return "";
   const asks = `it asks for ${queue.request.join(", ")}`;
   return [`: ${queue.says}`, asks, ...timeLimitLine(resources), ...waitLine(queue)].join("\n");
-}
-
-/** What was stopped waits for a person, not for its turn. */
-function stateOf({ state, queue }: Found): string {
-  return queue?.state === "stopped" ? "stopped" : state;
 }
 
 /** How it ended, where that was not by itself. */

@@ -33,8 +33,8 @@ export function idleText(work: Workload, now: number): string | undefined {
   const { id, state, idle = {} } = work;
   const { notice, kept, stopped } = idle;
   if (state === "stopped" && stopped)
-    return `was stopped: ${idleReason(stopped)}; it wasted ${wastedText(stopped.wasted)}, and waits for portolan job resume ${id}`;
-  if (state === "evicting" && stopped) return `is being stopped: ${idleReason(stopped)}`;
+    return `was stopped at ${instantOf(stopped.at)}, for ${idleReason(stopped)}; that freed ${stopped.freed.join(", ")} and had wasted ${wastedText(stopped.wasted)}; it waits for portolan job resume ${id}`;
+  if (state === "evicting" && stopped) return `is being stopped, for ${idleReason(stopped)}`;
   if (state !== "running") return undefined;
   if (notice) {
     const used = `runs, and used ${useText(notice.use, notice.held)} since ${instantOf(notice.since)}`;

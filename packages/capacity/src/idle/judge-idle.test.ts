@@ -178,6 +178,16 @@ describe("work that is not stopped", () => {
     expect(stoppedAt).toBeUndefined();
   });
 
+  test("came to use a little more than the share after the notice, and less than twice: it is withdrawn when the notice is over", () => {
+    // Idle until it was told, 7.5 % since: over the whole time since then it is 3.2 %.
+    const { noticedAt, withdrawnAt, stoppedAt } = play(
+      [...repeated(45), ...repeated(30, { cores: 0.15 })],
+      policy,
+      twoCores,
+    );
+    expect([noticedAt, withdrawnAt, stoppedAt]).toEqual([[1_090 * second], [1_136 * second], undefined]);
+  });
+
   test("nobody saw its cards: neither its processors' rest nor a watch that went away says that they rest", () => {
     expect(play(repeated(200, { card: undefined }), policy, one)).toMatchObject({ noticedAt: [] });
     const away = [...repeated(48), ...repeated(60, { card: undefined })];

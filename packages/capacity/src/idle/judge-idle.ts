@@ -136,13 +136,13 @@ function judgeNoticed(
   if (lately && judgeSpan(lately, now, held, worksAgain * policy.below).verdict === "works")
     return withdrawn("it works again");
   if (stopsIt(policy, isPreemptible) !== (noticed.stopAt !== undefined))
-    return withdrawn("whom idle work is stopped of was changed");
+    return withdrawn("the quotas came to say otherwise whom they stop");
   if (noticed.stopAt === undefined || now.at < Math.max(noticed.stopAt, noticed.at + policy.notice))
     return asItWas;
   const from = windowStart(looks, now, policy) ?? since;
   const verdicts = [told, from].map((look) => judgeSpan(look, now, held, policy.below).verdict);
   if (verdicts.includes("works")) return withdrawn("it works again");
-  if (verdicts.includes("unknown")) return withdrawn("nothing was seen of its cards for a while");
+  if (verdicts.includes("unknown")) return withdrawn("what it uses was not seen for a while");
   return {
     kind: "stop",
     use: judgeSpan(since, now, held, policy.below).use,

@@ -33,7 +33,10 @@ export async function keepWork(
     const policy = await policyOf(tx, row);
     if (row.state !== "running")
       throw notKept(`${id} does not run: it is ${row.state}`, `portolan job show ${id}`);
-    if (!policy) throw notKept("the quotas in force stop no idle work of its team", "portolan quota show");
+    if (row.kind !== "training")
+      throw notKept("a scoring is never stopped for being idle", `portolan job show ${id}`);
+    if (!policy)
+      throw notKept("the quotas in force look for no idle work of its team", "portolan quota show");
     if (forSeconds * 1e6 > policy.longestKeep)
       throw new PortolanError<CapacityErrorCode>("capacity.keep_too_long", {
         detail: `the quotas let work be kept for ${durationOf(policy.longestKeep)} at once`,
@@ -98,9 +101,9 @@ async function locked(tx: Transaction, id: string): Promise<Workload> {
   return row;
 }
 
-async function policyOf(tx: Transaction, { team, kind }: Workload): Promise<IdlePolicy | undefined> {
+async function policyOf(tx: Transaction, { team }: Workload): Promise<IdlePolicy | undefined> {
   const tree = treeInForce(await findQuotas(tx.sql, tx.call.actor.organisationId));
-  return tree && kind === "training" ? teamNode(tree, team)?.queue?.idle : undefined;
+  return tree && teamNode(tree, team)?.queue?.idle;
 }
 
 async function seen({ admission }: ReadQueueDeps, tx: Transaction, id: string): Promise<QueueView> {
