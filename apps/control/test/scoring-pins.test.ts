@@ -1,5 +1,7 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readTemplate } from "@portolan/charter/templates";
-import { PortolanError } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { Scoring } from "@portolan/scoring/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -67,8 +69,7 @@ test("a scoring goes on with the version that it pinned, whatever is deployed me
   });
 });
 
-test("one whose time is used up has failed for good: it is not tried again", async () => {
-  const passed = new PortolanError("scoring.time_limit_passed", { detail: "it worked for the 1s" });
+test("one that works for longer than its time limit is stopped, and has failed for good", async () => {
   let tries = 0;
   const resources = { timeLimitSeconds: 1 };
   const asked = { environment: "dev", model: "waits", version: 1, datasetId: world.datasetId, resources };
@@ -84,7 +85,11 @@ test("one whose time is used up has failed for good: it is not tried again", asy
           effect: async (name, work) => {
             if (name !== "score 0") return job.effect(name, work);
             tries++;
-            throw passed;
+            return job.effect(name, () => {
+              const working = work();
+              void standStill();
+              return working;
+            });
           },
         }),
     }),
@@ -94,8 +99,19 @@ test("one whose time is used up has failed for good: it is not tried again", asy
     request: { resources },
     failure: expect.stringContaining("it worked for the 1s") as string,
   });
+  expect(ended).not.toHaveProperty("manifest");
   expect(tries).toBe(1);
+  expect(await chunkFolders(), "its process has ended").toEqual([]);
 });
+
+const chunkFolders = async (): Promise<string[]> =>
+  (await readdir(join(control.home, "work"))).filter((name) => name.startsWith("chunk-"));
+
+/** As soon as a chunk is being scored, nothing of control goes on for longer than a second. */
+async function standStill(): Promise<void> {
+  while ((await chunkFolders()).length === 0) await sleep(5);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+}
 
 test("a scoring that waits for its window keeps no other from running", async () => {
   const hour = (ahead: number): string =>
