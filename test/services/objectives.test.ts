@@ -28,6 +28,7 @@ function objectives(endpoint: string, environment: EndpointObjectives["environme
       { name: "freshness", description: "fresh", target: "0.99", wantedBy },
       { name: "model-answers", description: "by the model", target: "0.99", wantedBy },
     ],
+    lifecycle: [{ name: "label-maturity", description: "labels are there", target: "0.8", wantedBy }],
   };
 }
 
