@@ -28,6 +28,11 @@ function objectives(endpoint: string, environment: EndpointObjectives["environme
       { name: "freshness", description: "fresh", target: "0.99", wantedBy },
       { name: "model-answers", description: "by the model", target: "0.99", wantedBy },
     ],
+    lifecycle: [
+      { name: "retraining-completion", description: "ended in time", target: "0.9", wantedBy },
+      { name: "drift-detection", description: "found in time", target: "0.95", wantedBy },
+      { name: "label-maturity", description: "labels are there", target: "0.8", wantedBy },
+    ],
   };
 }
 
@@ -63,7 +68,49 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
   test.each(["classic", "native"] as const)("promtool finds nothing wrong with them (%s)", async (kind) => {
     const file = await written(objectives("churn", "production"), kind);
     const { stdout } = await run(promtool, ["check", "rules", "--lint-fatal", file]);
-    expect(stdout).toMatch(/SUCCESS: 52 rules found/);
+    expect(stdout).toMatch(/SUCCESS: 67 rules found/);
+  });
+
+  test("a ticket is for the budget of thirty days that is spent, and for none other", async () => {
+    const event = (slo: string, outcome: string, count: number) => ({
+      series: `portolan_lifecycle_events{organisation="o",environment="production",endpoint="churn",slo="${slo}",outcome="${outcome}"}`,
+      values: `${count}x10`,
+    });
+    const used = (slo: string, value: number) => ({
+      labels: `{environment="production",endpoint="churn",slo="${slo}"}`,
+      value,
+    });
+    const tests = {
+      rule_files: [await written(objectives("churn", "production"), "classic")],
+      evaluation_interval: "1m",
+      tests: [
+        {
+          interval: "1m",
+          input_series: [
+            event("label-maturity", "good", 79),
+            event("label-maturity", "bad", 21),
+            event("drift-detection", "good", 20),
+            event("drift-detection", "bad", 0),
+          ],
+          promql_expr_test: [
+            {
+              expr: 'round(portolan:slo_error_budget_used:ratio{slo=~"label-maturity|drift-detection|retraining-completion"} * 1000)',
+              eval_time: "5m",
+              exp_samples: [used("label-maturity", 1050), used("drift-detection", 0)],
+            },
+            {
+              expr: 'count by (slo) (ALERTS{alertname="PortolanBudgetSpent",alertstate="firing"})',
+              eval_time: "5m",
+              exp_samples: [{ labels: '{slo="label-maturity"}', value: 1 }],
+            },
+          ],
+        },
+      ],
+    };
+    const file = join(folder, "spent.test.yml");
+    await writeFile(file, yamlOf([tests]));
+    const said = await run(promtool, ["test", "rules", file]);
+    expect(`${said.stdout}${said.stderr}`).toMatch(/SUCCESS/);
   });
 
   test("a page fires once a tenth of requests failed for nine minutes, not before, and ends with the faults", async () => {

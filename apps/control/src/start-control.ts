@@ -41,6 +41,7 @@ import { addExplanationMetrics } from "./http/explanation-metrics.ts";
 import { addFeatureMetrics } from "./http/feature-metrics.ts";
 import { healthRoutes } from "./http/health.ts";
 import { addIssuerMetrics } from "./http/issuer-metrics.ts";
+import { addLifecycleMetrics } from "./http/lifecycle-metrics.ts";
 import { listenForMetrics } from "./http/metrics-listener.ts";
 import { addReviewMetrics } from "./http/review-metrics.ts";
 import { tlsOf } from "./http/safe-addresses.ts";
@@ -243,6 +244,7 @@ async function registerRoutes(app: FastifyInstance, wiring: Wiring): Promise<Reg
   addSnapshotMetrics(metrics, serving.publisher);
   addIssuerMetrics(metrics, identity.issuerKeys, base.clock);
   addDriftMetrics(metrics, { work: base.work, clock: base.clock, objects: base.objects });
+  addLifecycleMetrics(metrics, wiring.objectives);
   addFeatureMetrics(metrics, { work: base.work, clock: base.clock, online: data.features.online });
   await registerIdentityRoutes(app, {
     unitOfWork: base.work,

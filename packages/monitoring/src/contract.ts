@@ -26,8 +26,9 @@ export {
   playbooks,
   stepsOf,
 } from "./incidents/playbooks.ts";
+export { LifecycleObjective, LifecycleStatus } from "./objectives/lifecycle.ts";
 export { EndpointObjectives, Objective, type ObjectiveTerms } from "./objectives/objective.ts";
-export { ObjectiveStatus } from "./objectives/objective-status.ts";
+export { EndpointStatus, ObjectiveStatus } from "./objectives/objective-status.ts";
 export { ConceptReference, ConceptStanding } from "./performance/concept-schema.ts";
 export {
   PerformanceBound,

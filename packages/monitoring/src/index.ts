@@ -35,6 +35,7 @@ export {
 } from "./make-profile.ts";
 export { countBlockRequests } from "./objectives/count-blocks.ts";
 export { type EndpointLoad, endpointLoad, requestsByHour } from "./objectives/load-store.ts";
+export { type LifecycleDeps, lifecycleEvents } from "./objectives/read-lifecycle.ts";
 export {
   type ColumnReader,
   type PerformanceBounds,

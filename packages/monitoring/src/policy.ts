@@ -14,6 +14,7 @@ export { driftPolicy } from "./judgement/policy.ts";
 export { joinWindows } from "./judgement/windows.ts";
 export { type DataObjective, dataOpenSlo, dataPrometheusRules } from "./objectives/data-objectives.ts";
 export { bucketEdgeMicros, type HistogramKind } from "./objectives/indicator.ts";
+export { lifecycleMetric } from "./objectives/lifecycle-rules.ts";
 export { openSlo } from "./objectives/open-slo.ts";
 export { prometheusRules } from "./objectives/prometheus-rules.ts";
 export { happenedBy, saidBy } from "./performance/case-values.ts";

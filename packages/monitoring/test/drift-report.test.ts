@@ -257,16 +257,26 @@ test("drift of predictions opens an alert and its end resolves it; drift of inpu
       .filter(({ endpoint }) => ["alerted", "inputs-only", "shadowed"].includes(endpoint))
       .map(({ endpoint, state, evidence }) => [endpoint, state, evidence["drifting"]]);
   };
+  const detectedAfter = async () => {
+    const found = await db.uow.read(aCall(), (sql) =>
+      listAlerts(sql, { organisationId: testOrganisation, kind: "drift" }, 100),
+    );
+    return found
+      .filter(({ endpoint }) => endpoint === "alerted")
+      .map(({ evidence }) => evidence["detectedAfterSeconds"]);
+  };
   await round(3 * hour);
   expect(await alerts()).toEqual([["alerted", "open", 1]]);
+  expect(await detectedAfter(), "from the start of the second hour, the first that differed").toEqual([7200]);
   await round(3 * hour);
   expect(await alerts(), "it is open already").toHaveLength(1);
   await deliver(part("alerted", 3 * hour, 1000), part("alerted", 4 * hour, 1000));
   await round(5 * hour);
   expect(await alerts()).toEqual([["alerted", "resolved", 1]]);
   await deliver(part("alerted", 5 * hour, 1000, drifting), part("alerted", 6 * hour, 1000, drifting));
-  await round(7 * hour);
+  await round(7.5 * hour);
   expect((await alerts())[0]).toEqual(["alerted", "open", 1]);
+  expect((await detectedAfter())[0], "what differed before it recovered is no beginning").toBe(9000);
   await deliver(part("alerted", 7 * hour, 1000, { version: 2 }));
   await round(8 * hour);
   expect((await alerts())[0], "another version answers").toEqual(["alerted", "resolved", 1]);

@@ -32,6 +32,7 @@ const terms = {
   latencyMsP95: 100,
   readsFeatures: true,
   hasFallback: true,
+  hasOutcomes: true,
 } as const;
 /** What charters say; an error of these is thrown. */
 let wanted: WatchedObjectives["find"] = async () => ({ ...terms, useCaseId: "uc_1" });

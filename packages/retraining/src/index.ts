@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ReportDeps } from "./read-report.ts";
 import { retrainingRoutes } from "./routes/retrainings.ts";
 
+export { completedWithin } from "./completion-store.ts";
 export { type ControllerDeps, RetrainingController } from "./controller.ts";
 export { type RetrainingErrorCode, retrainingErrors } from "./errors.ts";
 export { retrainingFacts } from "./facts-store.ts";

@@ -1,6 +1,6 @@
 import type { ContractObjectives } from "@portolan/data/contract";
 import { environments, PortolanError } from "@portolan/kernel";
-import type { EndpointObjectives, ObjectiveStatus } from "@portolan/monitoring/contract";
+import type { EndpointObjectives, EndpointStatus } from "@portolan/monitoring/contract";
 import {
   dataOpenSlo,
   dataPrometheusRules,
@@ -15,6 +15,7 @@ import { dataObjectives } from "../data-objectives.ts";
 import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { statusText } from "../slo/status-text.ts";
 
 interface SloOptions {
   readonly environment: string;
@@ -53,7 +54,12 @@ function registerShow(slo: Command, contextOf: ContextOf): void {
       const found = await (await connect(context)).json<EndpointObjectives>({
         path: pathOf(endpoint, options),
       });
-      const rows = found.objectives.map((one) => [one.name, one.target, one.description, one.wantedBy]);
+      const rows = [...found.objectives, ...found.lifecycle].map((one) => [
+        one.name,
+        one.target,
+        one.description,
+        one.wantedBy,
+      ]);
       context.output.result(found, table(["objective", "target", "good is", "wanted by"], rows));
     });
 }
@@ -62,16 +68,17 @@ function registerStatus(slo: Command, contextOf: ContextOf): void {
   slo
     .command("status <endpoint>")
     .description(
-      "What is left of an endpoint's error budgets, and how fast they burn (exit code 1 where one burns too fast)",
+      "What is left of an endpoint's error budgets, and how fast they burn (exit code 1 where one burns too fast, or one of retrainings, drift or labels is spent)",
     )
     .requiredOption("--environment <name>", "where the endpoint is")
     .addHelpText("after", "\nExample:\n  portolan slo status churn --environment production")
     .action(async (endpoint: string, options: SloOptions, command: Command) => {
       const context = contextOf(command);
-      const found = await (await connect(context)).json<ObjectiveStatus>({
+      const found = await (await connect(context)).json<EndpointStatus>({
         path: pathOf(endpoint, options, "/status"),
       });
-      if (found.objectives.some(({ burns }) => burns.some(({ isFiring }) => isFiring))) process.exitCode = 1;
+      const burns = found.objectives.some((one) => one.burns.some(({ isFiring }) => isFiring));
+      if (burns || found.lifecycle.some(({ isMet }) => isMet === false)) process.exitCode = 1;
       context.output.result(found, statusText(found));
     });
 }
@@ -183,27 +190,6 @@ function registerData(slo: Command, contextOf: ContextOf): void {
 /** Several documents are separated as YAML does; no anchors, and no line is folded. */
 export function yamlOf(documents: readonly object[]): string {
   return documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
-}
-
-function statusText({ endpoint, environment, requests, objectives }: ObjectiveStatus): string {
-  const rows = objectives.map(({ name, target, badShare, budgetUsed, burns }) => [
-    name,
-    target,
-    badShare === null ? "" : `${percent(badShare)} bad`,
-    budgetUsed === null ? "not counted" : `${percent(budgetUsed)} used`,
-    burns
-      .map(
-        ({ long, longRate, isFiring }) =>
-          `${long} ${longRate === null ? "-" : longRate.toFixed(1)}${isFiring ? " FIRES" : ""}`,
-      )
-      .join(", "),
-  ]);
-  const head = `${environment}/${endpoint}: ${requests} requests in 30 days`;
-  return `${head}\n\n${table(["objective", "target", "requests", "budget", "times too fast, by window"], rows)}`;
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }
 
 function pathOf(endpoint: string, { environment }: SloOptions, below = ""): string {

@@ -10,6 +10,8 @@ import { findHomeOrganisation } from "@portolan/identity";
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
 import type { IncidentDeps, ObjectiveDeps, TimelineDeps, WatchedObjectives } from "@portolan/monitoring";
 import type { ObjectiveTerms } from "@portolan/monitoring/contract";
+import { measuredFromOutcomes } from "@portolan/monitoring/policy";
+import { completedWithin } from "@portolan/retraining";
 import { findServedRoute } from "@portolan/serving";
 import type { Route } from "@portolan/serving/contract";
 import type { Foundation } from "./foundation.ts";
@@ -26,6 +28,7 @@ export function wireObjectives(
   return {
     work,
     clock,
+    retrainings: { completedWithin },
     objectives: {
       find: async (call, environment, endpoint) => {
         const route = await readableRoute(identity, serving, call, { environment, endpoint });
@@ -142,5 +145,6 @@ function objectiveTerms(route: Route, { charter }: Pick<InForceCharter, "charter
     latencyMsP95: terms.latencyMsP95,
     readsFeatures: terms.featureFreshnessMs !== undefined && (route.features?.views.length ?? 0) > 0,
     hasFallback: terms.fallbacks.length > 0,
+    hasOutcomes: measuredFromOutcomes(terms.accuracy.metric),
   };
 }

@@ -1,6 +1,6 @@
 import { setImmediate as otherWork } from "node:timers/promises";
 import type { CallContext } from "@portolan/kernel";
-import { driftFigures } from "../drift-figures.ts";
+import { driftFigures, type SeriesFigures } from "../drift-figures.ts";
 import { keepReference } from "../performance/concept-store.ts";
 import { performancePolicy } from "../performance/performance-policy.ts";
 import type { PerformanceSeries } from "../performance/performance-schema.ts";
@@ -8,6 +8,7 @@ import { type PerformanceDeps, reportOfOrganisation } from "../performance/read-
 import type { Alert } from "./alert-schema.ts";
 import { labelledEndpoints, listAlerts } from "./alert-store.ts";
 import { conceptFinding } from "./concept-finding.ts";
+import { driftBegan } from "./drift-began.ts";
 import { driftFinding } from "./drift-finding.ts";
 import type { Finding } from "./finding.ts";
 import { performanceFinding } from "./performance-finding.ts";
@@ -161,8 +162,9 @@ export async function watchDrift(
   let round: WatchRound = { opened: 0, resolved: 0 };
   const answering = figures.filter(({ series }) => series.variant !== "shadow");
   for (const organisationId of organisations) {
-    const own = answering.filter(({ series }) => series.organisationId === organisationId).map(driftFinding);
     const ownCall = callFor(organisationId);
+    const ofIt = answering.filter(({ series }) => series.organisationId === organisationId);
+    const own = await withBeginnings(deps, ownCall, ofIt);
     const { opened, resolved } = await settleAll(deps, ownCall, own);
     const keys = new Set(own.map(({ key }) => key));
     const open = (await openAlerts(deps, ownCall, "drift")).filter(({ key }) => !keys.has(key));
@@ -174,6 +176,29 @@ export async function watchDrift(
     round = { opened: round.opened + opened, resolved: round.resolved + resolved + ended };
   }
   return round;
+}
+
+/** Findings; those that will open an alert say how long after the first window that differed. */
+async function withBeginnings(
+  deps: DriftWatchDeps,
+  call: CallContext,
+  figures: readonly SeriesFigures[],
+): Promise<Finding[]> {
+  const open = new Set((await openAlerts(deps, call, "drift")).map(({ key }) => key));
+  const findings: Finding[] = [];
+  for (const one of figures) {
+    const finding = driftFinding(one);
+    const isNew = finding.condition === "firing" && !open.has(finding.key);
+    // An alert is worth more than the word since when: what cannot be read again leaves that out.
+    const began = isNew ? await driftBegan(deps, call, one.series).catch(() => undefined) : undefined;
+    const seconds = began === undefined ? undefined : Math.round((deps.clock.now() - began) / 1_000_000);
+    findings.push(
+      seconds === undefined
+        ? finding
+        : { ...finding, evidence: { ...finding.evidence, detectedAfterSeconds: seconds } },
+    );
+  }
+  return findings;
 }
 
 function isSamePlace(one: Finding, other: Alert): boolean {

@@ -34,6 +34,8 @@ export interface SeriesSummary extends Pick<DriftReport, "verdict" | "verdicts">
   readonly columns: Readonly<Record<keyof DriftReport["verdicts"], readonly DriftVerdict[]>>;
   /** End of the newest window in which any column was judged, epoch microseconds. */
   readonly judgedUntil?: number;
+  /** Of predictions that drift: start of the first window that differed, without one since that did not; epoch microseconds. */
+  readonly outputsSince?: number;
 }
 
 /** Findings of one window, in the order of the profile's columns. */
@@ -108,11 +110,16 @@ export class SeriesJudge {
     };
     const judgedAt = Math.max(-1, ...all.map(({ column }) => column.judgedAt ?? -1));
     const newest = this.#windows[judgedAt]?.window;
+    const began = all
+      .slice(inputs)
+      .flatMap(({ column: { verdict, sinceAt } }) => (verdict === "drift" ? [sinceAt ?? 0] : []));
+    const since = began.length === 0 ? undefined : this.#windows[Math.min(...began)]?.window;
     return {
       verdict: worstOf(Object.values(verdicts)),
       verdicts,
       columns,
       ...(newest ? { judgedUntil: newest.lastStart + windowMicros } : {}),
+      ...(since ? { outputsSince: since.start } : {}),
     };
   }
 

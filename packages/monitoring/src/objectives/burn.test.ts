@@ -20,6 +20,7 @@ const of = objectivesOf({
   latencyMsP95: 80,
   readsFeatures: true,
   hasFallback: true,
+  hasOutcomes: false,
 });
 const objective = (name: string) =>
   of.objectives.find((one) => one.name === name) ?? expect.fail(`no objective ${name}`);

@@ -4,6 +4,7 @@ import { badShare, burnsOf, windowsOf } from "./burn.ts";
 import { budgetDays } from "./burn-rates.ts";
 import { countsByWindow, countsSince } from "./counts-store.ts";
 import { restOfOne } from "./decimal.ts";
+import { LifecycleStatus } from "./lifecycle.ts";
 import { type EndpointObjectives, Objective } from "./objective.ts";
 
 const Share = (description: string) =>
@@ -36,6 +37,13 @@ export const ObjectiveStatus = Type.Object({
   ),
 });
 export type ObjectiveStatus = Static<typeof ObjectiveStatus>;
+
+/** The same, with what happens to the model. */
+export const EndpointStatus = Type.Object({
+  ...ObjectiveStatus.properties,
+  lifecycle: Type.Array(LifecycleStatus),
+});
+export type EndpointStatus = Static<typeof EndpointStatus>;
 
 /** Reads how objectives stand, by what control counted of records. Features' freshness is not on their headers, and not counted. */
 export async function objectiveStatus(

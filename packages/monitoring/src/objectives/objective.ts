@@ -1,5 +1,6 @@
 import { type Environment, environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { LifecycleObjective, lifecycleObjectives } from "./lifecycle.ts";
 
 /** What is wanted of an endpoint, by the charter in force and by what is deployed. */
 export interface ObjectiveTerms {
@@ -12,6 +13,8 @@ export interface ObjectiveTerms {
   readonly readsFeatures: boolean;
   /** Whether something answers in the model's place. */
   readonly hasFallback: boolean;
+  /** Whether the charter bounds a metric that outcomes tell. */
+  readonly hasOutcomes: boolean;
 }
 
 export const objectiveNames = ["availability", "latency", "freshness", "model-answers"] as const;
@@ -34,6 +37,9 @@ export const EndpointObjectives = Type.Object({
   environment: Type.Enum([...environments]),
   endpoint: Type.String(),
   objectives: Type.Array(Objective),
+  lifecycle: Type.Array(LifecycleObjective, {
+    description: "Objectives over what happens to the model: retrainings, drift, labels",
+  }),
 });
 export type EndpointObjectives = Static<typeof EndpointObjectives>;
 
@@ -75,7 +81,7 @@ export function objectivesOf(terms: ObjectiveTerms): EndpointObjectives {
       target: ownTarget,
       wantedBy: `/fallback; of the share ${ownWord}`,
     });
-  return { environment, endpoint, objectives };
+  return { environment, endpoint, objectives, lifecycle: lifecycleObjectives(terms) };
 }
 
 /** Charters write percents of at most ten digits behind the point. */

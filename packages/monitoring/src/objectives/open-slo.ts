@@ -1,6 +1,8 @@
 import type { JsonObject } from "@portolan/kernel";
 import { budgetDays, burnRates } from "./burn-rates.ts";
 import { goodFraction, type HistogramKind, indicatorOf, promqlSum } from "./indicator.ts";
+import type { LifecycleObjective } from "./lifecycle.ts";
+import { lifecycleRatio } from "./lifecycle-rules.ts";
 import type { EndpointObjectives, Objective } from "./objective.ts";
 
 const apiVersion = "openslo/v1";
@@ -16,7 +18,8 @@ export function openSlo(of: EndpointObjectives, histograms: HistogramKind): Json
     document("Service", service, {
       description: `Endpoint ${of.endpoint} in ${of.environment}`,
     }),
-    ...of.objectives.map((objective) => slo(of, service, objective, histograms)),
+    ...of.objectives.map((objective) => slo(of, service, objective, ratioMetric(of, objective, histograms))),
+    ...of.lifecycle.map((objective) => slo(of, service, objective, lifecycleRatio(of, objective))),
     ...burnPolicies,
     onCall,
   ];
@@ -30,21 +33,22 @@ export function document(kind: string, name: string, spec: JsonObject) {
 function slo(
   of: EndpointObjectives,
   service: string,
-  objective: Objective,
-  histograms: HistogramKind,
+  objective: Objective | LifecycleObjective,
+  metric: JsonObject,
 ): JsonObject {
   const name = `${service}-${objective.name}`;
+  // A burn rate of an hour says nothing of what happens thrice a month.
+  const hasBurns = of.objectives.some((one) => one.name === objective.name);
   return document("SLO", name, {
     description: `${objective.description}. From the charter: ${objective.wantedBy}`,
     service,
-    indicator: {
-      metadata: { name: `${name}-indicator` },
-      spec: { ratioMetric: ratioMetric(of, objective, histograms) },
-    },
+    indicator: { metadata: { name: `${name}-indicator` }, spec: { ratioMetric: metric } },
     timeWindow: [{ duration: `${budgetDays}d`, isRolling: true }],
     budgetingMethod: "Occurrences",
     objectives: [{ displayName: objective.name, target: Number(objective.target) }],
-    alertPolicies: burnRates.map(({ long }) => ({ alertPolicyRef: policyName(long) })),
+    ...(hasBurns
+      ? { alertPolicies: burnRates.map(({ long }) => ({ alertPolicyRef: policyName(long) })) }
+      : {}),
   });
 }
 

@@ -2,6 +2,7 @@ import type { JsonObject } from "@portolan/kernel";
 import { budgetDays, burnRates, ratioWindows } from "./burn-rates.ts";
 import { restOfOne, timesDecimal } from "./decimal.ts";
 import { errorRatio, type HistogramKind, indicatorOf } from "./indicator.ts";
+import { lifecycleGroup } from "./lifecycle-rules.ts";
 import type { EndpointObjectives, Objective } from "./objective.ts";
 
 const alertNames = { page: "PortolanBudgetBurnsFast", ticket: "PortolanBudgetBurnsSlowly" } as const;
@@ -11,7 +12,12 @@ const alertNames = { page: "PortolanBudgetBurnsFast", ticket: "PortolanBudgetBur
  * alerts. Pure; thresholds are exact decimals.
  */
 export function prometheusRules(of: EndpointObjectives, histograms: HistogramKind): JsonObject {
-  return { groups: of.objectives.map((objective) => group(of, objective, histograms)) };
+  return {
+    groups: [
+      ...of.objectives.map((objective) => group(of, objective, histograms)),
+      ...of.lifecycle.map((objective) => lifecycleGroup(of, objective)),
+    ],
+  };
 }
 
 function group(of: EndpointObjectives, objective: Objective, histograms: HistogramKind): JsonObject {

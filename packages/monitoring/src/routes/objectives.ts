@@ -1,15 +1,10 @@
 import { routeConfig } from "@portolan/http-contract";
-import {
-  type CallContext,
-  type Clock,
-  type Environment,
-  environments,
-  type UnitOfWork,
-} from "@portolan/kernel";
+import { type CallContext, type Environment, environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { EndpointObjectives, type ObjectiveTerms, objectivesOf } from "../objectives/objective.ts";
-import { ObjectiveStatus, objectiveStatus } from "../objectives/objective-status.ts";
+import { EndpointStatus, objectiveStatus } from "../objectives/objective-status.ts";
+import { type LifecycleDeps, readLifecycle } from "../objectives/read-lifecycle.ts";
 
 /** What is wanted of endpoints. Implemented over `serving` and `charter`. */
 export interface ObjectiveSource {
@@ -20,9 +15,7 @@ export interface ObjectiveSource {
   find(call: CallContext, environment: Environment, endpoint: string): Promise<ObjectiveTerms>;
 }
 
-export interface ObjectiveDeps {
-  readonly work: UnitOfWork;
-  readonly clock: Clock;
+export interface ObjectiveDeps extends LifecycleDeps {
   readonly objectives: ObjectiveSource;
 }
 
@@ -57,13 +50,15 @@ export async function objectiveRoutes(app: FastifyInstance, deps: ObjectiveDeps)
         tags: ["monitoring"],
         params: Params,
         querystring: Query,
-        response: { 200: ObjectiveStatus },
+        response: { 200: EndpointStatus },
       },
     },
     async (request) => {
       const { environment } = request.query;
       const terms = await objectives.find(request.call, environment, request.params.name);
-      return objectiveStatus(deps, request.call, objectivesOf(terms));
+      const wanted = objectivesOf(terms);
+      const status = await objectiveStatus(deps, request.call, wanted);
+      return { ...status, lifecycle: await readLifecycle(deps, request.call, wanted, wanted.lifecycle) };
     },
   );
 }
