@@ -11,6 +11,7 @@ import { signatureFileName } from "./model-attestations.ts";
 
 interface CertifyOptions {
   readonly key: string;
+  readonly prompt?: string;
   readonly chain: string;
   readonly out: string;
 }
@@ -23,6 +24,7 @@ export function registerCertify(model: Command, contextOf: ContextOf): void {
     )
     .requiredOption("--key <file>", "PEM of the certificate's private key, on P-256, P-384 or P-521")
     .requiredOption("--chain <file>", "PEM of the certificate, and of those between it and the authority")
+    .option("--prompt <file>", "prompt.json of a text version, which is signed with its upstream.json")
     .option("--out <file>", "where the signature goes", signatureFileName)
     .addHelpText(
       "after",
@@ -42,7 +44,8 @@ Examples:
           `${options.key} is not the key of the first certificate in ${options.chain}`,
           "Give the certificate's own key, and that certificate first in the chain.",
         );
-      const files = [signedFileOf(await readFile(within(file)))];
+      const paths = [file, ...(options.prompt === undefined ? [] : [options.prompt])];
+      const files = await Promise.all(paths.map(async (path) => signedFileOf(await readFile(within(path)))));
       const statement = modelStatement(name, files);
       const ders = chain.map((pem) => new X509Certificate(pem).raw);
       const bundle = certifiedBundle(statement, sign(hashFor(key), statement.toSign, key), ders);

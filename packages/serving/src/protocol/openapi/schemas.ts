@@ -288,18 +288,25 @@ export const schemas: Readonly<Record<string, JsonObject>> = {
 function textRequest(prompt: Record<string, JsonObject>, name: string): JsonObject {
   const bound = { type: "integer", minimum: 0 };
   const options = object({ include_usage: { type: "boolean" } }, []);
-  return object(
+  const body = object(
     {
       model: { ...text, description: "Name of the endpoint." },
       ...prompt,
+      prompt_variables: {
+        type: "object",
+        additionalProperties: { type: "string", maxLength: 65_536 },
+        description:
+          "A text for each variable of the template that the version's prompt has, and for no other.",
+      },
       max_tokens: bound,
       max_completion_tokens: bound,
       n: { type: "integer", minimum: 0, maximum: 128 },
       stream: { type: "boolean" },
       stream_options: options,
     },
-    ["model", name],
+    ["model"],
   );
+  return { ...body, anyOf: [{ required: [name] }, { required: ["prompt_variables"] }] };
 }
 
 function durations(names: readonly string[]): JsonObject {
