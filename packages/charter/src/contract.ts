@@ -38,6 +38,7 @@ export {
   type FairnessDifference,
   type FairnessTerms,
   isCompared,
+  isOfUnit,
   type ReleaseTerms,
   type SliceTerms,
   type SupportFloor,

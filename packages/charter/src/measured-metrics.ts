@@ -15,7 +15,7 @@ export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"],
     "log_loss",
   ],
   multiclass_classification: [],
-  regression: [],
+  regression: ["rmse", "mae", "r2"],
   ranking: [],
   generation: ["pass_rate"],
 };

@@ -9,6 +9,7 @@ import {
   faithfulnessTerms,
 } from "./faithfulness.ts";
 import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
+import { evaluatedMetrics } from "./measured-metrics.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
 import { Privacy, type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
@@ -28,6 +29,9 @@ export const comparedMetrics = [
   "f1",
   "brier_score",
   "log_loss",
+  "rmse",
+  "mae",
+  "r2",
 ] as const satisfies readonly MetricName[];
 export type ComparedMetric = (typeof comparedMetrics)[number];
 
@@ -50,6 +54,13 @@ const Support = Type.Optional(
       ),
       negatives: Type.Optional(
         Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are negative. Absent: 30." }),
+      ),
+      rows: Type.Optional(
+        Type.Integer({
+          minimum: 2,
+          maximum: 1_000_000,
+          description: "Rows of a regression, which has no classes. Absent: 30.",
+        }),
       ),
     },
     { ...closed, description: "Fewer rows are too few to be judged." },
@@ -129,7 +140,7 @@ export const Challenger = Type.Object(
     margins: Type.Optional(
       Type.Record(
         Type.String({ pattern: `^(${comparedMetrics.join("|")})$` }),
-        Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+        Type.Number({ exclusiveMinimum: 0 }),
         {
           description: "Metrics in which it need only not be worse by more than this, in the metric's unit.",
         },
@@ -160,6 +171,8 @@ export const releaseMembers = {
 export interface SupportFloor {
   readonly positives: number;
   readonly negatives: number;
+  /** Of what has no classes; absent: 30. */
+  readonly rows?: number;
 }
 
 export interface SliceTerms {
@@ -190,6 +203,8 @@ export interface ChallengerTerms {
 
 /** Everything that a version is judged by before it is released. */
 export interface ReleaseTerms extends ProbeTerms {
+  /** What the model answers; absent: yes or no. */
+  readonly task?: CharterDocument["model"]["task"];
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
@@ -206,12 +221,13 @@ export interface ReleaseTerms extends ProbeTerms {
  * @param requestsPerSecond the throughput ceiling
  */
 export function releaseTerms(
-  { requirements, fairness }: CharterDocument,
+  { requirements, fairness, model }: CharterDocument,
   requestsPerSecond: number,
 ): Omit<ReleaseTerms, "accuracy"> {
   const { slices, challenger, privacy, modelBudget, kpis, latency } = requirements;
   const promise = { p95: latency.p95, requestsPerSecond };
   return {
+    task: model.task,
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
@@ -318,12 +334,13 @@ export function releaseFindings(document: CharterDocument): Finding[] {
   ];
 }
 
-/** Parts of rows and pairs of versions are measured by decisions of two classes. */
+/** What is measured of decisions of two classes alone; parts of rows and pairs of versions are measured of quantities too. */
 function taskFindings({ requirements, fairness, model }: CharterDocument): Finding[] {
   if (model.task === "binary_classification") return [];
+  const isMeasured = evaluatedMetrics[model.task].some(isCompared);
   const stated = [
-    ...(requirements.slices ? ["/requirements/slices"] : []),
-    ...(requirements.challenger ? ["/requirements/challenger"] : []),
+    ...(requirements.slices && !isMeasured ? ["/requirements/slices"] : []),
+    ...(requirements.challenger && !isMeasured ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
     ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
     ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
@@ -359,7 +376,42 @@ function fairnessFindings({ fairness }: CharterDocument): Finding[] {
     }));
 }
 
-function challengerFindings({ requirements: { challenger } }: CharterDocument): Finding[] {
+function challengerFindings({ requirements: { challenger }, model }: CharterDocument): Finding[] {
+  return [...unmeasuredFindings(challenger, model.task), ...marginFindings(challenger)];
+}
+
+function unmeasuredFindings(
+  challenger: Static<typeof Challenger> | undefined,
+  task: CharterDocument["model"]["task"],
+): Finding[] {
+  const measured = evaluatedMetrics[task].filter(isCompared);
+  if (measured.length === 0) return [];
+  return (challenger?.metrics ?? []).flatMap((metric, at) =>
+    measured.includes(metric)
+      ? []
+      : [
+          {
+            pointer: `/requirements/challenger/metrics/${at}`,
+            detail: `no evaluation measures ${metric} of ${task}`,
+            mend: `Name some of ${measured.join(", ")}.`,
+          },
+        ],
+  );
+}
+
+function marginFindings(challenger: Static<typeof Challenger> | undefined): Finding[] {
+  const stated = Object.entries(challenger?.margins ?? {});
+  const tooWide = stated
+    .filter(([name, margin]) => isCompared(name) && isOfUnit(name) && margin >= 1)
+    .map(([name]) => ({
+      pointer: `/requirements/challenger/margins/${name}`,
+      detail: `${name} lies between 0 and 1, so this margin allows everything`,
+      mend: "Write a margin below 1.",
+    }));
+  return [...tooWide, ...unnamedMargins(challenger)];
+}
+
+function unnamedMargins(challenger: Static<typeof Challenger> | undefined): Finding[] {
   return Object.keys(challenger?.margins ?? {})
     .filter((name) => !challenger?.metrics.some((metric) => metric === name))
     .map((name) => ({
@@ -367,6 +419,11 @@ function challengerFindings({ requirements: { challenger } }: CharterDocument): 
       detail: `${name} has a margin and is no metric of the comparison`,
       mend: "Add it to metrics, or remove the margin.",
     }));
+}
+
+/** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */
+export function isOfUnit(metric: ComparedMetric): boolean {
+  return metric === "log_loss" || (metrics[metric].least === 0 && metrics[metric].most === 1);
 }
 
 export function isCompared(name: string): name is ComparedMetric {
