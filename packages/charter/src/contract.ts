@@ -8,7 +8,7 @@ export type {
 } from "./derived.ts";
 export {
   CharterDocument,
-  charterApiVersion,
+  charterApiVersions,
   type LatencyClass,
   latencyClasses,
   type Regulation,

@@ -221,22 +221,39 @@ export interface ReleaseTerms extends ProbeTerms {
  * @param requestsPerSecond the throughput ceiling
  */
 export function releaseTerms(
-  { requirements, fairness, model }: CharterDocument,
+  document: CharterDocument,
   requestsPerSecond: number,
 ): Omit<ReleaseTerms, "accuracy"> {
-  const { slices, challenger, privacy, modelBudget, kpis, latency } = requirements;
+  const { requirements, fairness, model } = document;
+  const { slices, privacy, modelBudget, kpis, latency } = requirements;
+  const challenger = challengerTerms(document);
   const promise = { p95: latency.p95, requestsPerSecond };
   return {
     task: model.task,
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
-    ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
+    ...(challenger ? { challenger } : {}),
     ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
     ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
     ...probeTerms(requirements),
     ...(requirements.faithfulness ? { faithfulness: faithfulnessTerms(requirements.faithfulness) } : {}),
   };
+}
+
+/** What the charter says of challengers; from v2 on, where it is silent, strictly better in the metric that it declares. Nothing where that is compared of no two versions. */
+function challengerTerms(document: CharterDocument): ChallengerTerms | undefined {
+  const { requirements, model } = document;
+  const { challenger, accuracy } = requirements;
+  if (challenger) return { metrics: challenger.metrics, margins: challenger.margins ?? {} };
+  const { metric } = accuracy;
+  if (!hasDefaultChallenger(document) || !isCompared(metric)) return undefined;
+  return evaluatedMetrics[model.task].includes(metric) ? { metrics: [metric], margins: {} } : undefined;
+}
+
+/** Whether the charter's format asks of a version to be better than the one in production, and nothing in it says in what. Pure. */
+export function hasDefaultChallenger({ apiVersion, requirements }: CharterDocument): boolean {
+  return apiVersion !== "portolan/v1" && !requirements.challenger;
 }
 
 function sliceTerms({ columns, bins, support, maximumGap }: Static<typeof Slices>): SliceTerms {
@@ -280,17 +297,7 @@ export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fa
           ),
         ]),
     ...(document.fairness ? [fairnessFact(document.fairness)] : []),
-    ...(challenger
-      ? [
-          fact(
-            "challenger_gate",
-            "gate",
-            "/requirements/challenger",
-            `A version replaces the one in production only when it is ${challengerStatement(challenger)}.`,
-            { metrics: challenger.metrics, margins: { ...challenger.margins } },
-          ),
-        ]
-      : []),
+    ...challengerFacts(document, challenger),
     ...privacyFacts(document.requirements.privacy),
     ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
     ...kpiFacts(kpis),
@@ -309,6 +316,22 @@ function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact 
       : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
   const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
   return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
+}
+
+function challengerFacts(document: CharterDocument, terms: ChallengerTerms | undefined): Fact[] {
+  const isDefault = hasDefaultChallenger(document);
+  if (!terms && !isDefault) return [];
+  const { metric } = document.requirements.accuracy;
+  const said = terms ? challengerStatement(terms) : `better in ${metric}`;
+  return [
+    fact(
+      "challenger_gate",
+      "gate",
+      isDefault ? ["/apiVersion", "/requirements/accuracy/metric"] : "/requirements/challenger",
+      `A version replaces the one in production only when it is ${said}.`,
+      { metrics: terms?.metrics ?? [metric], margins: { ...terms?.margins } },
+    ),
+  ];
 }
 
 function challengerStatement({ metrics: names, margins }: ChallengerTerms): string {
