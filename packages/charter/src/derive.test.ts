@@ -107,6 +107,18 @@ describe("derivation", () => {
     expect(gate?.from.map(({ pointer }) => pointer)).toContain("/requirements/accuracy/heldBy");
   });
 
+  test("a ranking is measured once the charter says which rows are one list; its outcomes are not told", () => {
+    const document = template("recommendation");
+    const { query: _, ...silent } = document.model;
+    const kept = (model: CharterDocument["model"]) =>
+      deriveFromCharter({ ...document, model })
+        .items.filter(({ control }) => control.startsWith("accuracy_"))
+        .map(({ enforcement }) => enforcement.kind);
+    expect(kept(document.model)).toEqual(["enforced", "not_enforced"]);
+    expect(kept(silent)).toEqual(["not_enforced", "not_enforced"]);
+    expect(deriveFromCharter(document).terms).toMatchObject({ task: "ranking", query: "visit_number" });
+  });
+
   test("from v2 on a charter that says nothing of challengers asks for one that is better in the metric that it declares; a v1 one goes on as it was signed", () => {
     const said = (document: CharterDocument) => {
       const { items, terms } = deriveFromCharter(document);

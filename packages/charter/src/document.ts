@@ -375,6 +375,13 @@ export const CharterDocument = Type.Object(
             description: "The training program; absent for an imported model.",
           }),
         ),
+        query: Type.Optional(
+          Type.String({
+            pattern: "^[a-z_][a-z0-9_]{0,62}$",
+            description:
+              "Of a ranking the column of the held-out rows that says whose list a row is in: a number, or one of few texts.",
+          }),
+        ),
       },
       { ...closed, description: "What is served." },
     ),

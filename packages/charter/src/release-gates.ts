@@ -205,6 +205,8 @@ export interface ChallengerTerms {
 export interface ReleaseTerms extends ProbeTerms {
   /** What the model answers; absent: yes or no. */
   readonly task?: CharterDocument["model"]["task"];
+  /** Of a ranking the column that says which rows are one. */
+  readonly query?: string;
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
@@ -230,6 +232,7 @@ export function releaseTerms(
   const promise = { p95: latency.p95, requestsPerSecond };
   return {
     task: model.task,
+    ...(model.query === undefined ? {} : { query: model.query }),
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
@@ -358,7 +361,17 @@ export function releaseFindings(document: CharterDocument): Finding[] {
 }
 
 /** What is measured of decisions of two classes alone; parts of rows and pairs of versions are measured of quantities too. */
-function taskFindings({ requirements, fairness, model }: CharterDocument): Finding[] {
+function taskFindings(document: CharterDocument): Finding[] {
+  return [...queryFindings(document), ...unmeasuredMembers(document)];
+}
+
+function queryFindings({ model }: CharterDocument): Finding[] {
+  if (model.query === undefined || model.task === "ranking") return [];
+  const detail = `the model's task is ${model.task}, and only a ranking has queries`;
+  return [{ pointer: "/model/query", detail, mend: "Remove it, or correct model.task." }];
+}
+
+function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): Finding[] {
   if (model.task === "binary_classification") return [];
   const isMeasured = evaluatedMetrics[model.task].some(isCompared);
   const stated = [

@@ -100,6 +100,7 @@ export const RowMetrics = Type.Object({
   ...BinaryMetrics.properties,
   positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
   rocAucInterval: Type.Optional(Interval),
+  queries: Type.Optional(Type.Integer({ description: "Of rankings: those of two rows and more" })),
 });
 export type RowMetrics = Static<typeof RowMetrics>;
 

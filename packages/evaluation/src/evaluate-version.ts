@@ -133,6 +133,14 @@ async function measure(
     ...(terms?.slices ? { slices: terms.slices } : {}),
     attributes,
   };
+  if (terms?.task === "ranking" && terms.query !== undefined) {
+    const { query } = terms;
+    const asked = { ...scoreRequest(model, set), sliceColumns: [query] };
+    const scored = await deps.scorer.scoreQuantities(asked, signal);
+    const { baselineColumn } = common;
+    const named = baselineColumn === undefined ? {} : { baselineColumn };
+    return { ...(await measureScores({ kind: "measure_rankings", scored, query, ...named }, signal)) };
+  }
   if (terms?.task === "regression") {
     const scored = await deps.scorer.scoreQuantities(request, signal);
     const { metric } = terms.accuracy;

@@ -27,7 +27,8 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
 }
 
 /** Rows of quantities have no classes. */
-function rowsText({ rows, positives }: RowMetrics): string {
+function rowsText({ rows, positives, queries }: RowMetrics): string {
+  if (queries !== undefined) return `${rows} rows, ${queries} queries`;
   return positives === undefined ? `${rows} rows` : `${rows} rows, ${positives} positive`;
 }
 

@@ -7,6 +7,7 @@ import type {
   CompareQuantitiesTask,
   CompareTask,
   MeasureQuantitiesTask,
+  MeasureRankingsTask,
   MeasureTask,
   StatisticsAnswer,
   StatisticsTask,
@@ -20,7 +21,7 @@ const memoryMib = 1024;
  * @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse; the signal's reason
  */
 export async function measureScores(
-  task: MeasureTask | MeasureQuantitiesTask,
+  task: MeasureTask | MeasureQuantitiesTask | MeasureRankingsTask,
   signal: AbortSignal,
 ): Promise<RowMetrics> {
   const answer = await inThread(task, signal);

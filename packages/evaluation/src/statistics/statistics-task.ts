@@ -8,6 +8,7 @@ import type { ScoredQuantities, ScoredRows } from "../ports.ts";
 import { compareQuantities } from "../quantities/compare-quantities.ts";
 import { isErrorMetric, quantityMetrics } from "../quantities/quantity-metrics.ts";
 import { sliceQuantities } from "../quantities/slice-quantities.ts";
+import { rankingMetrics } from "../rankings/ranking-metrics.ts";
 import type { FairnessReport, SliceReport } from "../slices/contract.ts";
 import { measureFairness } from "../slices/measure-fairness.ts";
 import { defaultSlicing, measureSlices } from "../slices/measure-slices.ts";
@@ -45,6 +46,14 @@ export interface MeasureQuantitiesTask
   readonly metric: string;
 }
 
+/** What is to be said of rankings. */
+export interface MeasureRankingsTask extends Pick<MeasureTask, "baselineColumn"> {
+  readonly kind: "measure_rankings";
+  readonly scored: ScoredQuantities;
+  /** The column that says which rows are one ranking. */
+  readonly query: string;
+}
+
 /** What is to be said of two regressions' answers on the same rows. */
 export interface CompareQuantitiesTask {
   readonly kind: "compare_quantities";
@@ -58,7 +67,12 @@ interface Attribute {
   readonly expression: string;
 }
 
-export type StatisticsTask = MeasureTask | MeasureQuantitiesTask | CompareTask | CompareQuantitiesTask;
+export type StatisticsTask =
+  | MeasureRankingsTask
+  | MeasureTask
+  | MeasureQuantitiesTask
+  | CompareTask
+  | CompareQuantitiesTask;
 
 /** The result, or why statistics refuse the scores, or that something broke. */
 export type StatisticsAnswer =
@@ -75,6 +89,8 @@ export function answerTask(task: StatisticsTask): StatisticsAnswer {
         return { kind: "measured", metrics: measure(task) };
       case "measure_quantities":
         return { kind: "measured", metrics: measureQuantities(task) };
+      case "measure_rankings":
+        return { kind: "measured", metrics: measureRankings(task) };
       case "compare":
         return { kind: "compared", values: compareScores(task.challenger, task.champion, task.rule) };
       case "compare_quantities":
@@ -83,6 +99,12 @@ export function answerTask(task: StatisticsTask): StatisticsAnswer {
   } catch (error) {
     return { kind: error instanceof RangeError ? "refused" : "failed", detail: messageOf(error) };
   }
+}
+
+function measureRankings({ scored, baselineColumn: column, query }: MeasureRankingsTask): RowMetrics {
+  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
+  const queries = scored.slices?.find((one) => one.column === query);
+  return rankingMetrics(scored, { column: query, queries }, baseline);
 }
 
 function measureQuantities(task: MeasureQuantitiesTask): RowMetrics {
