@@ -74,6 +74,38 @@ test("an unproven model is scored in a process that sees its own two files and n
     expect(seen).toEqual({ model: true, secret: false });
 });
 
+test("labels that are quantities come back as they are; asked for classes they are refused, and so is a gap", async () => {
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const model = await objects.put(logisticModel([0.5, -0.25], 0.1));
+  const [whole, gap] = [join(folder, "work/quantities.parquet"), join(folder, "work/gap.parquet")];
+  const copy = (label: string, file: string) => ({
+    sql: `copy (select ${label} as label, (i % 7)::double as a, (i % 5)::double as b from range(200) t(i)) to '${file}' (format parquet)`,
+  });
+  await runAnalysis({
+    statements: [copy("i * 1.5 - 40", whole), copy("nullif(i, 7)", gap)],
+    readable: [],
+    workFolder: join(folder, "work"),
+  });
+  const scorer = createChildScorer(objects, upstreams);
+  const request = async (file: string) => ({
+    model,
+    dataset: await objects.put(readFileSync(file)),
+    labelColumn: "label",
+    featureColumns: ["a", "b"],
+  });
+  const { signal } = new AbortController();
+  const { labels, scores } = await scorer.scoreQuantities(await request(whole), signal);
+  expect([...labels]).toEqual(Array.from({ length: 200 }, (_, row) => row * 1.5 - 40));
+  expect(scores[1]).toBeCloseTo(1 / (1 + Math.exp(-(0.5 - 0.25 + 0.1))), 6);
+  await expect(scorer.score(await request(whole), signal)).rejects.toMatchObject({
+    code: "evaluation.not_scorable",
+    detail: expect.stringContaining("not 0 or 1") as string,
+  });
+  await expect(scorer.scoreQuantities(await request(gap), signal)).rejects.toMatchObject({
+    detail: expect.stringContaining("holds null, not a finite number") as string,
+  });
+});
+
 test("columns that rows are sliced by come back beside the scores, in the order of the rows; those that the file lacks are left out", async () => {
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const model = await objects.put(logisticModel([0.5, -0.25], 0.1));

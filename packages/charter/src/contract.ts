@@ -8,7 +8,7 @@ export type {
 } from "./derived.ts";
 export {
   CharterDocument,
-  charterApiVersion,
+  charterApiVersions,
   type LatencyClass,
   latencyClasses,
   type Regulation,
@@ -38,6 +38,7 @@ export {
   type FairnessDifference,
   type FairnessTerms,
   isCompared,
+  isOfUnit,
   type ReleaseTerms,
   type SliceTerms,
   type SupportFloor,

@@ -21,7 +21,8 @@ import {
 import { Workload } from "./workload.ts";
 
 /** Version of the charter format; a document names it, so that an old charter keeps its meaning. */
-export const charterApiVersion = "portolan/v1";
+/** Formats of charters, the oldest first. From v2 on a charter without `requirements.challenger` has the default one. */
+export const charterApiVersions = ["portolan/v1", "portolan/v2"] as const;
 
 export const regulations = ["HIPAA", "SOX", "GDPR", "EU-AI-Act", "PCI-DSS", "SOC2"] as const;
 export type Regulation = (typeof regulations)[number];
@@ -292,7 +293,10 @@ const Retraining = Type.Object(
  */
 export const CharterDocument = Type.Object(
   {
-    apiVersion: Type.Literal(charterApiVersion, { description: "Format of this file." }),
+    apiVersion: OneOf(
+      charterApiVersions,
+      "Format of this file. portolan/v2: without requirements.challenger a version replaces the one in production only when it is better in the metric of requirements.accuracy; portolan/v1: then nothing is compared.",
+    ),
     kind: Type.Literal("Charter", { description: "What this file is." }),
     useCase: UseCase,
     owners: Type.Array(Owner, { minItems: 1, maxItems: 32, description: "The people who answer for it." }),
@@ -369,6 +373,13 @@ export const CharterDocument = Type.Object(
             minLength: 1,
             maxLength: 200,
             description: "The training program; absent for an imported model.",
+          }),
+        ),
+        query: Type.Optional(
+          Type.String({
+            pattern: "^[a-z_][a-z0-9_]{0,62}$",
+            description:
+              "Of a ranking the column of the held-out rows that says whose list a row is in: a number, or one of few texts.",
           }),
         ),
       },

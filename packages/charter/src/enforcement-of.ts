@@ -4,6 +4,8 @@ import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { explanationTerms } from "./explanation-terms.ts";
 import { notEvaluated, notToldByOutcomes } from "./measured-metrics.ts";
+import { hasDefaultChallenger } from "./release-gates.ts";
+import { termsOf } from "./terms.ts";
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */
 export function enforcementOf(document: CharterDocument, control: ControlName): Enforcement {
@@ -36,11 +38,20 @@ export function enforcementOf(document: CharterDocument, control: ControlName): 
   return by === undefined ? { kind: "not_enforced", why: how } : { kind: "enforced", by, how };
 }
 
+/** Why no two versions are held beside each other; `undefined` where they are. */
+function notCompared(document: CharterDocument): string | undefined {
+  const { requirements, model } = document;
+  if (!hasDefaultChallenger(document) || termsOf(document).challenger) return undefined;
+  return `no two versions of ${model.task} are compared in ${requirements.accuracy.metric}`;
+}
+
 /** Why a bound on the accuracy metric cannot act: nothing measures it. */
 function unmeasuredBy(document: CharterDocument, control: ControlName): string | undefined {
   switch (control) {
     case "accuracy_gate":
       return notEvaluated(document);
+    case "challenger_gate":
+      return notCompared(document);
     case "accuracy_alert":
     case "accuracy_fallback":
     case "accuracy_stop":

@@ -15,8 +15,8 @@ export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"],
     "log_loss",
   ],
   multiclass_classification: [],
-  regression: [],
-  ranking: [],
+  regression: ["rmse", "mae", "r2"],
+  ranking: ["ndcg_at_10"],
   generation: ["pass_rate"],
 };
 
@@ -32,6 +32,8 @@ export const outcomeMetrics = [
 /** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
 export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
   const { metric } = requirements.accuracy;
+  if (model.task === "ranking" && model.query === undefined)
+    return "model.query names no column that says which rows are one ranking, so nothing is measured, and none leaves dev";
   if (evaluatedMetrics[model.task].includes(metric)) return undefined;
   return `no evaluation measures ${metric} of ${model.task}, so no version can pass, and none leaves dev`;
 }

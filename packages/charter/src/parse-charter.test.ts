@@ -126,6 +126,27 @@ describe("a wrong charter", () => {
       /remove maximumGap/,
     ],
     [
+      "queries of what is no ranking",
+      "  task: binary_classification",
+      "  task: binary_classification\n  query: session",
+      "  query: session",
+      /correct model.task/,
+    ],
+    [
+      "a margin that allows everything",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  challenger: { metrics: [f1], margins: { f1: 1.5 } }",
+      "challenger:",
+      /below 1/,
+    ],
+    [
+      "a comparison in what is not measured of the task",
+      "  availability: 99.5%",
+      "  availability: 99.5%\n  challenger: { metrics: [rmse] }",
+      "challenger:",
+      /Name some of roc_auc, pr_auc/,
+    ],
+    [
       "machines that nothing is held against",
       "  availability: 99.5%",
       "  availability: 99.5%\n  modelBudget: { machines: 2 }",

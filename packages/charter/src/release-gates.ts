@@ -9,6 +9,7 @@ import {
   faithfulnessTerms,
 } from "./faithfulness.ts";
 import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
+import { evaluatedMetrics } from "./measured-metrics.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
 import { Privacy, type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
@@ -28,6 +29,9 @@ export const comparedMetrics = [
   "f1",
   "brier_score",
   "log_loss",
+  "rmse",
+  "mae",
+  "r2",
 ] as const satisfies readonly MetricName[];
 export type ComparedMetric = (typeof comparedMetrics)[number];
 
@@ -50,6 +54,13 @@ const Support = Type.Optional(
       ),
       negatives: Type.Optional(
         Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are negative. Absent: 30." }),
+      ),
+      rows: Type.Optional(
+        Type.Integer({
+          minimum: 2,
+          maximum: 1_000_000,
+          description: "Rows of a regression, which has no classes. Absent: 30.",
+        }),
       ),
     },
     { ...closed, description: "Fewer rows are too few to be judged." },
@@ -129,7 +140,7 @@ export const Challenger = Type.Object(
     margins: Type.Optional(
       Type.Record(
         Type.String({ pattern: `^(${comparedMetrics.join("|")})$` }),
-        Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+        Type.Number({ exclusiveMinimum: 0 }),
         {
           description: "Metrics in which it need only not be worse by more than this, in the metric's unit.",
         },
@@ -160,6 +171,8 @@ export const releaseMembers = {
 export interface SupportFloor {
   readonly positives: number;
   readonly negatives: number;
+  /** Of what has no classes; absent: 30. */
+  readonly rows?: number;
 }
 
 export interface SliceTerms {
@@ -190,6 +203,10 @@ export interface ChallengerTerms {
 
 /** Everything that a version is judged by before it is released. */
 export interface ReleaseTerms extends ProbeTerms {
+  /** What the model answers; absent: yes or no. */
+  readonly task?: CharterDocument["model"]["task"];
+  /** Of a ranking the column that says which rows are one. */
+  readonly query?: string;
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
@@ -206,21 +223,40 @@ export interface ReleaseTerms extends ProbeTerms {
  * @param requestsPerSecond the throughput ceiling
  */
 export function releaseTerms(
-  { requirements, fairness }: CharterDocument,
+  document: CharterDocument,
   requestsPerSecond: number,
 ): Omit<ReleaseTerms, "accuracy"> {
-  const { slices, challenger, privacy, modelBudget, kpis, latency } = requirements;
+  const { requirements, fairness, model } = document;
+  const { slices, privacy, modelBudget, kpis, latency } = requirements;
+  const challenger = challengerTerms(document);
   const promise = { p95: latency.p95, requestsPerSecond };
   return {
+    task: model.task,
+    ...(model.query === undefined ? {} : { query: model.query }),
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
-    ...(challenger ? { challenger: { metrics: challenger.metrics, margins: challenger.margins ?? {} } } : {}),
+    ...(challenger ? { challenger } : {}),
     ...(modelBudget ? { modelBudget: budgetTerms(modelBudget, promise) } : {}),
     ...(kpis ? { kpis: kpis.map(kpiTerms) } : {}),
     ...probeTerms(requirements),
     ...(requirements.faithfulness ? { faithfulness: faithfulnessTerms(requirements.faithfulness) } : {}),
   };
+}
+
+/** What the charter says of challengers; from v2 on, where it is silent, strictly better in the metric that it declares. Nothing where that is compared of no two versions. */
+function challengerTerms(document: CharterDocument): ChallengerTerms | undefined {
+  const { requirements, model } = document;
+  const { challenger, accuracy } = requirements;
+  if (challenger) return { metrics: challenger.metrics, margins: challenger.margins ?? {} };
+  const { metric } = accuracy;
+  if (!hasDefaultChallenger(document) || !isCompared(metric)) return undefined;
+  return evaluatedMetrics[model.task].includes(metric) ? { metrics: [metric], margins: {} } : undefined;
+}
+
+/** Whether the charter's format asks of a version to be better than the one in production, and nothing in it says in what. Pure. */
+export function hasDefaultChallenger({ apiVersion, requirements }: CharterDocument): boolean {
+  return apiVersion !== "portolan/v1" && !requirements.challenger;
 }
 
 function sliceTerms({ columns, bins, support, maximumGap }: Static<typeof Slices>): SliceTerms {
@@ -264,17 +300,7 @@ export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fa
           ),
         ]),
     ...(document.fairness ? [fairnessFact(document.fairness)] : []),
-    ...(challenger
-      ? [
-          fact(
-            "challenger_gate",
-            "gate",
-            "/requirements/challenger",
-            `A version replaces the one in production only when it is ${challengerStatement(challenger)}.`,
-            { metrics: challenger.metrics, margins: { ...challenger.margins } },
-          ),
-        ]
-      : []),
+    ...challengerFacts(document, challenger),
     ...privacyFacts(document.requirements.privacy),
     ...(budget && modelBudget ? budgetFacts(budget, modelBudget) : []),
     ...kpiFacts(kpis),
@@ -293,6 +319,22 @@ function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact 
       : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
   const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
   return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
+}
+
+function challengerFacts(document: CharterDocument, terms: ChallengerTerms | undefined): Fact[] {
+  const isDefault = hasDefaultChallenger(document);
+  if (!terms && !isDefault) return [];
+  const { metric } = document.requirements.accuracy;
+  const said = terms ? challengerStatement(terms) : `better in ${metric}`;
+  return [
+    fact(
+      "challenger_gate",
+      "gate",
+      isDefault ? ["/apiVersion", "/requirements/accuracy/metric"] : "/requirements/challenger",
+      `A version replaces the one in production only when it is ${said}.`,
+      { metrics: terms?.metrics ?? [metric], margins: { ...terms?.margins } },
+    ),
+  ];
 }
 
 function challengerStatement({ metrics: names, margins }: ChallengerTerms): string {
@@ -318,12 +360,23 @@ export function releaseFindings(document: CharterDocument): Finding[] {
   ];
 }
 
-/** Parts of rows and pairs of versions are measured by decisions of two classes. */
-function taskFindings({ requirements, fairness, model }: CharterDocument): Finding[] {
+/** What is measured of decisions of two classes alone; parts of rows and pairs of versions are measured of quantities too. */
+function taskFindings(document: CharterDocument): Finding[] {
+  return [...queryFindings(document), ...unmeasuredMembers(document)];
+}
+
+function queryFindings({ model }: CharterDocument): Finding[] {
+  if (model.query === undefined || model.task === "ranking") return [];
+  const detail = `the model's task is ${model.task}, and only a ranking has queries`;
+  return [{ pointer: "/model/query", detail, mend: "Remove it, or correct model.task." }];
+}
+
+function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): Finding[] {
   if (model.task === "binary_classification") return [];
+  const isMeasured = evaluatedMetrics[model.task].some(isCompared);
   const stated = [
-    ...(requirements.slices ? ["/requirements/slices"] : []),
-    ...(requirements.challenger ? ["/requirements/challenger"] : []),
+    ...(requirements.slices && !isMeasured ? ["/requirements/slices"] : []),
+    ...(requirements.challenger && !isMeasured ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
     ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
     ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
@@ -359,7 +412,42 @@ function fairnessFindings({ fairness }: CharterDocument): Finding[] {
     }));
 }
 
-function challengerFindings({ requirements: { challenger } }: CharterDocument): Finding[] {
+function challengerFindings({ requirements: { challenger }, model }: CharterDocument): Finding[] {
+  return [...unmeasuredFindings(challenger, model.task), ...marginFindings(challenger)];
+}
+
+function unmeasuredFindings(
+  challenger: Static<typeof Challenger> | undefined,
+  task: CharterDocument["model"]["task"],
+): Finding[] {
+  const measured = evaluatedMetrics[task].filter(isCompared);
+  if (measured.length === 0) return [];
+  return (challenger?.metrics ?? []).flatMap((metric, at) =>
+    measured.includes(metric)
+      ? []
+      : [
+          {
+            pointer: `/requirements/challenger/metrics/${at}`,
+            detail: `no evaluation measures ${metric} of ${task}`,
+            mend: `Name some of ${measured.join(", ")}.`,
+          },
+        ],
+  );
+}
+
+function marginFindings(challenger: Static<typeof Challenger> | undefined): Finding[] {
+  const stated = Object.entries(challenger?.margins ?? {});
+  const tooWide = stated
+    .filter(([name, margin]) => isCompared(name) && isOfUnit(name) && margin >= 1)
+    .map(([name]) => ({
+      pointer: `/requirements/challenger/margins/${name}`,
+      detail: `${name} lies between 0 and 1, so this margin allows everything`,
+      mend: "Write a margin below 1.",
+    }));
+  return [...tooWide, ...unnamedMargins(challenger)];
+}
+
+function unnamedMargins(challenger: Static<typeof Challenger> | undefined): Finding[] {
   return Object.keys(challenger?.margins ?? {})
     .filter((name) => !challenger?.metrics.some((metric) => metric === name))
     .map((name) => ({
@@ -367,6 +455,11 @@ function challengerFindings({ requirements: { challenger } }: CharterDocument): 
       detail: `${name} has a margin and is no metric of the comparison`,
       mend: "Add it to metrics, or remove the margin.",
     }));
+}
+
+/** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */
+export function isOfUnit(metric: ComparedMetric): boolean {
+  return metric === "log_loss" || (metrics[metric].least === 0 && metrics[metric].most === 1);
 }
 
 export function isCompared(name: string): name is ComparedMetric {

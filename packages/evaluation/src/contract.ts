@@ -80,15 +80,29 @@ export const BinaryMetrics = Type.Object({
   baseline: Type.Optional(
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),
-      rocAuc: Type.Number(),
+      rocAuc: Type.Optional(Type.Number()),
+      metric: Type.Optional(Type.String({ description: "Of quantities the error that the two are held by" })),
+      value: Type.Optional(Type.Number({ description: "Of the baseline, in that error" })),
       difference: Type.Object(
         { value: Type.Number(), interval: Interval },
-        { description: "Model minus baseline, paired DeLong" },
+        {
+          description:
+            "By how much the model is better: the difference in ROC AUC, paired DeLong; of quantities in the error, paired bootstrap",
+        },
       ),
     }),
   ),
 });
 export type BinaryMetrics = Static<typeof BinaryMetrics>;
+
+/** Metrics of whatever answers rows: a binary classifier, or a regression, whose rows have no classes. */
+export const RowMetrics = Type.Object({
+  ...BinaryMetrics.properties,
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
+  rocAucInterval: Type.Optional(Interval),
+  queries: Type.Optional(Type.Integer({ description: "Of rankings: those of two rows and more" })),
+});
+export type RowMetrics = Static<typeof RowMetrics>;
 
 export const EvaluationRequest = Type.Object(
   {
@@ -121,7 +135,7 @@ export const Evaluation = Type.Object({
   trainingSetId: Type.String({ description: "The held-out rows" }),
   dataset: Sha256,
   heldOut: HeldOut,
-  metrics: BinaryMetrics,
+  metrics: RowMetrics,
   gates: Type.Array(GateResult),
   createdAt: Type.Integer(),
 });

@@ -11,7 +11,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import { Value } from "@portolan/typebox";
-import { BinaryMetrics, EvaluationRequest, type GateResult } from "./contract.ts";
+import { EvaluationRequest, type GateResult, RowMetrics } from "./contract.ts";
 import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
@@ -97,7 +97,7 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
         const now = await deps.release.terms(tx.sql, version.useCaseId);
         const compute = await deps.compute.find(tx.sql, version.id);
         const metrics = {
-          ...Value.Parse(BinaryMetrics, measured),
+          ...Value.Parse(RowMetrics, measured),
           ...Value.Parse(ProbeReports, probed),
           ...(compute ? { compute } : {}),
         };
@@ -126,16 +126,33 @@ async function measure(
   const ofKpis = (terms?.kpis ?? []).flatMap((kpi) => Object.keys(kpi.columns));
   const columns = [...new Set([...sliced, ...groups, ...ofKpis])];
   const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
-  const scored = await deps.scorer.score(request, signal);
   const { baseline, attributes } = set;
-  const task = {
-    scored,
+  const common = {
     ...(baseline === undefined ? {} : { baselineColumn: baseline }),
     sliced,
     ...(terms?.slices ? { slices: terms.slices } : {}),
+    attributes,
+  };
+  if (terms?.task === "ranking" && terms.query !== undefined) {
+    const { query } = terms;
+    const asked = { ...scoreRequest(model, set), sliceColumns: [query] };
+    const scored = await deps.scorer.scoreQuantities(asked, signal);
+    const { baselineColumn } = common;
+    const named = baselineColumn === undefined ? {} : { baselineColumn };
+    return { ...(await measureScores({ kind: "measure_rankings", scored, query, ...named }, signal)) };
+  }
+  if (terms?.task === "regression") {
+    const scored = await deps.scorer.scoreQuantities(request, signal);
+    const { metric } = terms.accuracy;
+    return { ...(await measureScores({ kind: "measure_quantities", scored, metric, ...common }, signal)) };
+  }
+  const scored = await deps.scorer.score(request, signal);
+  const task = {
+    kind: "measure" as const,
+    scored,
+    ...common,
     ...(terms?.fairness ? { fairness: terms.fairness } : {}),
     ...(terms?.kpis ? { kpis: terms.kpis } : {}),
-    attributes,
   };
   return { ...(await measureScores(task, signal)) };
 }

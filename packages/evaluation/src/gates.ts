@@ -1,11 +1,11 @@
 import { type AccuracyBound, isHeldByInterval, type ReleaseTerms } from "@portolan/charter/contract";
 import {
   accuracyGate,
-  type BinaryMetrics,
   baselineGate,
   type GateResult,
   type HeldOut,
   heldOutGate,
+  type RowMetrics,
 } from "./contract.ts";
 import { judgeProbes } from "./probes/probe-gates.ts";
 import { judgeFairness, judgeSlices } from "./slices/slice-gates.ts";
@@ -14,7 +14,7 @@ import { judgeBudget, judgeKpis } from "./worth/worth-gates.ts";
 
 /** What an evaluation found out: all that its gates are judged by, now and again at promotion. */
 export interface Evidence {
-  readonly metrics: BinaryMetrics;
+  readonly metrics: RowMetrics;
   readonly heldOut: HeldOut;
 }
 
@@ -53,7 +53,7 @@ function judgeRows({ shown, because }: HeldOut): GateResult {
 }
 
 /** G1: the worse end of the 95 % interval must keep the bound, or the value: for ROC AUC the interval unless the charter says otherwise. */
-function judgeAccuracy(metrics: BinaryMetrics, bound: AccuracyBound): GateResult {
+function judgeAccuracy(metrics: RowMetrics, bound: AccuracyBound): GateResult {
   const { metric, kind, value: limit } = bound;
   const required = `${metric} ${kind === "floor" ? ">=" : "<="} ${limit}`;
   const isKept = (value: number) => (kind === "floor" ? value >= limit : value <= limit);
@@ -83,9 +83,12 @@ function judgeAccuracy(metrics: BinaryMetrics, bound: AccuracyBound): GateResult
   };
 }
 
-/** G2: the paired difference to the naive baseline must be positive with 95 % confidence. */
-function judgeBaseline(baseline: BinaryMetrics["baseline"]): GateResult {
-  const required = "ROC AUC above the baseline's with 95 % confidence";
+/** G2: the paired advantage over the naive baseline must be positive with 95 % confidence. */
+function judgeBaseline(baseline: RowMetrics["baseline"]): GateResult {
+  const required =
+    baseline?.metric === undefined
+      ? "ROC AUC above the baseline's with 95 % confidence"
+      : `${baseline.metric} better than the baseline's with 95 % confidence`;
   if (!baseline)
     return { gate: baselineGate, passed: false, observed: "the training set names no baseline", required };
   const { value, interval } = baseline.difference;

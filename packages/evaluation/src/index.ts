@@ -41,6 +41,7 @@ export type {
   ProbeRequest,
   Prober,
   ReleaseLookup,
+  ScoredQuantities,
   ScoredRows,
   ScoreRequest,
   Scorer,

@@ -11,7 +11,7 @@ import type {
   Transaction,
   UnitOfWork,
 } from "@portolan/kernel";
-import type { ScoredSet } from "@portolan/numerics";
+import type { QuantitySet, ScoredSet } from "@portolan/numerics";
 import type { ProbeReports } from "./probes/contract.ts";
 import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
@@ -33,10 +33,18 @@ export interface ScoredRows extends ScoredSet {
   readonly slices?: readonly SliceValues[];
 }
 
+/** Rows of quantities in the order of their file. */
+export interface ScoredQuantities extends QuantitySet {
+  readonly baseline?: Float64Array;
+  readonly slices?: readonly SliceValues[];
+}
+
 /** Runs a model over held-out rows, outside this process: the model is not trusted yet. */
 export interface Scorer {
   /** @throws PortolanError `evaluation.not_scorable` when rows, columns or outputs do not fit. */
   score(request: ScoreRequest, signal: AbortSignal): Promise<ScoredRows>;
+  /** Of a model that answers quantities. @throws PortolanError as `score` */
+  scoreQuantities(request: ScoreRequest, signal: AbortSignal): Promise<ScoredQuantities>;
 }
 
 export interface ProbeRequest {

@@ -1,6 +1,6 @@
 import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType } from "kysely";
-import type { BinaryMetrics, GateResult, HeldOut, Interval } from "./contract.ts";
+import type { GateResult, HeldOut, Interval, RowMetrics } from "./contract.ts";
 import type { TextMetrics } from "./text/contract.ts";
 
 type Common = {
@@ -15,7 +15,7 @@ type RecordTables = {
   "evaluation.evaluations": Common & {
     training_set_id: string;
     dataset: string;
-    metrics: JSONColumnType<BinaryMetrics>;
+    metrics: JSONColumnType<RowMetrics>;
   };
   "evaluation.text_evaluations": Common & {
     set_id: string;
@@ -103,12 +103,16 @@ function common(row: {
 }
 
 /** The paired difference to the naive baseline is a metric of its own. */
-function rowMetrics({ values, intervals = {}, rocAucInterval, baseline }: BinaryMetrics): NamedMetric[] {
-  const difference = baseline ? [{ name: "roc_auc_minus_baseline", ...baseline.difference }] : [];
+function rowMetrics({ values, intervals = {}, rocAucInterval, baseline }: RowMetrics): NamedMetric[] {
+  const difference = baseline ? [{ name: differenceName(baseline), ...baseline.difference }] : [];
   const plain = Object.entries(intervals).map(
     ([name, { low, high, level }]) => [name, { low, high, level }] as const,
   );
   return [...named(values, { ...Object.fromEntries(plain), roc_auc: rocAucInterval }), ...difference];
+}
+
+function differenceName({ metric }: NonNullable<RowMetrics["baseline"]>): string {
+  return metric === undefined ? "roc_auc_minus_baseline" : `${metric}_better_than_baseline`;
 }
 
 /** Each value by its name, with the interval that was computed for it. */

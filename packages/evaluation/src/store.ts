@@ -1,6 +1,6 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import type { JSONColumnType, Selectable } from "kysely";
-import type { BinaryMetrics, Evaluation, GateResult, HeldOut } from "./contract.ts";
+import type { Evaluation, GateResult, HeldOut, RowMetrics } from "./contract.ts";
 import type { Evidence } from "./gates.ts";
 import type { Span } from "./held-out.ts";
 
@@ -14,7 +14,7 @@ type EvaluationTable = {
   training_set_id: string;
   dataset: string;
   held_out: JSONColumnType<HeldOut>;
-  metrics: JSONColumnType<BinaryMetrics>;
+  metrics: JSONColumnType<RowMetrics>;
   gates: JSONColumnType<GateResult[]>;
   created_by: string;
   created_at: number;
@@ -42,7 +42,7 @@ type EvaluationTables = {
   "evaluation.evaluations": EvaluationTable;
   "evaluation.latest_v1": {
     version_id: string;
-    metrics: JSONColumnType<BinaryMetrics>;
+    metrics: JSONColumnType<RowMetrics>;
     held_out: JSONColumnType<HeldOut>;
   };
   "features.training_sets_v1": TrainingSetView;

@@ -19,8 +19,11 @@ test("another thread says the same, and this one goes on meanwhile", async () =>
   const rule = { metrics: ["roc_auc" as const, "brier_score" as const], margins: {}, level: 0.025 };
   let turns = 0;
   const counting = setInterval(() => turns++, 1);
-  const metrics = await measureScores({ scored: challenger, sliced: [], attributes: [] }, signal);
-  const values = await compareInThread({ challenger, champion, rule }, signal);
+  const metrics = await measureScores(
+    { kind: "measure", scored: challenger, sliced: [], attributes: [] },
+    signal,
+  );
+  const values = await compareInThread({ kind: "compare", challenger, champion, rule }, signal);
   clearInterval(counting);
   // Computed here, either would be one turn.
   expect(turns).toBeGreaterThan(20);
@@ -34,7 +37,13 @@ test("what an attribute was made of goes with what was measured by it", async ()
   const slices = [{ kind: "texts" as const, column: "ward", texts: ["a", "b"], codes }];
   const fairness = { columns: ["ward"], intersections: false, support: { positives: 30, negatives: 30 } };
   const attributes = [{ name: "ward", expression: "place" }];
-  const task = { scored: { ...part, slices }, sliced: ["ward"], fairness, attributes };
+  const task = {
+    kind: "measure" as const,
+    scored: { ...part, slices },
+    sliced: ["ward"],
+    fairness,
+    attributes,
+  };
   const { sliced, fairness: groups } = await measureScores(task, signal);
   expect(sliced?.columns[0]?.expression).toBe("place");
   expect(groups?.attributes[0]?.expressions).toEqual({ ward: "place" });
@@ -42,12 +51,17 @@ test("what an attribute was made of goes with what was measured by it", async ()
 
 test("scores that statistics refuse are refused by name, and a job that ended stops the thread", async () => {
   const one = { labels: new Uint8Array(100), scores: new Float64Array(100) };
-  await expect(measureScores({ scored: one, sliced: [], attributes: [] }, signal)).rejects.toMatchObject({
+  await expect(
+    measureScores({ kind: "measure", scored: one, sliced: [], attributes: [] }, signal),
+  ).rejects.toMatchObject({
     code: "evaluation.not_scorable",
     detail: expect.stringContaining("two rows of each class") as string,
   });
   const ends = new AbortController();
-  const measured = measureScores({ scored: challenger, sliced: [], attributes: [] }, ends.signal);
+  const measured = measureScores(
+    { kind: "measure", scored: challenger, sliced: [], attributes: [] },
+    ends.signal,
+  );
   ends.abort(new Error("cancelled"));
   await expect(measured).rejects.toThrow("cancelled");
 });

@@ -1,9 +1,9 @@
 import type {
-  BinaryMetrics,
   Evaluation,
   FairnessReport,
   KpiValue,
   MeasuredCompute,
+  RowMetrics,
   SliceReport,
 } from "@portolan/evaluation/contract";
 import { table } from "../output.ts";
@@ -12,7 +12,7 @@ import { probesText } from "./probes-text.ts";
 /** What an evaluation on rows found, for people: metrics with their intervals, calibration, slices, groups, gates. */
 export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | "gates">): string {
   return [
-    `${metrics.rows} rows, ${metrics.positives} positive`,
+    rowsText(metrics),
     "",
     metricsText(metrics),
     ...calibrationText(metrics),
@@ -24,6 +24,12 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
     "",
     gatesText(gates),
   ].join("\n");
+}
+
+/** Rows of quantities have no classes. */
+function rowsText({ rows, positives, queries }: RowMetrics): string {
+  if (queries !== undefined) return `${rows} rows, ${queries} queries`;
+  return positives === undefined ? `${rows} rows` : `${rows} rows, ${positives} positive`;
 }
 
 function kpisText(kpis: readonly KpiValue[]): string {
@@ -48,7 +54,7 @@ export function gatesText(gates: Evaluation["gates"]): string {
   );
 }
 
-function metricsText({ values, intervals = {} }: BinaryMetrics): string {
+function metricsText({ values, intervals = {} }: RowMetrics): string {
   const cells = Object.entries(values).map(([name, value]) => {
     const interval = intervals[name];
     return [
@@ -61,7 +67,7 @@ function metricsText({ values, intervals = {} }: BinaryMetrics): string {
   return table(["metric", "value", "95 % interval", "method"], cells);
 }
 
-function calibrationText({ calibration }: BinaryMetrics): string[] {
+function calibrationText({ calibration }: RowMetrics): string[] {
   if (!calibration) return [];
   const { uniform, quantile, slope, intercept } = calibration;
   const line =

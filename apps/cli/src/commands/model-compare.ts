@@ -119,10 +119,8 @@ export function comparisonText(found: Comparison): string {
     : `version ${challenger} does not show what is asked of it beside version ${champion}`;
   return [
     `${model}: ${verdict}`,
-    `${rows} rows, ${positives} positive; one-sided level ${rule.level} over all metrics (Holm)${setsTried > 1 ? `, times ${setsTried} sets of rows that these two were compared on` : ""}`,
-    ...(Math.min(positives, rows - positives) < 30
-      ? ["fewer than 30 rows of a class: nothing is shown"]
-      : []),
+    `${rows} rows${positives === undefined ? "" : `, ${positives} positive`}; one-sided level ${rule.level} over all metrics (Holm)${setsTried > 1 ? `, times ${setsTried} sets of rows that these two were compared on` : ""}`,
+    ...fewRows(rows, positives),
     ...(heldOut.shown ? [] : [`not shown to be held out: ${heldOut.because}`]),
     "",
     table(
@@ -142,4 +140,11 @@ export function comparisonText(found: Comparison): string {
 
 function signed(value: number): string {
   return `${value < 0 ? "" : "+"}${value.toFixed(4)}`;
+}
+
+/** Rows of quantities have no classes. */
+function fewRows(rows: number, positives: number | undefined): string[] {
+  if (positives === undefined) return rows < 30 ? ["fewer than 30 rows: nothing is shown"] : [];
+  const least = Math.min(positives, rows - positives);
+  return least < 30 ? ["fewer than 30 rows of a class: nothing is shown"] : [];
 }

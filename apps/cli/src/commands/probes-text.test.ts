@@ -1,17 +1,16 @@
-import type { BinaryMetrics } from "@portolan/evaluation/contract";
+import type { RowMetrics } from "@portolan/evaluation/contract";
 import { expect, test } from "vitest";
 import { evaluationText } from "./evaluation-text.ts";
 import { faithfulnessText } from "./probes-text.ts";
 
 const interval = { low: 0.05, high: 0.2, level: 0.95 };
-const metrics: BinaryMetrics = {
+const metrics: RowMetrics = {
   rows: 100,
   positives: 40,
   values: { accuracy: 0.9 },
   rocAucInterval: interval,
 };
-const told = (more: Partial<BinaryMetrics>) =>
-  evaluationText({ metrics: { ...metrics, ...more }, gates: [] });
+const told = (more: Partial<RowMetrics>) => evaluationText({ metrics: { ...metrics, ...more }, gates: [] });
 const robustness = { mutable: ["wait"], radius: 0.5, reference: "training", seed: 1, rows: 200 } as const;
 
 test("robustness says what was turned and what is certified, or why not", () => {

@@ -1,15 +1,15 @@
 import type {
-  BinaryMetrics,
   FaithfulnessReport,
   MembershipReport,
   RobustnessReport,
+  RowMetrics,
   TrainingDataReport,
 } from "@portolan/evaluation/contract";
 
 const mostRows = 10;
 
 /** What a model was asked beside its scores, for people, each with an empty line before it. */
-export function probesText({ robustness, membership, trainingData }: BinaryMetrics): string[] {
+export function probesText({ robustness, membership, trainingData }: RowMetrics): string[] {
   return [
     ...(robustness ? ["", robustnessText(robustness)] : []),
     ...(membership ? ["", membershipText(membership)] : []),

@@ -172,7 +172,7 @@ export async function gateStep(world: World): Promise<string[]> {
     await rita.json({ path: `/v1/models/${modelName}/versions/${version}/promotions`, body: { to } });
   }
   const value = metrics.values["roc_auc"] ?? Number.NaN;
-  const { low, high } = metrics.rocAucInterval;
+  const { low, high } = metrics.rocAucInterval ?? { low: Number.NaN, high: Number.NaN };
   const baseline = metrics.baseline?.rocAuc ?? Number.NaN;
   world.summary.auc = { value, low, high, baseline };
   return [

@@ -115,7 +115,10 @@ function evaluationPart({ evaluation }: RetrainingReport): string {
   ]);
   return `${facts([
     ["Evaluation", id],
-    ["Rows", `${metrics.rows}, ${metrics.positives} positive (${dataset})`],
+    [
+      "Rows",
+      `${metrics.rows}${metrics.positives === undefined ? "" : `, ${metrics.positives} positive`} (${dataset})`,
+    ],
     ["Held out", `${heldOut.shown ? "yes" : "not shown"}: ${heldOut.because}`],
   ])}${table("Metrics, with 95 % intervals", ["Metric", "Value", "Interval"], rows)}${
     judged.length === 0

@@ -3,19 +3,30 @@ import type { SliceValues } from "@portolan/evaluation";
 import type { ScoreJob } from "./score-messages.ts";
 import { readAsSlice, sliceValues } from "./slice-column.ts";
 
-export type RowsJob = Omit<ScoreJob, "modelPath">;
+export type RowsJob = Omit<ScoreJob, "modelPath" | "labels">;
 
 /** Rows of a file as a model of one table takes them. */
-export interface Rows {
+export interface Rows<Labels = Uint8Array> {
   readonly count: number;
   readonly features: Float32Array;
-  readonly labels: Uint8Array;
+  readonly labels: Labels;
   readonly baseline?: Float64Array;
   readonly slices?: readonly SliceValues[];
 }
 
 /** @throws Error for a label that is neither 0 nor 1; what DuckDB throws */
-export async function readRows(job: RowsJob): Promise<Rows> {
+export function readRows(job: RowsJob): Promise<Rows> {
+  return readLabelled(job, classesOf);
+}
+
+/** Of rows whose label is a quantity. @throws Error for a label that is no finite number; what DuckDB throws */
+export function readQuantityRows(job: RowsJob): Promise<Rows<Float64Array>> {
+  return readLabelled(job, quantitiesOf);
+}
+
+type LabelsOf<Labels> = (values: readonly unknown[], column: string) => Labels;
+
+async function readLabelled<Labels>(job: RowsJob, labelsOf: LabelsOf<Labels>): Promise<Rows<Labels>> {
   const instance = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     threads: "2",
@@ -31,7 +42,7 @@ export async function readRows(job: RowsJob): Promise<Rows> {
     const columns = [...own, ...sliced.map(({ column, type }) => readAsSlice(quoted(column), type))];
     const reader = await connection.runAndReadAll(`select ${columns.join(", ")} from ${source}`);
     const read = reader.getColumns();
-    const rows = layOut(read.slice(0, own.length), job);
+    const rows = layOut(read.slice(0, own.length), job, labelsOf);
     if (!job.sliceColumns) return rows;
     const slices = sliced.map(({ column }, at) => sliceValues(column, read[own.length + at] ?? []));
     return { ...rows, slices };
@@ -58,7 +69,11 @@ async function present(
 }
 
 /** Columns to row-major float32: what a model of one input tensor takes. A null feature is NaN, as in training. */
-function layOut(columns: readonly (readonly unknown[])[], job: RowsJob): Rows {
+function layOut<Labels>(
+  columns: readonly (readonly unknown[])[],
+  job: RowsJob,
+  labelsOf: LabelsOf<Labels>,
+): Rows<Labels> {
   const [labelValues = [], ...rest] = columns;
   const count = labelValues.length;
   const width = job.featureColumns.length;
@@ -67,11 +82,7 @@ function layOut(columns: readonly (readonly unknown[])[], job: RowsJob): Rows {
     const values = rest[column] ?? [];
     for (let row = 0; row < count; row++) features[row * width + column] = numberOf(values[row]);
   });
-  const labels = Uint8Array.from(labelValues, (value) => {
-    if (value !== 0 && value !== 1)
-      throw new Error(`the label column ${job.labelColumn} holds ${String(value)}, not 0 or 1`);
-    return value;
-  });
+  const labels = labelsOf(labelValues, job.labelColumn);
   if (job.baselineColumn === undefined) return { count, features, labels };
   return {
     count,
@@ -79,6 +90,22 @@ function layOut(columns: readonly (readonly unknown[])[], job: RowsJob): Rows {
     labels,
     baseline: withMean(rest[width] ?? []),
   };
+}
+
+function classesOf(values: readonly unknown[], column: string): Uint8Array {
+  return Uint8Array.from(values, (value) => {
+    if (value !== 0 && value !== 1)
+      throw new Error(`the label column ${column} holds ${String(value)}, not 0 or 1`);
+    return value;
+  });
+}
+
+function quantitiesOf(values: readonly unknown[], column: string): Float64Array {
+  return Float64Array.from(values, (value) => {
+    if (typeof value !== "number" || !Number.isFinite(value))
+      throw new Error(`the label column ${column} holds ${String(value)}, not a finite number`);
+    return value;
+  });
 }
 
 function numberOf(value: unknown): number {

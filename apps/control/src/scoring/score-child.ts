@@ -1,5 +1,5 @@
 import { messageOf } from "@portolan/kernel";
-import { readRows } from "./read-rows.ts";
+import { readQuantityRows, readRows } from "./read-rows.ts";
 import { openRows, scoreRows } from "./run-rows.ts";
 import type { ScoreJob, ScoreReply } from "./score-messages.ts";
 
@@ -16,7 +16,7 @@ process.once("message", (job: ScoreJob) => {
 });
 
 async function score(job: ScoreJob): Promise<ScoreReply> {
-  const rows = await readRows(job);
+  const rows = await (job.labels === "classes" ? readRows(job) : readQuantityRows(job));
   const scores = await scoreRows(await openRows(job.modelPath), rows.features, rows.count);
   return {
     kind: "scored",

@@ -6,6 +6,8 @@ export interface ScoreJob {
   readonly modelPath?: string;
   readonly datasetPath: string;
   readonly labelColumn: string;
+  /** What the label column holds: 0 and 1, or quantities. */
+  readonly labels: "classes" | "quantities";
   readonly featureColumns: readonly string[];
   readonly baselineColumn?: string;
   /** Columns whose values are given back; those that the file does not have are left out. */
@@ -24,11 +26,11 @@ export type RowsAnswered =
   | { readonly kind: "ran"; readonly outputs: readonly Float32Array[] }
   | { readonly kind: "failed"; readonly reason: string };
 
-export type ScoreReply =
+export type ScoreReply<Labels = Uint8Array | Float64Array> =
   | {
       readonly kind: "scored";
       readonly scores: Float64Array;
-      readonly labels: Uint8Array;
+      readonly labels: Labels;
       readonly baseline?: Float64Array;
       readonly slices?: readonly SliceValues[];
     }

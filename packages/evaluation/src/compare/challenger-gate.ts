@@ -8,11 +8,12 @@ export const challengerGate = "better-than-champion";
 /** One-sided: the level at which a 95 % interval lies beyond the bound. */
 export const comparisonLevel = 0.025;
 
-/** Rows of each class that a comparison needs to show anything: of a handful of rows DeLong's variance and a bootstrap know next to nothing. */
+/** Rows of each class, or of quantities, that a comparison needs to show anything: of a handful of rows DeLong's variance and a bootstrap know next to nothing. */
 export const comparisonSupport = 30;
 
 /** Whether rows are enough for two versions to be told apart. Pure. */
 export function isSupported({ rows, positives }: Pick<Comparison, "rows" | "positives">): boolean {
+  if (positives === undefined) return rows >= comparisonSupport;
   return positives >= comparisonSupport && rows - positives >= comparisonSupport;
 }
 
@@ -52,7 +53,9 @@ export function judgeChallenger(
   if (!isSupported(found))
     return result(
       false,
-      `${positives} positive and ${rows - positives} negative rows: fewer than ${comparisonSupport} of each`,
+      positives === undefined
+        ? `${rows} rows: fewer than ${comparisonSupport}`
+        : `${positives} positive and ${rows - positives} negative rows: fewer than ${comparisonSupport} of each`,
     );
   const tried = setsTried > 1 ? `; compared on ${setsTried} sets of rows` : "";
   return result(found.isBetter, `${values.map(toldOf).join("; ")}${tried}`);

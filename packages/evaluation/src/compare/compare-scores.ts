@@ -23,13 +23,11 @@ import {
   summedMetrics,
   totalOf,
 } from "../metric-sums.ts";
+import { comparisonBootstrap } from "./comparison-bootstrap.ts";
 import type { ComparedValue, ComparisonRule } from "./contract.ts";
 
-/** As many as leave p room below Holm's smallest level over nine metrics. */
-const bootstrapOptions = { seed: 1, replicates: 4999, mostUnits: 4096 } as const;
-
 /** What one metric says, before Holm. */
-type Tested = Omit<ComparedValue, "adjustedP" | "isShown">;
+export type Tested = Omit<ComparedValue, "adjustedP" | "isShown">;
 
 /**
  * A challenger beside the champion, on the same rows in the same order, in each metric of a rule (docs/spec/promotion-gates.md, G12). Pure: the bootstrap's
@@ -51,9 +49,14 @@ export function compareScores(
     if (metric === "roc_auc") return aucTest(challenger, champion, margin, asked);
     if (metric === "pr_auc") return precisionTest(challenger, champion, margin, asked);
     const distribution = distributions.get(metric);
-    if (!distribution) throw new RangeError(`${metric} is not measured`);
+    if (!distribution || !isSummedMetric(metric)) throw new RangeError(`${metric} is not measured`);
     return summedTest(challenger, champion, distribution, { ...asked, metric, margin });
   });
+  return withHolm(tested, level);
+}
+
+/** What each metric says among as many. Pure. */
+export function withHolm(tested: readonly Tested[], level: number): ComparedValue[] {
   const adjusted = holmAdjusted(tested.map(({ p }) => p));
   return tested.map((one, at) => {
     const adjustedP = adjusted[at] ?? 1;
@@ -118,7 +121,7 @@ function precisionTest(
   margin: number | undefined,
   asked: Pick<Tested, "metric" | "question">,
 ): Tested {
-  const distribution = bootstrapAveragePrecision(challenger, bootstrapOptions, champion);
+  const distribution = bootstrapAveragePrecision(challenger, comparisonBootstrap, champion);
   return {
     metric: asked.metric,
     question: asked.question,
@@ -209,7 +212,7 @@ function pairedBootstrap(
       const value = summedMetrics[metric];
       return (sums) => sign * (value(sums, ours) - value(sums, theirs));
     }),
-    bootstrapOptions,
+    comparisonBootstrap,
   );
   const totals = columns.map(totalOf);
   return new Map(

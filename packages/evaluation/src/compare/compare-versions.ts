@@ -1,4 +1,4 @@
-import { isCompared } from "@portolan/charter/contract";
+import { evaluatedMetrics, isCompared, isOfUnit, type ReleaseTerms } from "@portolan/charter/contract";
 import {
   type CallContext,
   type JobHandler,
@@ -14,7 +14,8 @@ import type { EvaluationErrorCode } from "../errors.ts";
 import type { EvaluationDeps } from "../evaluate-version.ts";
 import { pairOf, requireSet, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
-import type { EvaluatedVersion, ScoredRows } from "../ports.ts";
+import type { EvaluatedVersion, ScoredQuantities, ScoredRows, ScoreRequest } from "../ports.ts";
+import { isErrorMetric } from "../quantities/quantity-metrics.ts";
 import { compareInThread } from "../statistics/compute-statistics.ts";
 import type { EvaluationSet } from "../store.ts";
 import { versionToEvaluate } from "../version-to-evaluate.ts";
@@ -78,6 +79,13 @@ async function ruleFor(
         `${unnamed} has a margin and is none of the metrics`,
         "Name it among the metrics, or leave its margin out.",
       );
+    requireOneTask(metrics, terms?.task);
+    const wide = metrics.find((metric) => isOfUnit(metric) && (margins[metric] ?? 0) >= 1);
+    if (wide !== undefined)
+      throw notComparable(
+        `the margin of ${wide} allows everything: it lies between 0 and 1`,
+        "State a margin below 1.",
+      );
     return { metrics, margins, level: comparisonLevel };
   }
   if (Object.keys(margins).length > 0)
@@ -91,6 +99,17 @@ async function ruleFor(
     metrics: [bounded !== undefined && isCompared(bounded) ? bounded : "roc_auc"],
     margins: {},
   });
+}
+
+/** Errors are of quantities, all others of decisions: of one model only some are measured. */
+function requireOneTask(metrics: ComparisonRule["metrics"], task: ReleaseTerms["task"]): void {
+  const measured = evaluatedMetrics[task ?? "binary_classification"].filter(isCompared);
+  const other = metrics.find((metric) => !measured.includes(metric));
+  if (other !== undefined)
+    throw notComparable(
+      `${other} is not measured of ${task ?? "binary_classification"}`,
+      `Name some of ${measured.join(", ")}.`,
+    );
 }
 
 const Asked = Type.Object({
@@ -143,20 +162,20 @@ export function comparisonJob(deps: EvaluationDeps): JobHandler {
       const asked = Value.Parse(Asked, job.payload);
       const pair = await pairVersions(deps, job.call, asked);
       const measured = await job.effect("score", () => measurePair(deps, pair, asked.rule, job));
-      const { rows, positives, values } = Value.Parse(Measured, measured);
-      return job.step("record", (tx) => recordComparison(tx, asked, pair, { rows, positives, values }));
+      const found = Value.Parse(Measured, measured);
+      return job.step("record", (tx) => recordComparison(tx, asked, pair, found));
     },
   };
 }
 
 const Measured = Type.Object({
   rows: Type.Integer(),
-  positives: Type.Integer(),
+  positives: Type.Optional(Type.Integer()),
   values: Type.Array(ComparedValue),
 });
 interface Measured {
   readonly rows: number;
-  readonly positives: number;
+  readonly positives?: number;
   readonly values: ComparedValue[];
 }
 
@@ -169,24 +188,37 @@ async function measurePair(
   rule: ComparisonRule,
   job: JobRun,
 ): Promise<JsonObject> {
-  const score = (version: EvaluatedVersion, rows: EvaluationSet) =>
-    scorer.score({ ...scoreRequest(version.artifact, rows), sliceColumns: [rowColumn] }, job.signal);
-  const ours = await score(challenger, set);
-  await job.progress(0.4, "challenger scored");
-  const theirs = await score(champion, championSet);
-  await job.progress(0.8, "champion scored");
-  if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
-  const compared = { challenger: withoutSlices(ours), champion: withoutSlices(theirs), rule };
-  const values = [...(await compareInThread(compared, job.signal))];
+  const both = async <Scored extends ScoredRows | ScoredQuantities>(
+    score: (request: ScoreRequest, signal: AbortSignal) => Promise<Scored>,
+  ) => {
+    const asked = (version: EvaluatedVersion, rows: EvaluationSet) =>
+      score({ ...scoreRequest(version.artifact, rows), sliceColumns: [rowColumn] }, job.signal);
+    const ours = await asked(challenger, set);
+    await job.progress(0.4, "challenger scored");
+    const theirs = await asked(champion, championSet);
+    await job.progress(0.8, "champion scored");
+    if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
+    return [ours, theirs] as const;
+  };
+  if (rule.metrics.every(isErrorMetric)) {
+    const [ours, theirs] = await both((request, signal) => scorer.scoreQuantities(request, signal));
+    const compared = { challenger: plain(ours), champion: plain(theirs), rule };
+    const values = [...(await compareInThread({ kind: "compare_quantities", ...compared }, job.signal))];
+    return { rows: ours.scores.length, values };
+  }
+  const [ours, theirs] = await both((request, signal) => scorer.score(request, signal));
+  const compared = { challenger: plain(ours), champion: plain(theirs), rule };
+  const values = [...(await compareInThread({ kind: "compare", ...compared }, job.signal))];
   const positives = ours.labels.reduce((sum, label) => sum + label, 0);
   return { rows: ours.scores.length, positives, values };
 }
 
-function withoutSlices({ scores, labels }: ScoredRows): ScoredRows {
+/** Without what only shows that rows are the same. */
+function plain<Labels>({ scores, labels }: { readonly scores: Float64Array; readonly labels: Labels }) {
   return { scores, labels };
 }
 
-function haveSameRows(ours: ScoredRows, theirs: ScoredRows): boolean {
+function haveSameRows(ours: ScoredRows | ScoredQuantities, theirs: ScoredRows | ScoredQuantities): boolean {
   const [first, second] = [rowNumbers(ours), rowNumbers(theirs)];
   return (
     first !== undefined &&
@@ -195,7 +227,7 @@ function haveSameRows(ours: ScoredRows, theirs: ScoredRows): boolean {
   );
 }
 
-function rowNumbers({ slices = [] }: ScoredRows): Float64Array | undefined {
+function rowNumbers({ slices = [] }: ScoredRows | ScoredQuantities): Float64Array | undefined {
   const found = slices.find(({ column }) => column === rowColumn);
   return found?.kind === "numbers" ? found.values : undefined;
 }
@@ -223,11 +255,13 @@ async function recordComparison(
     dataset: set.object,
     heldOut,
     rows,
-    positives,
+    ...(positives === undefined ? {} : { positives }),
     setsTried,
     rule,
     values,
-    isBetter: isSupported({ rows, positives }) && values.every(({ isShown }) => isShown),
+    isBetter:
+      isSupported({ rows, ...(positives === undefined ? {} : { positives }) }) &&
+      values.every(({ isShown }) => isShown),
     createdAt: tx.now,
   };
   const { organisationId, id: createdBy } = tx.call.actor;

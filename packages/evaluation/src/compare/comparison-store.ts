@@ -15,7 +15,7 @@ type ComparisonTable = {
   champion_training_set_id: string;
   dataset: string;
   row_count: number;
-  positives: number;
+  positives: number | null;
   sets_tried: number;
   held_out: JSONColumnType<Comparison["heldOut"]>;
   rule: JSONColumnType<Comparison["rule"]>;
@@ -47,7 +47,7 @@ export async function insertComparison(sql: Sql, row: NewComparison): Promise<vo
       champion_training_set_id: row.championTrainingSetId,
       dataset: row.dataset,
       row_count: row.rows,
-      positives: row.positives,
+      positives: row.positives ?? null,
       sets_tried: row.setsTried,
       held_out: JSON.stringify(row.heldOut),
       rule: JSON.stringify(row.rule),
@@ -126,7 +126,7 @@ function toComparison(row: Selectable<ComparisonTable>): Comparison {
     dataset: row.dataset,
     heldOut: row.held_out,
     rows: row.row_count,
-    positives: row.positives,
+    ...(row.positives === null ? {} : { positives: row.positives }),
     setsTried: row.sets_tried,
     rule: row.rule,
     values: row.compared,

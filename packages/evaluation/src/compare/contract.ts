@@ -6,7 +6,7 @@ const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
 const Metric = Type.Enum([...comparedMetrics]);
 const Margins = Type.Record(
   Type.String({ pattern: `^(${comparedMetrics.join("|")})$` }),
-  Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+  Type.Number({ exclusiveMinimum: 0 }),
 );
 const SetId = (description: string) => Type.String({ minLength: 1, maxLength: 60, description });
 
@@ -78,14 +78,15 @@ export const Comparison = Type.Object({
   dataset: Sha256,
   heldOut: { ...HeldOut, description: "From both versions" },
   rows: Type.Integer(),
-  positives: Type.Integer(),
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
   setsTried: Type.Integer({
     description: "Different sets of rows that these two were compared on so far, this one included",
   }),
   rule: ComparisonRule,
   values: Type.Array(ComparedValue),
   isBetter: Type.Boolean({
-    description: "Everything that the rule asks is shown, on at least 30 rows of each class",
+    description:
+      "Everything that the rule asks is shown, on at least 30 rows of each class, or 30 where there are none",
   }),
   createdAt: Type.Integer(),
 });

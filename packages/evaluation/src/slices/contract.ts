@@ -7,6 +7,11 @@ const Support = Type.Object(
   { description: "Rows of each class that a part needs to be judged" },
 );
 
+const RowSupport = Type.Object(
+  { rows: Type.Integer() },
+  { description: "Rows that a part needs to be judged where there are no classes" },
+);
+
 const part = {
   value: Type.String({
     description:
@@ -19,6 +24,7 @@ const part = {
 
 export const Slice = Type.Object({
   ...part,
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
   isAbsent: Type.Optional(Type.Boolean({ description: "True: the rows have no value" })),
   values: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Metric name to value" })),
   intervals: Type.Optional(
@@ -58,7 +64,7 @@ export type WorstSlice = Static<typeof WorstSlice>;
 /** The metrics of parts of the rows. */
 export const SliceReport = Type.Object({
   bins: Type.Integer({ description: "Quantile bins of columns of many numbers" }),
-  support: Support,
+  support: Type.Union([Support, RowSupport]),
   columns: Type.Array(SlicedColumn),
   worst: Type.Record(Type.String(), WorstSlice, {
     description: "Of each metric the judged slice on which it is worst; empty where none is judged",

@@ -2,6 +2,7 @@ import { type FairnessTerms, isCompared, type MetricName, type SliceTerms } from
 import type { GateResult } from "../evidence-shapes.ts";
 import type { FairnessAttribute, FairnessReport, SlicedColumn, SliceReport } from "./contract.ts";
 import { pairsOf } from "./measure-fairness.ts";
+import { leastSliceRows } from "./slice-support.ts";
 import { worstSlice } from "./worst-slice.ts";
 
 /** Name of the gate that bounds how much worse a version may be on a slice. */
@@ -28,7 +29,12 @@ export function judgeSlices(
   if (!isSameSlicing(report, terms))
     return failed("slices were made with other bins or another support: evaluate again under this charter");
   const asked = report.columns.filter(({ column }) => columns.includes(column));
-  const problems = columns.flatMap((column) => columnProblem(asked, column, terms));
+  const { support } = report;
+  const floor =
+    "rows" in support
+      ? `${support.rows} rows`
+      : `${support.positives} positives and ${support.negatives} negatives`;
+  const problems = columns.flatMap((column) => columnProblem(asked, column, floor));
   if (problems.length > 0) return failed(shortly(problems));
   const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
   if (!worst) return failed(`${metric} was measured on no slice`);
@@ -44,15 +50,13 @@ export function judgeSlices(
   ];
 }
 
-function isSameSlicing(report: SliceReport, { bins, support }: SliceTerms): boolean {
-  return (
-    report.bins === bins &&
-    report.support.positives === support.positives &&
-    report.support.negatives === support.negatives
-  );
+function isSameSlicing({ bins, support }: SliceReport, terms: SliceTerms): boolean {
+  if (bins !== terms.bins) return false;
+  if ("rows" in support) return support.rows === leastSliceRows(terms.support);
+  return support.positives === terms.support.positives && support.negatives === terms.support.negatives;
 }
 
-function columnProblem(asked: readonly SlicedColumn[], column: string, { support }: SliceTerms): string[] {
+function columnProblem(asked: readonly SlicedColumn[], column: string, floor: string): string[] {
   const found = asked.find((one) => one.column === column);
   if (!found) return [`${column} was not measured`];
   if (found.problem !== undefined) return [`${column}: ${found.problem}`];
@@ -60,7 +64,7 @@ function columnProblem(asked: readonly SlicedColumn[], column: string, { support
     return [`${column}: all rows are in one slice, so none is held against the others`];
   // Rows without a value are judged as a slice, and are no evidence that there are others.
   if (found.slices.some(({ isJudged, isAbsent }) => isJudged && !isAbsent)) return [];
-  return [`${column}: no slice has ${support.positives} positives and ${support.negatives} negatives`];
+  return [`${column}: no slice has ${floor}`];
 }
 
 /** How many rows no judgement covers, by column. */

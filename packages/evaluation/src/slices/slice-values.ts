@@ -131,6 +131,19 @@ export interface GroupSize {
   readonly isAbsent: boolean;
 }
 
+/** The places of each group's rows, as `splitRows` deals them: in the order of their names, rare values last. Pure. */
+export function rowsOfGroups(
+  grouped: GroupedRows,
+): (Pick<GroupSize, "value" | "isRare" | "isAbsent"> & { readonly at: readonly number[] })[] {
+  const { size } = grouped;
+  const sizes = sizesOf(grouped);
+  const places: number[][] = Array.from({ length: size + 1 }, () => []);
+  grouped.codes.forEach((code, row) => {
+    places[(sizes[code] ?? 0) < leastRows ? size : code]?.push(row);
+  });
+  return places.flatMap((at, code) => (at.length === 0 ? [] : [{ ...toldAs(grouped, code), at }]));
+}
+
 /** One group's rows. */
 export interface RowGroup extends GroupSize {
   readonly set: ScoredSet;

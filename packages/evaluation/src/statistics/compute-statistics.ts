@@ -1,9 +1,17 @@
 import { Worker } from "node:worker_threads";
 import { messageOf, PortolanError } from "@portolan/kernel";
 import type { ComparedValue } from "../compare/contract.ts";
-import type { BinaryMetrics } from "../contract.ts";
+import type { RowMetrics } from "../contract.ts";
 import type { EvaluationErrorCode } from "../errors.ts";
-import type { CompareTask, MeasureTask, StatisticsAnswer, StatisticsTask } from "./statistics-task.ts";
+import type {
+  CompareQuantitiesTask,
+  CompareTask,
+  MeasureQuantitiesTask,
+  MeasureRankingsTask,
+  MeasureTask,
+  StatisticsAnswer,
+  StatisticsTask,
+} from "./statistics-task.ts";
 
 /** Beside the rows' own arrays, which lie outside of it. */
 const memoryMib = 1024;
@@ -13,20 +21,20 @@ const memoryMib = 1024;
  * @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse; the signal's reason
  */
 export async function measureScores(
-  task: Omit<MeasureTask, "kind">,
+  task: MeasureTask | MeasureQuantitiesTask | MeasureRankingsTask,
   signal: AbortSignal,
-): Promise<BinaryMetrics> {
-  const answer = await inThread({ kind: "measure", ...task }, signal);
+): Promise<RowMetrics> {
+  const answer = await inThread(task, signal);
   if (answer.kind !== "measured") throw refusal(answer);
   return answer.metrics;
 }
 
 /** What two versions differ by, in a thread of its own. @throws as `measureScores` */
 export async function compareInThread(
-  task: Omit<CompareTask, "kind">,
+  task: CompareTask | CompareQuantitiesTask,
   signal: AbortSignal,
 ): Promise<readonly ComparedValue[]> {
-  const answer = await inThread({ kind: "compare", ...task }, signal);
+  const answer = await inThread(task, signal);
   if (answer.kind !== "compared") throw refusal(answer);
   return answer.values;
 }
@@ -60,7 +68,7 @@ function refusal(answer: StatisticsAnswer): PortolanError {
     return ended("detail" in answer ? answer.detail : `it answered that it had ${answer.kind}`);
   return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
     detail: answer.detail,
-    mend: "Give held-out rows with both classes, and the model's own feature columns.",
+    mend: "Give held-out rows with both classes (of a regression: with numbers), and the model's own feature columns.",
   });
 }
 

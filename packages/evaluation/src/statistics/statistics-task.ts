@@ -3,8 +3,12 @@ import { messageOf } from "@portolan/kernel";
 import { binaryMetrics } from "../binary-metrics.ts";
 import { compareScores } from "../compare/compare-scores.ts";
 import type { ComparedValue, ComparisonRule } from "../compare/contract.ts";
-import type { BinaryMetrics } from "../contract.ts";
-import type { ScoredRows } from "../ports.ts";
+import type { RowMetrics } from "../contract.ts";
+import type { ScoredQuantities, ScoredRows } from "../ports.ts";
+import { compareQuantities } from "../quantities/compare-quantities.ts";
+import { isErrorMetric, quantityMetrics } from "../quantities/quantity-metrics.ts";
+import { sliceQuantities } from "../quantities/slice-quantities.ts";
+import { rankingMetrics } from "../rankings/ranking-metrics.ts";
 import type { FairnessReport, SliceReport } from "../slices/contract.ts";
 import { measureFairness } from "../slices/measure-fairness.ts";
 import { defaultSlicing, measureSlices } from "../slices/measure-slices.ts";
@@ -33,16 +37,46 @@ export interface CompareTask {
   readonly rule: ComparisonRule;
 }
 
+/** What is to be said of a regression's answers. */
+export interface MeasureQuantitiesTask
+  extends Pick<MeasureTask, "baselineColumn" | "sliced" | "slices" | "attributes"> {
+  readonly kind: "measure_quantities";
+  readonly scored: ScoredQuantities;
+  /** The charter's error, if it bounds one: by it the model is held against the baseline. */
+  readonly metric: string;
+}
+
+/** What is to be said of rankings. */
+export interface MeasureRankingsTask extends Pick<MeasureTask, "baselineColumn"> {
+  readonly kind: "measure_rankings";
+  readonly scored: ScoredQuantities;
+  /** The column that says which rows are one ranking. */
+  readonly query: string;
+}
+
+/** What is to be said of two regressions' answers on the same rows. */
+export interface CompareQuantitiesTask {
+  readonly kind: "compare_quantities";
+  readonly challenger: ScoredQuantities;
+  readonly champion: ScoredQuantities;
+  readonly rule: ComparisonRule;
+}
+
 interface Attribute {
   readonly name: string;
   readonly expression: string;
 }
 
-export type StatisticsTask = MeasureTask | CompareTask;
+export type StatisticsTask =
+  | MeasureRankingsTask
+  | MeasureTask
+  | MeasureQuantitiesTask
+  | CompareTask
+  | CompareQuantitiesTask;
 
 /** The result, or why statistics refuse the scores, or that something broke. */
 export type StatisticsAnswer =
-  | { readonly kind: "measured"; readonly metrics: BinaryMetrics }
+  | { readonly kind: "measured"; readonly metrics: RowMetrics }
   | { readonly kind: "compared"; readonly values: readonly ComparedValue[] }
   | { readonly kind: "refused"; readonly detail: string }
   | { readonly kind: "failed"; readonly detail: string };
@@ -50,14 +84,40 @@ export type StatisticsAnswer =
 /** Pure: same scores, same answer. */
 export function answerTask(task: StatisticsTask): StatisticsAnswer {
   try {
-    if (task.kind === "measure") return { kind: "measured", metrics: measure(task) };
-    return { kind: "compared", values: compareScores(task.challenger, task.champion, task.rule) };
+    switch (task.kind) {
+      case "measure":
+        return { kind: "measured", metrics: measure(task) };
+      case "measure_quantities":
+        return { kind: "measured", metrics: measureQuantities(task) };
+      case "measure_rankings":
+        return { kind: "measured", metrics: measureRankings(task) };
+      case "compare":
+        return { kind: "compared", values: compareScores(task.challenger, task.champion, task.rule) };
+      case "compare_quantities":
+        return { kind: "compared", values: compareQuantities(task.challenger, task.champion, task.rule) };
+    }
   } catch (error) {
     return { kind: error instanceof RangeError ? "refused" : "failed", detail: messageOf(error) };
   }
 }
 
-function measure(task: MeasureTask): BinaryMetrics {
+function measureRankings({ scored, baselineColumn: column, query }: MeasureRankingsTask): RowMetrics {
+  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
+  const queries = scored.slices?.find((one) => one.column === query);
+  return rankingMetrics(scored, { column: query, queries }, baseline);
+}
+
+function measureQuantities(task: MeasureQuantitiesTask): RowMetrics {
+  const { scored, baselineColumn: column, sliced, slices = defaultSlicing, attributes, metric } = task;
+  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
+  const metrics = quantityMetrics(scored, isErrorMetric(metric) ? metric : "rmse", baseline);
+  if (sliced.length === 0) return metrics;
+  const whole = { set: scored, overall: metrics.values };
+  const bySlice = sliceQuantities(whole, sliced, scored.slices ?? [], slices);
+  return { ...metrics, sliced: withExpressions(bySlice, attributes) };
+}
+
+function measure(task: MeasureTask): RowMetrics {
   const {
     scored,
     baselineColumn: column,

@@ -1,0 +1,84 @@
+import { bcaInterval, bootstrapSums, ndcg, type QuantitySet } from "@portolan/numerics";
+import { bootstrapOptions } from "../binary-metrics.ts";
+import type { RowMetrics } from "../contract.ts";
+import type { QuantityBaseline } from "../quantities/quantity-metrics.ts";
+import type { SliceValues } from "../slices/slice-values.ts";
+
+/** Down to which rank of a query relevance counts. */
+const mostRanks = 10;
+
+/**
+ * The mean of each query's ndcg_at_10, by scikit-learn's definition, over queries of two rows and more: a ranking of one row says nothing. Queries are what the
+ * bootstrap draws, for rows of one are no independent evidence. Pure: its seed is fixed.
+ * @param queries of each row; `undefined` where the rows do not have the column
+ * @throws RangeError for rows without a query, fewer than two queries that rank, or what `ndcg` refuses
+ */
+export function rankingMetrics(
+  set: QuantitySet,
+  { column, queries }: { readonly column: string; readonly queries: SliceValues | undefined },
+  baseline?: QuantityBaseline,
+): RowMetrics {
+  const ranked = rowsByQuery(column, queries).filter((rows) => rows.length > 1);
+  if (ranked.length < 2)
+    throw new RangeError(`column ${column} has fewer than two queries of two rows and more`);
+  const gains = gainsOf(set.scores, set.labels, ranked);
+  const count = gains.map(() => 1);
+  const mean = (sums: ArrayLike<number>) => (sums[0] ?? 0) / (sums[1] ?? 1);
+  const [found] = bootstrapSums([gains, count], [mean], bootstrapOptions);
+  if (!found) throw new RangeError("the bootstrap gave nothing");
+  const common = {
+    rows: set.scores.length,
+    queries: ranked.length,
+    values: { ndcg_at_10: found.estimate },
+    intervals: { ndcg_at_10: { ...bcaInterval(found), method: "bca" as const } },
+    bootstrap: { ...bootstrapOptions },
+  };
+  if (!baseline) return common;
+  const naive = gainsOf(baseline.scores, set.labels, ranked);
+  const ahead = gains.map((gain, query) => gain - (naive[query] ?? 0));
+  const [difference] = bootstrapSums([ahead, count], [mean], bootstrapOptions);
+  if (!difference) throw new RangeError("the bootstrap gave nothing");
+  return {
+    ...common,
+    baseline: {
+      column: baseline.column,
+      metric: "ndcg_at_10",
+      value: naive.reduce((sum, gain) => sum + gain, 0) / naive.length,
+      difference: { value: difference.estimate, interval: bcaInterval(difference) },
+    },
+  };
+}
+
+function gainsOf(
+  scores: Float64Array,
+  labels: Float64Array,
+  queries: readonly (readonly number[])[],
+): Float64Array {
+  return Float64Array.from(queries, (rows) =>
+    ndcg(
+      rows.map((row) => scores[row] ?? Number.NaN),
+      rows.map((row) => labels[row] ?? Number.NaN),
+      mostRanks,
+    ),
+  );
+}
+
+/** Rows of each query, in the order in which queries first appear. */
+function rowsByQuery(column: string, queries: SliceValues | undefined): number[][] {
+  if (!queries) throw new RangeError(`the rows have no column ${column}, which the charter names as query`);
+  if (queries.kind === "unfit")
+    throw new RangeError(`${column} cannot be read as queries: ${queries.reason}; give each a number`);
+  const ids: ArrayLike<number | string | null> =
+    queries.kind === "numbers"
+      ? queries.values
+      : Array.from(queries.codes, (code) => queries.texts[code] ?? null);
+  const found = new Map<number | string, number[]>();
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row] ?? null;
+    if (id === null || Number.isNaN(id)) throw new RangeError(`row ${row + 1} has no ${column}`);
+    const rows = found.get(id);
+    if (rows) rows.push(row);
+    else found.set(id, [row]);
+  }
+  return [...found.values()];
+}
