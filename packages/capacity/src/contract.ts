@@ -180,6 +180,11 @@ export interface AdmissionQueue {
       readonly assumed: { readonly cpu: number; readonly memoryBytes: number };
     },
   ): Promise<QueuedWork | undefined>;
+  /**
+   * Why work would be refused or wait for ever, were it submitted now, whatever else ended: for whoever makes something before they submit it.
+   * Undefined where it would begin or have a place in the queue that it can come out of. Changes nothing.
+   */
+  hindrance(call: CallContext, work: Parameters<AdmissionQueue["prepare"]>[1]): Promise<string | undefined>;
   /** In the transaction in which the job is enqueued. @throws PortolanError `capacity.no_team` where it is of no use case, `capacity.queue_full` */
   enter(tx: Transaction, work: QueuedWork, job: string): Promise<void>;
   /**

@@ -18,24 +18,29 @@ export interface AdmitDeps {
   readonly admission?: AdmissionQueue;
 }
 
+/** A run of which the queue is asked. */
+interface AskedRun {
+  readonly id: string;
+  readonly request: TrainingRunRequest;
+  readonly priority: number;
+  readonly preemptions?: number;
+}
+
 /** A run as the queue has it; undefined where nothing need be asked. On another cluster it asks for approval alone. */
 export async function queuedRun(
-  { admission, limits, preemption }: Pick<AdmitDeps, "admission" | "limits" | "preemption">,
+  deps: Pick<AdmitDeps, "admission" | "limits" | "preemption">,
   call: CallContext,
-  {
-    id,
-    request,
-    priority,
-    preemptions = 0,
-  }: {
-    readonly id: string;
-    readonly request: TrainingRunRequest;
-    readonly priority: number;
-    readonly preemptions?: number;
-  },
+  run: AskedRun,
 ): Promise<QueuedWork | undefined> {
-  if (!admission) return undefined;
-  return admission.prepare(call, {
+  return deps.admission?.prepare(call, workOfRun(deps, run));
+}
+
+/** A run as the queue is asked for it. Pure. */
+export function workOfRun(
+  { limits, preemption }: Pick<AdmitDeps, "limits" | "preemption">,
+  { id, request, priority, preemptions = 0 }: AskedRun,
+): Parameters<AdmissionQueue["prepare"]>[1] {
+  return {
     id,
     kind: "training",
     environment: request.environment,
@@ -45,7 +50,7 @@ export async function queuedRun(
     ...(request.backend === "ray" ? { isElsewhere: true } : {}),
     request: request.resources,
     assumed: { cpu: limits.threads, memoryBytes: limits.memoryLimitBytes },
-  });
+  };
 }
 
 /**

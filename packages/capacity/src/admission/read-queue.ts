@@ -3,7 +3,6 @@ import {
   asPlace,
   type CallContext,
   type Environment,
-  type EpochMicros,
   type ResourceRef,
   type Sql,
 } from "@portolan/kernel";
@@ -11,7 +10,6 @@ import type {
   AdmissionQueue,
   PoolStatus,
   QueueAnswer,
-  QueuedWork,
   QueueItem,
   QueueList,
   QueueQuestion,
@@ -26,7 +24,7 @@ import { queueView, waitText } from "./queue-view.ts";
 import { admissionRound, requireTeam } from "./round.ts";
 import { treeInForce } from "./settle-queue.ts";
 import { teamStatuses } from "./team-status.ts";
-import type { Workload } from "./workload.ts";
+import { newWorkload, type Workload } from "./workload.ts";
 
 export interface ReadQueueDeps extends QueueDeps {
   readonly authorizer: Authorizer;
@@ -132,7 +130,7 @@ export async function checkQueue(
   if (!queued || (!tree && queued.approvalFor === undefined))
     return { verdict: "begins", says: "no quotas are in force", evicts: [] };
   const now = clock.now();
-  const asked = newlyAsked(queued, startedBy, now);
+  const asked = newWorkload(queued, startedBy, now);
   const all = [...open, asked];
   if (!tree || queued.approvalFor !== undefined) {
     const queue = queueView(asked, tree, all, { now, usual });
@@ -154,22 +152,6 @@ export async function checkQueue(
     says: `it gets its part at once, and begins when those that have it now have ended${counts}`,
     evicts,
     queue,
-  };
-}
-
-/** Work as it would enter the queue. */
-function newlyAsked(queued: QueuedWork, startedBy: string, now: EpochMicros): Workload {
-  const { approvalFor } = queued;
-  return {
-    ...queued,
-    job: "",
-    startedBy,
-    ...(approvalFor === undefined ? {} : { approval: { state: "awaited", for: approvalFor } }),
-    state: "waiting",
-    arrivedAt: now,
-    ranMicros: 0,
-    wasEvicted: false,
-    evictions: 0,
   };
 }
 
