@@ -57,7 +57,8 @@ const { environment: _, useCaseId: __, ...recipeMembers } = TrainingSetRequest.p
 /** What a training set is built from; where it belongs the pipeline says. */
 export const SetRecipe = Type.Object(recipeMembers, closed);
 export type SetRecipe = Static<typeof SetRecipe>;
-const { code, locks, params, seed, checkpointIntervalSeconds, preemptible } = TrainingRunRequest.properties;
+const { code, locks, params, seed, checkpointIntervalSeconds, preemptible, windows } =
+  TrainingRunRequest.properties;
 
 /** Each kind of stage, with its members. */
 export const stageSchemas = {
@@ -68,7 +69,16 @@ export const stageSchemas = {
   ),
   train: stage(
     "train",
-    { code, locks, params: Type.Optional(params), seed, checkpointIntervalSeconds, preemptible, cache },
+    {
+      code,
+      locks,
+      params: Type.Optional(params),
+      seed,
+      checkpointIntervalSeconds,
+      preemptible,
+      windows,
+      cache,
+    },
     "Trains the program on the set",
   ),
   register: stage("register", {}, "Registers and signs what came out, and has its training attested"),

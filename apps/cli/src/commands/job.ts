@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { QueueAnswer, QueueItem, QueueList, QueueView } from "@portolan/capacity/contract";
-import { formatDurationMs } from "@portolan/kernel";
+import { asEpochMicros, formatDurationMs, formatInstant } from "@portolan/kernel";
 import type { Scoring } from "@portolan/scoring/contract";
 import type { TrainingRunView } from "@portolan/training/contract";
 import type { Command } from "commander";
@@ -14,7 +14,14 @@ import { badUsage } from "../read-input.ts";
 import { readTrainingFolder } from "../training-folder.ts";
 import { registerApprovals } from "./job-approval.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
-import { priorityOf, type RequestOptions, requestOf, withRequestOptions } from "./work-request.ts";
+import {
+  priorityOf,
+  type RequestOptions,
+  requestOf,
+  type TimeOptions,
+  timesOf,
+  withRequestOptions,
+} from "./work-request.ts";
 
 /** Training runs and scorings as jobs that ask for a part of the cluster. */
 export function registerJobCommands(program: Command, contextOf: ContextOf): void {
@@ -43,7 +50,10 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     .action(async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const found = await read(await connect(context), id);
-      context.output.result(found, `${id} is ${found.state}${standText(found.queue)}${endText(found)}`);
+      context.output.result(
+        found,
+        `${id} is ${found.state}${standText(found.queue)}${timesText(found)}${endText(found)}`,
+      );
     });
   job
     .command("cancel <id>")
@@ -57,11 +67,12 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     });
 }
 
-type SubmitOptions = RequestOptions & {
-  readonly useCase: string;
-  readonly environment: string;
-  readonly dryRun?: boolean;
-};
+type SubmitOptions = RequestOptions &
+  TimeOptions & {
+    readonly useCase: string;
+    readonly environment: string;
+    readonly dryRun?: boolean;
+  };
 
 function registerSubmit(job: Command, contextOf: ContextOf): void {
   const submit = job
@@ -83,7 +94,7 @@ function registerSubmit(job: Command, contextOf: ContextOf): void {
   )
     .addHelpText(
       "after",
-      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --priority 5 --dry-run",
+      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --priority 5 --dry-run\n  portolan job submit train training --use-case churn --window 22:00-06:00",
     )
     .action(
       (
@@ -156,11 +167,12 @@ async function submitScoring(
   await told(context, api, id);
 }
 
-function termsOf(options: RequestOptions) {
+function termsOf(options: RequestOptions & TimeOptions) {
   const [resources, priority] = [requestOf(options), priorityOf(options.priority)];
   return {
     ...(resources === undefined ? {} : { resources }),
     ...(priority === undefined ? {} : { priority }),
+    ...timesOf(options),
   };
 }
 
@@ -216,6 +228,18 @@ async function jobOf(api: ApiClient, id: string): Promise<string> {
 function standText(queue: QueueView | undefined): string {
   if (!queue || queue.state === "ended") return "";
   return [`: ${queue.says}`, `it asks for ${queue.request.join(", ")}`, ...waitLine(queue)].join("\n");
+}
+
+/** When it may begin, of what has not. */
+function timesText({ state, request }: Found): string {
+  const { windows = [], notBefore } = request;
+  const times = [
+    ...(windows.length === 0
+      ? []
+      : [`within ${windows.map(({ from, to }) => `${from}-${to}`).join(" and ")} UTC`]),
+    ...(notBefore === undefined ? [] : [`not before ${formatInstant(asEpochMicros(notBefore))}`]),
+  ];
+  return state !== "waiting" || times.length === 0 ? "" : `\nit begins ${times.join(", ")}`;
 }
 
 /** How it ended, where that was not by itself. */

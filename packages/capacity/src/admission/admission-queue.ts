@@ -224,9 +224,11 @@ async function askQuota(deps: QueueDeps, tx: Transaction, work: QueuedWork): Pro
 
 async function putBack(deps: QueueDeps, tx: Transaction, id: string, notBefore?: EpochMicros): Promise<void> {
   const found = await findWorkload(tx.sql, id);
-  if (!found || (found.state !== "running" && found.state !== "evicting")) return;
+  if (!found || found.state === "ended") return;
+  // What does not run has nothing to give back, unless it may not begin now: then its part is for others, and its place is looked at again later.
+  if (notBefore === undefined && (found.state === "waiting" || found.state === "admitted")) return;
   await lockOrganisation(tx.sql, found.organisationId);
-  await moveWorkload(tx.sql, id, { state: "waiting", now: tx.now });
+  if (found.state !== "waiting") await moveWorkload(tx.sql, id, { state: "waiting", now: tx.now });
   if (notBefore !== undefined)
     await refreshWorkload(tx.sql, id, { isPreemptible: found.isPreemptible, notBefore });
   await settleQueue(deps, tx, id);

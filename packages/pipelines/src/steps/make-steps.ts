@@ -73,10 +73,11 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
   if (id === undefined) return nameRun(deps, call, run, stage);
   const found = await deps.runs.read(call, id);
   if (!found) {
-    const { checkpointIntervalSeconds, preemptible } = stage;
+    const { checkpointIntervalSeconds, preemptible, windows } = stage;
     const watched = {
       ...(checkpointIntervalSeconds === undefined ? {} : { checkpointIntervalSeconds }),
       ...(preemptible === undefined ? {} : { preemptible }),
+      ...(windows === undefined ? {} : { windows }),
     };
     await deps.runs.start(call, id, { ...requestOf(run, stage), ...watched }, run.priority);
     return waiting;
