@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readTemplate } from "@portolan/charter/templates";
+import { systemClock } from "@portolan/kernel";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import type { Retraining } from "@portolan/retraining/contract";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -115,11 +116,50 @@ async function refusedWithoutUseCase(): Promise<void> {
   expect([answer.status, answer.body["code"]]).toEqual([422, "capacity.no_team"]);
 }
 
+async function trainingBody(): Promise<object> {
+  const upload = `/v1/artifacts?${new URLSearchParams(place).toString()}`;
+  const code = await world.post(upload, Buffer.from(program), "max");
+  const lock = await world.post(upload, Buffer.from("# nothing is locked\n"), "max");
+  const minor = execFileSync("python3", ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"], {
+    encoding: "utf8",
+  }).trim();
+  const asked = { ...place, trainingSetId: trainingSet, code: code["digest"], params: {}, seed: 7 };
+  return { ...asked, locks: { [minor]: lock["digest"] } };
+}
+
+const hourMicros = 3_600_000_000;
+
+/** A training run that may begin in an hour. */
+async function laterRun(): Promise<string> {
+  const notBefore = systemClock.now() + hourMicros;
+  return String(
+    (await world.post("/v1/training-runs", { ...(await trainingBody()), notBefore }, "max"))["id"],
+  );
+}
+async function cancel(run: string): Promise<void> {
+  const [row] = await rowsOf(`select id from database.job_runs where key = '${run}'`);
+  await world.post(`/v1/jobs/${String(row?.["id"])}/cancellation`, {}, "max");
+}
+
 test("without quotas everything starts as it did, and nothing of it is kept in a queue", async () => {
   const id = await score("free", { resources: { cpu: "900" } });
   await control.runJobs(control.jobs.scoring);
   const stand = await standOf(id);
   expect([stand.state, stand.queue]).toEqual(["ready", undefined]);
+  // A run's own time counts without quotas, too.
+  const later = await laterRun();
+  const looking = await control.startJobs();
+  for (let waited = 0; waited < 60_000; waited += 50) {
+    const [row] = await rowsOf(`select note from database.job_runs where key = '${later}'`);
+    if (row?.["note"] === "waits for its window") break;
+    await sleep(50);
+  }
+  await looking.stop();
+  expect(await standOf(later)).toMatchObject({
+    state: "waiting",
+    request: { notBefore: expect.any(Number) as number },
+  });
+  await cancel(later);
   expect(await rowsOf("select id from capacity.workloads")).toEqual([]);
 });
 
@@ -139,11 +179,7 @@ test("only administrators say who has how much, and a file that does not hold to
 
 test("runs and scorings wait for their team's quota, give way by it, go on from where they were, and leave nothing behind", async () => {
   expect((await put(quotas(2))).status).toBe(200);
-  const upload = `/v1/artifacts?${new URLSearchParams(place).toString()}`;
-  const code = await world.post(upload, Buffer.from(program), "max");
-  const lock = await world.post(upload, Buffer.from(noLock), "max");
-  const asked = { ...place, trainingSetId: trainingSet, code: code["digest"], params: {}, seed: 7 };
-  const body = { ...asked, locks: { [minor]: lock["digest"] }, resources: { cpu: "2" } };
+  const body = { ...(await trainingBody()), resources: { cpu: "2" } };
   const run = String((await world.post("/v1/training-runs", body, "max"))["id"]);
   const [waits, cancelled] = [await score("waits"), await score("cancelled")];
   expect((await standOf(run)).queue).toMatchObject({ state: "admitted", request: ["2 CPU"] });
@@ -195,6 +231,13 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
   expect(counted["says"]).toContain("its priority counts as -1, the highest that");
   expect((await put(quotas(2))).status).toBe(200);
   await refusedWithoutUseCase();
+  const later = await laterRun();
+  expect((await standOf(later)).queue).toMatchObject({ reason: "outside-window", position: 3 });
+  const windows = [{ from: "00:00", to: "00:00" }];
+  expect(await check({ windows, notBefore: systemClock.now() + hourMicros })).toMatchObject({
+    verdict: "waits",
+    queue: { reason: "outside-window", position: 4 },
+  });
 
   let worker = await control.startJobs();
   await atWork(run, 1);
@@ -215,6 +258,12 @@ test("runs and scorings wait for their team's quota, give way by it, go on from 
     expect(trained.queue).toMatchObject({ state: "ended", evictions: 1 });
     expect(attempts.map(({ ending }) => ending)).toContain("preempted");
     expect(attempts.find(({ ending }) => ending === "preempted")?.reason).toContain(urgent);
+    // Nothing is in its way now but its time.
+    const { state, queue } = await standOf(later);
+    expect([state, queue?.["reason"]]).toEqual(["waiting", "outside-window"]);
+    expect(Math.abs(Number(queue?.["expectedWaitSeconds"]) - 3450)).toBeLessThanOrEqual(150);
+    await cancel(later);
+    await until(later, (stand) => stand.state === "cancelled");
   } finally {
     await worker.stop();
   }

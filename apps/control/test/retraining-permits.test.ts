@@ -60,10 +60,14 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
 const asked = (useCaseId: string, perMonth: string, charter?: typeof document) =>
   permitsOf(
     { work: db.uow, clock, prices: readPrices({}) },
-    { inForce: () => Promise.resolve(charter) },
+    {
+      charters: { inForce: () => Promise.resolve(charter) },
+      recipes: { find: () => Promise.resolve({ kind: "missing", because: "it was imported" }) },
+      hindrances: () => Promise.reject(new Error("there is no run to ask for")),
+    },
   ).mayRun(
     call,
-    { useCaseId, businessUnitId: "bu_1", environment: "production" },
+    { useCaseId, businessUnitId: "bu_1", environment: "production", model: "gates", version: 1 },
     { money: { perMonth, since: start } },
   );
 
@@ -93,11 +97,13 @@ test("a month's training costs time at work times two cores times the price book
   expect((await asked(useCase, "0.379332 USD/month")).kind).toBe("yes");
   expect(await asked(useCase, "0.379331 USD/month")).toEqual({
     kind: "no",
+    by: ["training_money"],
     because:
       "training has cost 0.221277 USD of its 0.379331 USD this month, and another run likely costs 0.158055 USD",
   });
   expect(await asked(useCase, "0.2 USD/month")).toEqual({
     kind: "no",
+    by: ["training_money"],
     because: "training has cost 0.221277 USD of its 0.2 USD this month",
   });
 });

@@ -104,6 +104,38 @@ export const WorkRequest = Type.Object(
 );
 export type WorkRequest = Static<typeof WorkRequest>;
 
+/** Some hours of each day. */
+export const JobWindow = Type.Object(
+  {
+    from: Type.String({ pattern: "^([01]\\d|2[0-3]):[0-5]\\d$", description: "UTC, e.g. 22:00" }),
+    to: Type.String({
+      pattern: "^([01]\\d|2[0-3]):[0-5]\\d$",
+      description: "UTC; before `from`: on the next day",
+    }),
+  },
+  closed,
+);
+export type JobWindow = Static<typeof JobWindow>;
+
+/** When a training run or scoring may begin. */
+export const jobTimes = {
+  windows: Type.Optional(
+    Type.Array(JobWindow, {
+      minItems: 1,
+      maxItems: 12,
+      description:
+        "Within these only it begins, and goes on after a stop; a scoring stops at their end. Absent: at any time",
+    }),
+  ),
+  notBefore: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Epoch microseconds; it does not begin before" }),
+  ),
+};
+export interface JobTimes {
+  readonly windows?: readonly JobWindow[];
+  readonly notBefore?: number;
+}
+
 export const workKinds = ["training", "scoring"] as const;
 export type WorkKind = (typeof workKinds)[number];
 
@@ -241,6 +273,11 @@ export interface AdmissionQueue {
       readonly assumed: { readonly cpu: number; readonly memoryBytes: number };
     },
   ): Promise<QueuedWork | undefined>;
+  /**
+   * Why work would be refused or wait for ever, were it submitted now, whatever else ended: for whoever makes something before they submit it.
+   * Undefined where it would begin or have a place in the queue that it can come out of. Changes nothing.
+   */
+  hindrance(call: CallContext, work: Parameters<AdmissionQueue["prepare"]>[1]): Promise<string | undefined>;
   /** In the transaction in which the job is enqueued. @throws PortolanError `capacity.no_team` where it is of no use case, `capacity.queue_full` */
   enter(tx: Transaction, work: QueuedWork, job: string): Promise<void>;
   /**
@@ -342,6 +379,7 @@ export const QueueQuestion = Type.Object(
     useCaseId: Type.Optional(Type.String({ maxLength: 60 })),
     priority: Type.Optional(Type.Integer({ minimum: -10, maximum: 10 })),
     resources: Type.Optional(WorkRequest),
+    ...jobTimes,
   },
   closed,
 );

@@ -1,4 +1,6 @@
 // Pure: what other domains may reckon with.
+
+export { opensAt, untilWindow } from "./admission/job-window.ts";
 export {
   assumedAvailabilities,
   type RedundancyAnswer,

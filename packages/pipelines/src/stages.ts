@@ -57,7 +57,7 @@ const { environment: _, useCaseId: __, ...recipeMembers } = TrainingSetRequest.p
 /** What a training set is built from; where it belongs the pipeline says. */
 export const SetRecipe = Type.Object(recipeMembers, closed);
 export type SetRecipe = Static<typeof SetRecipe>;
-const { code, locks, params, seed, checkpointIntervalSeconds, preemptible, resources } =
+const { code, locks, params, seed, checkpointIntervalSeconds, preemptible, resources, windows } =
   TrainingRunRequest.properties;
 
 /** Each kind of stage, with its members. */
@@ -77,6 +77,7 @@ export const stageSchemas = {
       checkpointIntervalSeconds,
       preemptible,
       resources,
+      windows,
       cache,
     },
     "Trains the program on the set",

@@ -92,7 +92,9 @@ export class RetrainingController {
   async #take(call: CallContext, retraining: StoredRetraining, step: Step): Promise<Outcome> {
     try {
       const outcome = await step(this.#deps, call, retraining);
-      this.#due.delete(retraining.id);
+      const rest = outcome.kind === "wait" ? outcome.restMs : undefined;
+      if (rest === undefined) this.#due.delete(retraining.id);
+      else this.#due.set(retraining.id, this.#deps.clock.now() + rest * 1000);
       return outcome;
     } catch (error) {
       const { id, state, faults } = retraining;

@@ -162,13 +162,18 @@ export interface TrainingBudget {
 export type Permit =
   /** With what it rests on, for the record of the retraining. */
   | { readonly kind: "yes"; readonly evidence: Readonly<Record<string, string>> }
-  | { readonly kind: "no"; readonly because: string };
+  | {
+      readonly kind: "no";
+      readonly because: string;
+      /** What says so, e.g. `charter_budget`: the same as long as the reason is the same, whatever the amounts in its words. */
+      readonly by: readonly string[];
+    };
 
-/** Whether the work may be done now: quotas and budgets of whoever pays for it. */
+/** Whether the work may be done now: quotas and budgets of whoever pays for it. It is asked before anything is made. */
 export interface Permits {
   mayRun(
     call: CallContext,
-    of: Pick<Champion, "useCaseId" | "businessUnitId" | "environment">,
+    of: Pick<Champion, "useCaseId" | "businessUnitId" | "environment" | "model" | "version">,
     budget: TrainingBudget,
   ): Promise<Permit>;
 }

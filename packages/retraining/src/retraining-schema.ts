@@ -136,6 +136,21 @@ export const RetrainingPolicyView = Type.Object({
     }),
     { description: "Open ones" },
   ),
+  hold: Type.Union(
+    [
+      Type.Object({
+        trigger: Type.Enum(["accuracy", "concept_drift", "drift", "drift_with_harm", "schedule"]),
+        by: Type.Array(Type.String(), {
+          description:
+            "starts, runs_under_way, training_hours, training_money, charter_budget (its month's money is spent), quota (none could ever let its run in)",
+        }),
+        because: Type.String(),
+        since: Micros("When it began to wait"),
+      }),
+      Type.Null(),
+    ],
+    { description: "What would start one, and waits until there is room; null: nothing waits" },
+  ),
 });
 export type RetrainingPolicyView = Static<typeof RetrainingPolicyView>;
 

@@ -1,5 +1,6 @@
 import { type CallContext, digestJson, type Environment, type JsonObject } from "@portolan/kernel";
 import type { RetrainingPolicy, RetrainingPolicyView, RetrainingTerms } from "./contract.ts";
+import { findHold } from "./hold-store.ts";
 import { contradictions, retrainingTerms } from "./policy/terms.ts";
 import { findPolicy, listIncidents, putPolicy } from "./policy-store.ts";
 import type { Champion } from "./ports.ts";
@@ -39,6 +40,7 @@ async function viewPolicy(
   const found = await deps.work.read(call, async (sql) => ({
     policy: await findPolicy(sql, organisationId, champion),
     incidents: await listIncidents(sql, organisationId, champion),
+    hold: await findHold(sql, organisationId, champion),
   }));
   return {
     endpoint,
@@ -48,6 +50,7 @@ async function viewPolicy(
     setAt: found.policy?.set_at ?? null,
     inForce: await termsInForce(deps, call, champion),
     incidents: found.incidents,
+    hold: found.hold ?? null,
   };
 }
 

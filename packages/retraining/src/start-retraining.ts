@@ -1,6 +1,7 @@
 import { type CallContext, newId, type Transaction } from "@portolan/kernel";
 import type { Retraining, RetrainingCause, RetrainingRequest, RetrainingTerms } from "./contract.ts";
 import { placeOf } from "./controller.ts";
+import { endHold } from "./hold-store.ts";
 import { beyondRuns } from "./policy/decide-retraining.ts";
 import { startOfMonth } from "./policy/spending.ts";
 import type { Champion, Permit } from "./ports.ts";
@@ -56,7 +57,7 @@ export async function permitFor(
     historyOf(sql, organisationId, champion.useCaseId, since),
   );
   const because = beyondRuns(terms, starts, now);
-  if (because !== undefined) return { kind: "no", because };
+  if (because !== undefined) return { kind: "no", because, by: ["starts"] };
   const { budgetMs: ms, budgetPerMonth: perMonth } = terms;
   return permits.mayRun(call, champion, {
     ...(ms === undefined ? {} : { time: { ms, since } }),
@@ -76,6 +77,7 @@ export async function begin(tx: Transaction, beginning: Beginning): Promise<Stor
   const { organisationId } = tx.call.actor;
   const open = await findOpenId(tx.sql, organisationId, beginning.champion.useCaseId);
   if (open !== undefined) return open;
+  await endHold(tx, beginning.champion);
   const id = newId("retraining", tx.now);
   await insertRetraining(tx, { ...beginning, id });
   const stored = await findRetraining(tx.sql, organisationId, id);

@@ -10,6 +10,8 @@ import {
 } from "@portolan/kernel";
 import type { RetrainingCause, RetrainingTerms } from "./contract.ts";
 import { callFor, controllerId } from "./controller.ts";
+import { findHold } from "./hold-store.ts";
+import { type Held, heldBy, settleHold } from "./hold-trigger.ts";
 import { decideRetraining, type Trigger } from "./policy/decide-retraining.ts";
 import {
   type AccuracyStanding,
@@ -50,11 +52,16 @@ export async function watchEndpoints(deps: WatchDeps): Promise<void> {
 }
 
 async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Promise<void> {
+  await settleHold(deps.work, call, champion, await look(deps, call, champion));
+}
+
+/** Begins a retraining where one is due and there is room for it. @returns what keeps one back that is due */
+async function look(deps: WatchDeps, call: CallContext, champion: Champion): Promise<Held | undefined> {
   const terms = await termsInForce(deps, call, champion);
-  if (!startsByItself(terms)) return;
+  if (!startsByItself(terms)) return undefined;
   const found = await deps.recipes.find(call, champion.model, champion.version);
   // What was imported is trained elsewhere: nothing here can be done again.
-  if (found.kind === "missing") return;
+  if (found.kind === "missing") return undefined;
   const { accuracy, drift } = await judge(deps, call, champion, terms);
   const concept = terms.onConceptDrift
     ? await deps.signals.concept(call, champion)
@@ -74,15 +81,23 @@ async function watch(deps: WatchDeps, call: CallContext, champion: Champion): Pr
     ...history,
   };
   const decision = decideRetraining(terms, standing, now);
-  if (decision.kind !== "start") return;
+  if (decision.kind !== "start") return undefined;
   const permit = await permitFor(deps, call, champion, terms);
   if (permit.kind === "no") {
     deps.log.info({ endpoint: champion.endpoint, because: permit.because }, "retraining.not_permitted");
-    return;
+    return heldBy(decision.trigger, permit);
   }
-  const evidence = { ...accuracy.evidence, ...drift.evidence, ...concept.evidence, ...permit.evidence };
+  const waited = await deps.work.read(call, (sql) => findHold(sql, organisationId, champion));
+  const evidence = {
+    ...accuracy.evidence,
+    ...drift.evidence,
+    ...concept.evidence,
+    ...permit.evidence,
+    ...(waited ? { heldSince: formatInstant(asEpochMicros(waited.since)) } : {}),
+  };
   const cause = causeOf(decision.trigger, evidence, terms);
   await deps.work.write(call, (tx) => begin(tx, { champion, terms, cause, requestedBy: controllerId }));
+  return undefined;
 }
 
 function startsByItself({ everyMs, onDrift, onConceptDrift, accuracy }: RetrainingTerms): boolean {

@@ -47,6 +47,8 @@ export interface Elsewhere {
   drift: DriftFinding;
   hasConceptDrift: boolean;
   permitted: boolean;
+  /** Why it is not. */
+  becauseNot: string;
   /** What permits were asked to hold it to. */
   readonly budgets: TrainingBudget[];
   /** Throws at the next calls of that name, so many times. */
@@ -113,6 +115,7 @@ export function setUp(environment: Environment): void {
     drift: "unclear",
     hasConceptDrift: false,
     permitted: true,
+    becauseNot: "the budget is spent",
     budgets: [],
     faults: new Map(),
     told: [],
@@ -155,7 +158,7 @@ function knowing(of: Elsewhere) {
         of.budgets.push(budget);
         return of.permitted
           ? ({ kind: "yes", evidence: { spentThisMonth: "1.5 USD" } } as const)
-          : ({ kind: "no", because: "the budget is spent" } as const);
+          : ({ kind: "no", because: of.becauseNot, by: ["charter_budget"] } as const);
       },
     },
   };

@@ -1,4 +1,4 @@
-import { microsPerSecond } from "@portolan/kernel";
+import { formatInstant, microsPerSecond, PortolanError } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
 import { approveRetraining, cancelRetraining } from "../src/change-retraining.ts";
 import type { Retraining, RetrainingPolicy } from "../src/contract.ts";
@@ -238,6 +238,73 @@ describe("without anybody asking", () => {
     expect(await all()).toMatchObject([
       { cause: { trigger: "concept_drift", evidence: { wrongRecently: 0.25 } } },
     ]);
+  });
+
+  test("a trigger that there is no room for makes nothing, says why and since when, and goes on by itself; words alone are no news", async () => {
+    const { endpoint } = elsewhere.champion;
+    const held = () => eventsOf(`production/${endpoint}`);
+    const holdOf = async () => (await readPolicy(deps, lead(), endpoint, "production")).hold;
+    await policy(every);
+    expect(await holdOf()).toBeNull();
+    clock.advance(24 * hourMicros);
+    elsewhere.permitted = false;
+    elsewhere.becauseNot = "5 of 5 USD is spent";
+    const since = clock.now();
+    await watchEndpoints(deps);
+    clock.advance(hourMicros);
+    elsewhere.becauseNot = "6 of 5 USD is spent";
+    await watchEndpoints(deps);
+    const because = "6 of 5 USD is spent";
+    expect(await holdOf()).toEqual({ trigger: "schedule", by: ["charter_budget"], because, since });
+    expect(elsewhere.told).toEqual([]);
+    expect(await all()).toEqual([]);
+    expect((await held()).filter((event) => event.startsWith("retraining.trigger"))).toEqual([
+      "retraining.trigger.held",
+    ]);
+    elsewhere.permitted = true;
+    await watchEndpoints(deps);
+    const [begun] = await all();
+    expect(begun?.cause.evidence).toMatchObject({ heldSince: formatInstant(since) });
+    expect(await holdOf()).toBeNull();
+  });
+
+  test("a trigger that waits and would start nothing any more is told of once", async () => {
+    const { endpoint } = elsewhere.champion;
+    await policy(every);
+    clock.advance(24 * hourMicros);
+    elsewhere.permitted = false;
+    await watchEndpoints(deps);
+    await policy({ ...every, everyHours: 9000 });
+    for (let look = 0; look < 2; look++) await watchEndpoints(deps);
+    expect((await eventsOf(`production/${endpoint}`)).filter((event) => event.includes("trigger"))).toEqual([
+      "retraining.trigger.held",
+      "retraining.trigger.lapsed",
+    ]);
+    expect((await readPolicy(deps, lead(), endpoint, "production")).hold).toBeNull();
+  });
+
+  test("money that was spent while the sets were built keeps what is made: the run is started when there is some", async () => {
+    await policy({ approval: "none" });
+    const refusal = new PortolanError("metering.budget_exhausted" as never, { detail: "5 of 5 USD" });
+    const { runs } = deps;
+    let isSpent = true;
+    let tries = 0;
+    const begin: typeof runs.start = async (...of) => {
+      tries += 1;
+      if (isSpent) throw refusal;
+      await runs.start(...of);
+    };
+    Object.assign(deps, { runs: { ...runs, start: begin } });
+    restart();
+    const id = await start();
+    expect(await settled(id)).toMatchObject({
+      state: "training",
+      problem: null,
+      reasons: ["the training run waits to be started: 5 of 5 USD"],
+    });
+    expect(tries).toBeGreaterThan(5);
+    isSpent = false;
+    expect(await settled(id)).toMatchObject({ state: "promoted" });
   });
 
   test("a version that is imported, and an endpoint of which nothing is said, are left alone", async () => {

@@ -1,4 +1,5 @@
 import type { AdmissionQueue, QueuedWork } from "@portolan/capacity/contract";
+import { opensAt } from "@portolan/capacity/policy";
 import {
   asEpochMicros,
   type CallContext,
@@ -9,7 +10,6 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { Scoring, ScoringRequest } from "./contract.ts";
-import { untilWindow } from "./job-window.ts";
 import { markRunning, markWaiting } from "./store.ts";
 
 /** What scores a chunk, at most. */
@@ -31,7 +31,7 @@ export async function queuedScoring(
     useCaseId,
   }: { readonly id: string; readonly request: ScoringRequest; readonly useCaseId: string },
 ): Promise<QueuedWork | undefined> {
-  const opensAt = windowOpensAt(clock, request);
+  const notBefore = opensAt(request, clock.now());
   return admission?.prepare(call, {
     id,
     kind: "scoring",
@@ -40,7 +40,7 @@ export async function queuedScoring(
     priority: request.priority ?? 0,
     // Between two chunks it can stop, and loses nothing.
     isPreemptible: true,
-    ...(opensAt === undefined ? {} : { notBefore: opensAt }),
+    ...(notBefore === undefined ? {} : { notBefore }),
     request: request.resources,
     assumed: assumedOfScoring,
   });
@@ -89,10 +89,4 @@ export async function stepAside(
   until: EpochMicros,
 ): Promise<void> {
   if (admission) await work.write(job.call, (tx) => admission.putBack(tx, id, until));
-}
-
-function windowOpensAt(clock: Clock, { windows }: ScoringRequest): EpochMicros | undefined {
-  const now = clock.now();
-  const ms = untilWindow(windows, Math.floor(now / 1000));
-  return ms === 0 ? undefined : asEpochMicros(now + ms * 1000);
 }

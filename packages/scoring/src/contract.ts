@@ -1,5 +1,5 @@
 /** What others may see of batch scoring: requests, runs and the manifests of scored snapshots. */
-import { QueueView, WorkRequest } from "@portolan/capacity/contract";
+import { jobTimes, QueueView, WorkRequest } from "@portolan/capacity/contract";
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 
@@ -8,18 +8,6 @@ const Name = Type.String({ minLength: 1, maxLength: 200 });
 const Sha256 = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
 const Micros = Type.Integer({ description: "Epoch microseconds" });
 const EnvironmentName = Type.Enum([...environments]);
-
-export const JobWindow = Type.Object(
-  {
-    from: Type.String({ pattern: "^([01]\\d|2[0-3]):[0-5]\\d$", description: "UTC, e.g. 22:00" }),
-    to: Type.String({
-      pattern: "^([01]\\d|2[0-3]):[0-5]\\d$",
-      description: "UTC; before `from`: on the next day",
-    }),
-  },
-  closed,
-);
-export type JobWindow = Static<typeof JobWindow>;
 
 const asked = {
   environment: EnvironmentName,
@@ -63,13 +51,7 @@ export const ScoringRequest = Type.Object(
   {
     ...asked,
     out: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,99}$", description: "Name of the scored snapshot" }),
-    windows: Type.Optional(
-      Type.Array(JobWindow, {
-        minItems: 1,
-        maxItems: 12,
-        description: "Works within these only; absent: at any time",
-      }),
-    ),
+    ...jobTimes,
     upstreamCost: Type.Optional(
       Type.String({
         pattern: "^\\d{1,9}(\\.\\d{1,9})? [A-Z]{3}$",

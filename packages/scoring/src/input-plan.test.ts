@@ -2,7 +2,6 @@ import type { ModelSignature } from "@portolan/onnx-format";
 import type { FeaturePlan } from "@portolan/serving/contract";
 import { expect, test } from "vitest";
 import { planInputs } from "./input-plan.ts";
-import { untilWindow } from "./job-window.ts";
 
 const wide: ModelSignature = {
   inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
@@ -65,13 +64,4 @@ test("columns that are named fill the inputs as they are named, and all of them"
   expect(columnsOf(planInputs(target, snapshot, ["c"]))).toContain('1 columns do not fill "x"');
   expect(columnsOf(planInputs(target, snapshot, ["c", "d"]))).toContain("no column d");
   expect(columnsOf(planInputs(target, snapshot))).toContain("no column x");
-});
-
-test("work waits for the next window, over midnight too", () => {
-  const at = (text: string) => Date.parse(`2026-11-26T${text}:00Z`);
-  const night = [{ from: "22:00", to: "06:00" }];
-  const minutes = (text: string) => untilWindow(night, at(text)) / 60_000;
-  expect([minutes("21:30"), minutes("22:00"), minutes("05:59"), minutes("06:00")]).toEqual([30, 0, 0, 960]);
-  expect(untilWindow(undefined, at("12:00"))).toBe(0);
-  expect(untilWindow([...night, { from: "12:10", to: "12:20" }], at("12:00"))).toBe(600_000);
 });

@@ -6,4 +6,3 @@ export {
   planInputs,
   type SnapshotColumns,
 } from "./input-plan.ts";
-export { untilWindow } from "./job-window.ts";

@@ -1,3 +1,4 @@
+import { opensAt } from "@portolan/capacity/policy";
 import {
   asEpochMicros,
   type Digest,
@@ -17,7 +18,6 @@ import {
 import { admitScoring, stepAside } from "./admit-scoring.ts";
 import type { ScoredManifest, Scoring, ScoringPlan, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
-import { untilWindow } from "./job-window.ts";
 import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
 import type { ScoredChunk } from "./ports.ts";
 import {
@@ -231,12 +231,10 @@ async function requireWindow(
   { id, request }: Scoring,
   fraction: number,
 ): Promise<void> {
-  const now = deps.clock.now();
-  const ms = untilWindow(request.windows, Math.floor(now / 1000));
-  if (ms === 0) return;
+  const until = opensAt(request, deps.clock.now());
+  if (until === undefined) return;
   const note = "waits for its window";
   await job.progress(0.95 * fraction, note);
-  const until = asEpochMicros(now + ms * 1000);
   await stepAside(deps, job, id, until);
   throw new JobDeferred(until, note);
 }

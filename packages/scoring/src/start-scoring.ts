@@ -197,7 +197,15 @@ async function requireSnapshot(
 
 /** What is asked, without where it goes, when it runs and what it costs. */
 export function questionOf(request: ScoringRequest): ScoringQuestion {
-  const { out: _, windows: __, priority: ___, upstreamCost: ____, resources: _____, ...question } = request;
+  const {
+    out: _,
+    windows: __,
+    notBefore: ___,
+    priority: ____,
+    upstreamCost: _____,
+    resources: ______,
+    ...question
+  } = request;
   return question;
 }
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { AdmissionQueue, QueuedWork } from "@portolan/capacity/contract";
-import { type CallContext, JobDeferred, type JobRun, type UnitOfWork } from "@portolan/kernel";
+import { opensAt } from "@portolan/capacity/policy";
+import { type CallContext, type Clock, JobDeferred, type JobRun, type UnitOfWork } from "@portolan/kernel";
 import { listAttempts, putBack } from "./attempt-store.ts";
 import type { TrainerLimits } from "./backend.ts";
 import type { TrainingRunRequest } from "./contract.ts";
@@ -11,6 +12,7 @@ import type { PreemptionRules } from "./watched-attempt.ts";
 
 export interface AdmitDeps {
   readonly uow: UnitOfWork;
+  readonly clock: Clock;
   readonly workFolder: string;
   readonly limits: TrainerLimits;
   readonly preemption: PreemptionRules;
@@ -18,24 +20,31 @@ export interface AdmitDeps {
   readonly admission?: AdmissionQueue;
 }
 
+/** A run of which the queue is asked. */
+interface AskedRun {
+  readonly id: string;
+  readonly request: TrainingRunRequest;
+  readonly priority: number;
+  readonly preemptions?: number;
+}
+
 /** A run as the queue has it; undefined where nothing need be asked. On another cluster it asks for approval alone. */
 export async function queuedRun(
-  { admission, limits, preemption }: Pick<AdmitDeps, "admission" | "limits" | "preemption">,
+  deps: Pick<AdmitDeps, "admission" | "limits" | "preemption" | "clock">,
   call: CallContext,
-  {
-    id,
-    request,
-    priority,
-    preemptions = 0,
-  }: {
-    readonly id: string;
-    readonly request: TrainingRunRequest;
-    readonly priority: number;
-    readonly preemptions?: number;
-  },
+  run: AskedRun,
 ): Promise<QueuedWork | undefined> {
-  if (!admission) return undefined;
-  return admission.prepare(call, {
+  const notBefore = opensAt(run.request, deps.clock.now());
+  const work = workOfRun(deps, run);
+  return deps.admission?.prepare(call, notBefore === undefined ? work : { ...work, notBefore });
+}
+
+/** A run as the queue is asked for it, whenever it may begin. Pure. */
+export function workOfRun(
+  { limits, preemption }: Pick<AdmitDeps, "limits" | "preemption">,
+  { id, request, priority, preemptions = 0 }: AskedRun,
+): Parameters<AdmissionQueue["prepare"]>[1] {
+  return {
     id,
     kind: "training",
     environment: request.environment,
@@ -45,17 +54,17 @@ export async function queuedRun(
     ...(request.backend === "ray" ? { isElsewhere: true } : {}),
     request: request.resources,
     assumed: { cpu: limits.threads, memoryBytes: limits.memoryLimitBytes },
-  });
+  };
 }
 
 /**
- * Lets a run's job go on once the quotas of its team have room for it.
+ * Lets a run's job go on once its time has come, and the quotas of its team have room for it. At work it is past both: a window that ends stops no
+ * trainer.
  *
  * @throws JobDeferred while it has to wait: it holds up no other job meanwhile
  */
 export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promise<void> {
   const { admission, uow, workFolder } = deps;
-  if (!admission) return;
   const found = await uow.read(job.call, async (sql) => {
     const run = await findRun(sql, job.call.actor.organisationId, id);
     const attempts = run ? await listAttempts(sql, id) : [];
@@ -64,8 +73,9 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
   if (!found) return;
   const { run, preemptions } = found;
   const { request } = run;
+  await requireTime(deps, job, id, request);
   const work = await queuedRun(deps, job.call, { id, request, priority: request.priority ?? 0, preemptions });
-  if (!work) return;
+  if (!admission || !work) return;
   // What a killed control left at work must not go on beside what gets its place.
   await endTrainersOf(join(workFolder, id, "checkpoint"));
   const verdict = await uow.write(job.call, async (tx) => {
@@ -74,4 +84,21 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
     return answer;
   });
   if (verdict.kind === "wait") throw new JobDeferred(verdict.until, verdict.note);
+}
+
+/** Outside its windows a run has no part of the quota, and what a killed control left at work ends. */
+async function requireTime(
+  { admission, uow, clock, workFolder }: AdmitDeps,
+  job: JobRun,
+  id: string,
+  request: TrainingRunRequest,
+): Promise<void> {
+  const until = opensAt(request, clock.now());
+  if (until === undefined) return;
+  await endTrainersOf(join(workFolder, id, "checkpoint"));
+  await uow.write(job.call, async (tx) => {
+    await putBack(tx.sql, id);
+    await admission?.putBack(tx, id, until);
+  });
+  throw new JobDeferred(until, "waits for its window");
 }

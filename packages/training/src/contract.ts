@@ -1,4 +1,4 @@
-import { QueueView, WorkRequest } from "@portolan/capacity/contract";
+import { jobTimes, QueueView, WorkRequest } from "@portolan/capacity/contract";
 import { type Static, Type } from "@portolan/typebox";
 import { TrainingWork } from "./attempt-schema.ts";
 
@@ -36,6 +36,7 @@ export const TrainingRunRequest = Type.Object(
       }),
     ),
     resources: Type.Optional(WorkRequest),
+    ...jobTimes,
     priority: Type.Optional(
       Type.Integer({
         minimum: -10,

@@ -15,7 +15,13 @@ import { readTrainingFolder } from "../training-folder.ts";
 import { registerApprovals } from "./job-approval.ts";
 import { registerIdleWork } from "./job-idle.ts";
 import { askedOf, type ScoreOptions } from "./score.ts";
-import { type RequestOptions, timeLimitLine, withRequestOptions, workTermsOf } from "./work-request.ts";
+import {
+  type RequestOptions,
+  type TimeOptions,
+  timeLimitLine,
+  withRequestOptions,
+  workTermsOf,
+} from "./work-request.ts";
 
 /** Training runs and scorings as jobs that ask for a part of the cluster. */
 export function registerJobCommands(program: Command, contextOf: ContextOf): void {
@@ -48,7 +54,7 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
       const { queue, state } = found;
       // What was stopped waits for a person, not for its turn.
       const says = queue?.state === "stopped" ? ` ${queue.says}` : ` is ${state}${standText(found)}`;
-      context.output.result(found, `${id}${says}${endText(found)}`);
+      context.output.result(found, `${id}${says}${timesText(found)}${endText(found)}`);
     });
   job
     .command("cancel <id>")
@@ -62,11 +68,12 @@ export function registerJobCommands(program: Command, contextOf: ContextOf): voi
     });
 }
 
-type SubmitOptions = RequestOptions & {
-  readonly useCase: string;
-  readonly environment: string;
-  readonly dryRun?: boolean;
-};
+type SubmitOptions = RequestOptions &
+  TimeOptions & {
+    readonly useCase: string;
+    readonly environment: string;
+    readonly dryRun?: boolean;
+  };
 
 function registerSubmit(job: Command, contextOf: ContextOf): void {
   const submit = job
@@ -88,7 +95,7 @@ function registerSubmit(job: Command, contextOf: ContextOf): void {
   )
     .addHelpText(
       "after",
-      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --time-limit 12h --priority 5 --dry-run",
+      "\nExample:\n  portolan job submit train training --use-case churn --gpu a100:1 --time-limit 12h --priority 5 --dry-run\n  portolan job submit train training --use-case churn --window 22:00-06:00",
     )
     .action(
       (
@@ -211,6 +218,18 @@ function standText({ queue, request: { resources } }: Found): string {
   if (!queue || queue.state === "ended") return "";
   const asks = `it asks for ${queue.request.join(", ")}`;
   return [`: ${queue.says}`, asks, ...timeLimitLine(resources), ...waitLine(queue)].join("\n");
+}
+
+/** When it may begin, of what has not. */
+function timesText({ state, request }: Found): string {
+  const { windows = [], notBefore } = request;
+  const times = [
+    ...(windows.length === 0
+      ? []
+      : [`within ${windows.map(({ from, to }) => `${from}-${to}`).join(" and ")} UTC`]),
+    ...(notBefore === undefined ? [] : [`not before ${formatInstant(asEpochMicros(notBefore))}`]),
+  ];
+  return state !== "waiting" || times.length === 0 ? "" : `\nit begins ${times.join(", ")}`;
 }
 
 /** How it ended, where that was not by itself. */

@@ -21,6 +21,8 @@ interface ReplicaOptions {
   readonly batch: string;
   readonly batchWait: string;
   readonly spare: string;
+  readonly coldStart?: string;
+  readonly ramp?: string;
   readonly availability?: string;
   readonly instance: string;
   readonly zone: string;
@@ -58,6 +60,14 @@ export function registerReplicasCommand(program: Command, contextOf: ContextOf):
       "1",
     )
     .option(
+      "--cold-start <duration>",
+      "from when a replica is ordered until it answers, e.g. 40s, what the autoscaler takes to see it included; with --ramp",
+    )
+    .option(
+      "--ramp <rise>",
+      "how fast the rate rises, e.g. 30/1min: 30 requests a second more within a minute",
+    )
+    .option(
       "--availability <percent>",
       "of the time in which the peak has to be carried, e.g. 99.9: says how many are run, in how many zones",
     )
@@ -73,7 +83,7 @@ export function registerReplicasCommand(program: Command, contextOf: ContextOf):
     .option("--canary <number>", "with --availability: instances that only canaries use", "1")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan replicas --rate 100 --takes 50ms --within 200ms\n  portolan replicas --rate 5000000/d --peak 3 --takes 10ms --within 50ms --share 0.99\n  portolan replicas --rate 20 --takes 20ms --within 200ms --availability 99.9",
+      "\nExamples:\n  portolan replicas --rate 100 --takes 50ms --within 200ms\n  portolan replicas --rate 5000000/d --peak 3 --takes 10ms --within 50ms --share 0.99\n  portolan replicas --rate 100 --takes 50ms --within 200ms --cold-start 40s --ramp 30/1min\n  portolan replicas --rate 20 --takes 20ms --within 200ms --availability 99.9",
     )
     .action((options: ReplicaOptions, command: Command) => {
       const { output } = contextOf(command);
@@ -102,6 +112,25 @@ function questionOf(options: ReplicaOptions): ReplicaQuestion {
     batch,
     batchWaitSeconds: options.batchWait === "0ms" ? 0 : secondsOf("--batch-wait", options.batchWait),
     spare,
+    ...startOf(options),
+  };
+}
+
+function startOf({ coldStart, ramp }: ReplicaOptions): Pick<ReplicaQuestion, "start"> {
+  if (coldStart === undefined && ramp === undefined) return {};
+  if (coldStart === undefined || ramp === undefined)
+    throw badUsage("--cold-start and --ramp go together", "Say --cold-start 40s --ramp 30/1min.");
+  const [, rise, time] = /^(\d+(?:\.\d+)?)\/(.+)$/.exec(ramp) ?? [];
+  if (rise === undefined || time === undefined)
+    throw badUsage(
+      `--ramp ${ramp.slice(0, 40)} is no rise`,
+      "Write it as 30/1min: 30 a second more within a minute.",
+    );
+  return {
+    start: {
+      coldStartSeconds: secondsOf("--cold-start", coldStart),
+      ramp: numberOf("--ramp", rise, 0, 1e12) / secondsOf("--ramp", time),
+    },
   };
 }
 
@@ -155,17 +184,28 @@ function answerText(
   { perSecond, peak, share, withinSeconds }: ReplicaQuestion,
   answer: ReplicaAnswer,
 ): string {
-  const { needed, spare, figures, beside, redundancy } = answer;
+  const { needed, spare, figures, beside, redundancy, start } = answer;
   const rate = Number((perSecond * peak).toPrecision(4));
   return [
     redundancy
-      ? redundancyText(redundancy, needed, rate)
-      : `${needed + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${spare} beyond.`,
+      ? redundancyText(redundancy, start?.ready ?? needed, rate)
+      : start
+        ? `${start.ready + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${start.ready - needed} for what comes while others start, ${spare} beyond.`
+        : `${needed + spare} replicas: ${needed} for ${rate} requests a second at the peak, ${spare} beyond.`,
+    ...(start
+      ? [
+          `Until a replica answers that is ordered now, ${figure(start.rise)} requests a second come in addition: one more is ordered above ${figure(start.perReplica)} a second and replica.`,
+        ]
+      : []),
     `${Number((100 * share).toPrecision(6))} % are asked for within ${1000 * withinSeconds} ms; ${(100 * (1 - figures.late)).toFixed(2)} % are.`,
     "",
     "replicas    busy   have to wait   mean wait   in time   at that share",
     ...beside.map(line),
   ].join("\n");
+}
+
+function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }
 
 function redundancyText(

@@ -1,5 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import type { JobWindow, Scoring, ScoringPlan } from "@portolan/scoring/contract";
+import type { Scoring, ScoringPlan } from "@portolan/scoring/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { waitForJob } from "../client/jobs.ts";
@@ -8,6 +8,7 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
+import { timesOf } from "./work-request.ts";
 
 export interface ScoreOptions {
   readonly dataset?: string;
@@ -17,6 +18,7 @@ export interface ScoreOptions {
   readonly columns?: string;
   readonly keys?: string;
   readonly window?: readonly string[];
+  readonly notBefore?: string;
   readonly priority?: string;
   readonly upstreamCost?: string;
   readonly dryRun?: boolean;
@@ -37,6 +39,7 @@ export function registerScoreCommand(program: Command, contextOf: ContextOf): vo
     .option("--columns <names>", "columns that fill the model's inputs, in their order, by commas")
     .option("--keys <names>", "columns that are put beside the scores, by commas")
     .option("--window <from-to...>", "works only then (UTC), e.g. 22:00-06:00")
+    .option("--not-before <instant>", "does not begin before, e.g. 2026-12-01T22:00:00Z")
     .option("--priority <n>", "among waiting jobs, -10 to 10")
     .option(
       "--upstream-cost <money>",
@@ -101,11 +104,12 @@ async function start(
 /** When and how the job works; a dry run refuses what a run would. @throws PortolanError `cli.bad_usage` */
 export function jobTermsOf({
   window,
+  notBefore,
   priority,
   upstreamCost,
-}: Pick<ScoreOptions, "window" | "priority" | "upstreamCost">) {
+}: Pick<ScoreOptions, "window" | "notBefore" | "priority" | "upstreamCost">) {
   return {
-    ...(window === undefined ? {} : { windows: window.map(windowOf) }),
+    ...timesOf({ ...(window ? { window } : {}), ...(notBefore === undefined ? {} : { notBefore }) }),
     ...(priority === undefined ? {} : { priority: priorityOf(priority) }),
     ...(upstreamCost === undefined ? {} : { upstreamCost: moneyOf(upstreamCost) }),
   };
@@ -163,14 +167,6 @@ export function moneyOf(text: string): string {
   if (amount === undefined || currency === undefined)
     throw badUsage(`${text} is no sum of money`, "Write an amount and a currency, e.g. 0.02EUR.");
   return `${amount} ${currency}`;
-}
-
-function windowOf(text: string): JobWindow {
-  const time = "([01]\\d|2[0-3]):[0-5]\\d";
-  if (!new RegExp(`^${time}-${time}$`).test(text))
-    throw badUsage(`"${text}" is no window of a day`, "Write two times of the day in UTC, e.g. 22:00-06:00.");
-  const [from = "", to = ""] = text.split("-");
-  return { from, to };
 }
 
 function planText({ model, dataset, rows, chunks, inputs, keys, upstream }: ScoringPlan): string {

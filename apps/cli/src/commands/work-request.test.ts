@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { priorityOf, requestOf, timeLimitLine } from "./work-request.ts";
+import { priorityOf, requestOf, timeLimitLine, timesOf } from "./work-request.ts";
 
 test("cards and slices become what the API takes", () => {
   expect(requestOf({})).toBeUndefined();
@@ -42,4 +42,20 @@ test("a time limit is whole seconds, in whatever unit", () => {
 test("a priority is a whole number from -10 to 10", () => {
   expect([priorityOf("-10"), priorityOf("3"), priorityOf(undefined)]).toEqual([-10, 3, undefined]);
   for (const text of ["11", "1.5", "high", ""]) expect(() => priorityOf(text)).toThrow(/is no priority/);
+});
+
+test("windows and the moment before which nothing begins become what the API takes; others are refused", () => {
+  expect(timesOf({})).toEqual({});
+  expect(timesOf({ window: ["22:00-06:00", "12:00-13:30"], notBefore: "2026-12-01T22:00:00+01:00" })).toEqual(
+    {
+      windows: [
+        { from: "22:00", to: "06:00" },
+        { from: "12:00", to: "13:30" },
+      ],
+      notBefore: 1_796_158_800_000_000,
+    },
+  );
+  for (const text of ["24:00-06:00", "22:00", "", "22:00-06:00x"])
+    expect(() => timesOf({ window: [text] })).toThrow(/is no window of a day/);
+  expect(() => timesOf({ notBefore: "tomorrow" })).toThrow(/is not an instant/);
 });

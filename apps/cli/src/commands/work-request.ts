@@ -1,5 +1,5 @@
-import type { WorkRequest } from "@portolan/capacity/contract";
-import { formatDurationMs, parseDurationMs } from "@portolan/kernel";
+import type { JobWindow, WorkRequest } from "@portolan/capacity/contract";
+import { formatDurationMs, parseDurationMs, parseInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import { badUsage } from "../read-input.ts";
 
@@ -12,9 +12,21 @@ export interface RequestOptions {
   readonly priority?: string;
 }
 
+/** When a job may begin. */
+export interface TimeOptions {
+  readonly window?: readonly string[];
+  readonly notBefore?: string;
+}
+
+export function withTimeOptions(command: Command): Command {
+  return command
+    .option("--window <from-to...>", "begins only then (UTC), e.g. 22:00-06:00")
+    .option("--not-before <instant>", "does not begin before, e.g. 2026-12-01T22:00:00Z");
+}
+
 /** @param whose begins the first option's text, where one command asks for several */
 export function withRequestOptions(command: Command, whose = ""): Command {
-  return command
+  return withTimeOptions(command)
     .option("--cpu <cores>", `${whose}what it asks of its team's quota, e.g. 2 or 0.5`)
     .option("--memory <size>", "e.g. 16GiB")
     .option("--gpu <card:count...>", "whole cards, e.g. a100:1")
@@ -52,11 +64,12 @@ export function requestOf({
 }
 
 /** What `portolan job submit` and others send of the options. @throws PortolanError `cli.bad_usage` */
-export function workTermsOf(options: RequestOptions) {
+export function workTermsOf(options: RequestOptions & TimeOptions) {
   const [resources, priority] = [requestOf(options), priorityOf(options.priority)];
   return {
     ...(resources === undefined ? {} : { resources }),
     ...(priority === undefined ? {} : { priority }),
+    ...timesOf(options),
   };
 }
 
@@ -99,4 +112,26 @@ export function priorityOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^-?\d+$/.test(text) && Math.abs(Number(text)) <= 10) return Number(text);
   throw badUsage(`"${text.slice(0, 20)}" is no priority`, "Give a whole number from -10 to 10.");
+}
+
+/** @throws PortolanError `cli.bad_usage`, `kernel.bad_unit` */
+export function timesOf({ window, notBefore }: TimeOptions): {
+  readonly windows?: readonly JobWindow[];
+  readonly notBefore?: number;
+} {
+  return {
+    ...(window === undefined ? {} : { windows: window.map(windowOf) }),
+    ...(notBefore === undefined ? {} : { notBefore: parseInstant(notBefore) }),
+  };
+}
+
+function windowOf(text: string): JobWindow {
+  const time = "([01]\\d|2[0-3]):[0-5]\\d";
+  if (!new RegExp(`^${time}-${time}$`).test(text))
+    throw badUsage(
+      `"${text.slice(0, 40)}" is no window of a day`,
+      "Write two times of the day in UTC, e.g. 22:00-06:00.",
+    );
+  const [from = "", to = ""] = text.split("-");
+  return { from, to };
 }

@@ -67,6 +67,7 @@ export function describePolicy({
   environment,
   inForce,
   incidents,
+  hold,
   ...stated
 }: RetrainingPolicyView): string {
   const by = stated.setBy === null ? "no policy is stated" : `policy stated by ${stated.setBy}`;
@@ -78,6 +79,11 @@ export function describePolicy({
     `${environment}/${endpoint}: ${by}`,
     ...termsLines(inForce).map(([name, value]) => `  ${name}: ${value}`),
     ...(open.length === 0 ? ["  no open incident"] : open),
+    ...(hold
+      ? [
+          `  one is due for ${hold.trigger.replaceAll("_", " ")}, and waits since ${instant(hold.since)}: ${hold.because}`,
+        ]
+      : []),
   ].join("\n");
 }
 

@@ -10,7 +10,13 @@ import {
 import { choosePlacement, coreHourPrice, planCurrency } from "@portolan/planner";
 import type { ControllerDeps, Permits, RunCosts } from "@portolan/retraining";
 import { beyondBudget, costOfWork, parseMonthly, spendingEvidence } from "@portolan/retraining/policy";
-import { microsTrained, runsUnderWay, timeWorked, timeWorkedOn } from "@portolan/training";
+import {
+  microsTrained,
+  runsUnderWay,
+  type TrainingRunRequest,
+  timeWorked,
+  timeWorkedOn,
+} from "@portolan/training";
 import { trainerLimits } from "./data.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -19,15 +25,29 @@ const mostRunsAtATime = 2;
 
 type Budget = Parameters<Permits["mayRun"]>[2];
 
-/** Whether there is room, how long training has taken, and what it has cost at the plan's price of a core. */
+/** What permits rest on beside prices and charters. */
+export interface PermitParts {
+  readonly charters: ControllerDeps["charters"];
+  readonly recipes: ControllerDeps["recipes"];
+  /** What a run of a request would come to grief by, by the charter's money and the quotas in force. */
+  readonly hindrances: (
+    call: CallContext,
+    request: TrainingRunRequest,
+  ) => Promise<readonly { readonly by: string; readonly because: string }[]>;
+}
+
+/**
+ * Whether there is room: by the runs under way, by the budget of a retraining policy (how long training has taken, and what it has cost at the plan's
+ * price of a core), by the charter's ceiling and by the quotas in force.
+ */
 export function permitsOf(
   { work, clock, prices }: Pick<Foundation, "work" | "clock" | "prices">,
-  charters: ControllerDeps["charters"],
+  { charters, recipes, hindrances }: PermitParts,
 ): Permits {
   const deps = { work, clock, charters, prices };
 
   return {
-    mayRun: async (call, { useCaseId }, budget) => {
+    mayRun: async (call, { useCaseId, environment, model, version }, budget) => {
       const { organisationId } = call.actor;
       const now = clock.now();
       const { time } = budget;
@@ -40,20 +60,37 @@ export function permitsOf(
       const money = budget.money
         ? await spending(deps, call, useCaseId, budget.money).catch(unpriceable)
         : undefined;
-      const because = [
+      // Without a recipe there is no run to ask for: the retraining itself says why there is none.
+      const made = await recipes.find(call, model, version);
+      const run =
+        made.kind === "found" ? await hindrances(call, { ...made.recipe.run, environment, useCaseId }) : [];
+      const holds = [
         ...(found.runs < mostRunsAtATime
           ? []
-          : [`${found.runs} training runs are under way, and ${mostRunsAtATime} are allowed at a time`]),
+          : [
+              {
+                by: "runs_under_way",
+                because: `${found.runs} training runs are under way, and ${mostRunsAtATime} are allowed at a time`,
+              },
+            ]),
         ...(time && found.micros >= time.ms * 1000
           ? [
-              `training has taken ${hours(found.micros / 1000)} hours of its ${hours(time.ms)} within the period`,
+              {
+                by: "training_hours",
+                because: `training has taken ${hours(found.micros / 1000)} hours of its ${hours(time.ms)} within the period`,
+              },
             ]
           : []),
-        ...(money?.because === undefined ? [] : [money.because]),
+        ...(money?.because === undefined ? [] : [{ by: "training_money", because: money.because }]),
+        ...run,
       ];
-      return because.length === 0
+      return holds.length === 0
         ? { kind: "yes", evidence: money?.evidence ?? {} }
-        : { kind: "no", because: because.join("; ") };
+        : {
+            kind: "no",
+            because: holds.map(({ because }) => because).join("; "),
+            by: holds.map(({ by }) => by),
+          };
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   type WatchDeps,
   watchEndpoints,
 } from "@portolan/retraining";
-import { findRun } from "@portolan/training";
+import { findRun, startHindrances } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { type ElsewhereParts, madeElsewhere } from "./made-elsewhere.ts";
@@ -61,7 +61,10 @@ export function wireRetraining(
   const controller = new RetrainingController(shared satisfies ControllerDeps);
   const watching: WatchDeps & RetrainingRouteDeps = {
     ...shared,
-    permits: permitsOf(base, shared.charters),
+    permits: permitsOf(base, {
+      ...shared,
+      hindrances: (call, request) => startHindrances(parts.training, call, request),
+    }),
     costs: costsOf(base, shared.charters),
     signals: retrainingSignals(parts, clock),
   };

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Clock,
   type EpochMicros,
+  isPortolanError,
   PortolanError,
   type Sql,
   type Transaction,
@@ -28,6 +29,7 @@ import {
 } from "../workload-store.ts";
 import { aboveSize, workSize } from "./approval-size.ts";
 import { usualMicros } from "./expected-wait.ts";
+import { hindranceAlone } from "./hindrance.ts";
 import { approvalText, queueView, refusalText, waitText } from "./queue-view.ts";
 import { namedRequest, resolveRequest } from "./resolve-request.ts";
 import { requireTeam, teamNode } from "./round.ts";
@@ -56,6 +58,7 @@ const mib = 2 ** 20;
 export function createAdmissionQueue(deps: QueueDeps): AdmissionQueue {
   return {
     prepare: (call, work) => prepare(deps, call, work),
+    hindrance: (call, work) => hindrance(deps, call, work),
     enter: (tx, work, job) => enter(deps, tx, work, job),
     ask: (tx, work, job) => ask(deps, tx, work, job),
     evictedBy: async (sql, id) => evictionOf(await findWorkload(sql, id)),
@@ -97,6 +100,29 @@ async function prepare(
       pods: 1,
     },
   };
+}
+
+async function hindrance(
+  deps: QueueDeps,
+  call: CallContext,
+  work: Parameters<AdmissionQueue["hindrance"]>[1],
+): Promise<string | undefined> {
+  const { organisationId } = call.actor;
+  try {
+    const queued = await prepare(deps, call, work);
+    if (!queued) return undefined;
+    const { tree, waiting } = await deps.work.read(call, async (sql) => ({
+      tree: treeInForce(await findQuotas(sql, organisationId)),
+      waiting: await countWaiting(sql, organisationId),
+    }));
+    if (waiting >= mostWaiting) return `${mostWaiting} runs wait for their quotas already`;
+    return tree && queued.isElsewhere !== true ? hindranceAlone(tree, queued) : undefined;
+  } catch (error) {
+    // It asks for what the quotas in force do not know: another file of them may.
+    if (isPortolanError(error) && error.code === ("capacity.request_not_valid" satisfies CapacityErrorCode))
+      return error.detail ?? error.message;
+    throw error;
+  }
 }
 
 async function enter(deps: QueueDeps, tx: Transaction, work: QueuedWork, job: string): Promise<void> {
@@ -225,9 +251,11 @@ async function askQuota(deps: QueueDeps, tx: Transaction, work: QueuedWork): Pro
 
 async function putBack(deps: QueueDeps, tx: Transaction, id: string, notBefore?: EpochMicros): Promise<void> {
   const found = await findWorkload(tx.sql, id);
-  if (!found || (found.state !== "running" && found.state !== "evicting")) return;
+  if (!found || found.state === "ended" || found.state === "stopped") return;
+  // What does not run has nothing to give back, unless it may not begin now: then its part is for others, and its place is looked at again later.
+  if (notBefore === undefined && (found.state === "waiting" || found.state === "admitted")) return;
   await lockOrganisation(tx.sql, found.organisationId);
-  await leave(deps, tx, found);
+  if (found.state !== "waiting") await leave(deps, tx, found);
   if (notBefore !== undefined)
     await refreshWorkload(tx.sql, id, { isPreemptible: found.isPreemptible, notBefore });
   await settleQueue(deps, tx, id);

@@ -51,7 +51,17 @@ export function expectedWait(
   id: string,
   { now, usual }: { readonly now: number; readonly usual: ReturnType<typeof usualMicros> },
 ): number | undefined {
-  const { jobs } = sortedOut(tree, open, now);
+  // What may not begin yet comes to the others when its window opens.
+  const opens = new Map(
+    open.flatMap(({ id: one, state: is, notBefore = 0 }) =>
+      is === "waiting" && notBefore > now ? [[one, notBefore] as const] : [],
+    ),
+  );
+  const { jobs } = sortedOut(
+    tree,
+    open.map(({ notBefore: _, ...work }) => work),
+    now,
+  );
   if (!jobs.has(id)) return undefined;
   const byId = new Map(open.map((work) => [work.id, work]));
   const holding = open.filter((work) => jobs.has(work.id) && ["admitted", "running"].includes(work.state));
@@ -64,7 +74,7 @@ export function expectedWait(
   );
   let state: QuotaState = stateOf(tree, holding, jobs);
   let pending: readonly QuotaJob[] = open.flatMap(({ id: one, state: is }) => {
-    const job = is === "waiting" || is === "evicting" ? jobs.get(one) : undefined;
+    const job = (is === "waiting" || is === "evicting") && !opens.has(one) ? jobs.get(one) : undefined;
     return job ? [job] : [];
   });
   let at = now;
@@ -78,9 +88,14 @@ export function expectedWait(
       ends.set(next.job.id, at + takes(next.job.id));
       continue;
     }
-    const first = Math.min(...ends.values());
+    const first = Math.min(...ends.values(), ...opens.values());
     if (!Number.isFinite(first)) return undefined;
     at = Math.max(at, first);
+    for (const [one, opensAt] of opens) {
+      const job = opensAt <= at ? jobs.get(one) : undefined;
+      if (opensAt <= at) opens.delete(one);
+      if (job) pending = [...pending, job];
+    }
     const over = new Set([...ends].filter(([, end]) => end <= at).map(([one]) => one));
     for (const one of over) ends.delete(one);
     state = without(tree, state, over, jobs);

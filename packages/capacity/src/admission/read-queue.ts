@@ -3,7 +3,7 @@ import {
   asPlace,
   type CallContext,
   type Environment,
-  type EpochMicros,
+  formatInstant,
   type ResourceRef,
   type Sql,
 } from "@portolan/kernel";
@@ -11,7 +11,6 @@ import type {
   AdmissionQueue,
   PoolStatus,
   QueueAnswer,
-  QueuedWork,
   QueueItem,
   QueueList,
   QueueQuestion,
@@ -22,11 +21,12 @@ import { findQuotas } from "../store.ts";
 import { endedWork, openWorkloads } from "../workload-store.ts";
 import type { QueueDeps } from "./admission-queue.ts";
 import { usualMicros } from "./expected-wait.ts";
+import { opensAt } from "./job-window.ts";
 import { queueView, waitText } from "./queue-view.ts";
 import { admissionRound, requireTeam } from "./round.ts";
 import { treeInForce } from "./settle-queue.ts";
 import { teamStatuses } from "./team-status.ts";
-import type { Workload } from "./workload.ts";
+import { newWorkload, type Workload } from "./workload.ts";
 
 export interface ReadQueueDeps extends QueueDeps {
   readonly authorizer: Authorizer;
@@ -110,13 +110,14 @@ export async function readPoolStatus(
 export async function checkQueue(
   { work, authorizer, clock, admission, assumed }: ReadQueueDeps,
   call: CallContext,
-  { kind, environment, useCaseId, priority = 0, resources }: QueueQuestion,
+  { kind, environment, useCaseId, priority = 0, resources, ...times }: QueueQuestion,
 ): Promise<QueueAnswer> {
   const { organisationId, id: startedBy } = call.actor;
   const action = kind === "training" ? "training:start" : "scoring:run";
   const place = asPlace({ useCaseId });
   await authorizer.require(call, action, { ...resourceOf(organisationId, { kind, environment }), ...place });
   const id = "what is asked";
+  const notBefore = opensAt(times, clock.now());
   const queued = await admission.prepare(call, {
     id,
     kind,
@@ -124,15 +125,22 @@ export async function checkQueue(
     ...(useCaseId === undefined ? {} : { useCaseId }),
     priority,
     isPreemptible: environment !== "production",
+    ...(notBefore === undefined ? {} : { notBefore }),
     request: resources,
     assumed: assumed[kind],
   });
   if (queued) requireTeam(queued);
   const { tree, open, usual } = await work.read(call, (sql) => standOf(sql, organisationId));
   if (!queued || (!tree && queued.approvalFor === undefined))
-    return { verdict: "begins", says: "no quotas are in force", evicts: [] };
+    return notBefore === undefined
+      ? { verdict: "begins", says: "no quotas are in force", evicts: [] }
+      : {
+          verdict: "waits",
+          says: `begins at ${formatInstant(notBefore)}: no quotas are in force`,
+          evicts: [],
+        };
   const now = clock.now();
-  const asked = newlyAsked(queued, startedBy, now);
+  const asked = newWorkload(queued, startedBy, now);
   const all = [...open, asked];
   if (!tree || queued.approvalFor !== undefined) {
     const queue = queueView(asked, tree, all, { now, usual });
@@ -154,22 +162,6 @@ export async function checkQueue(
     says: `it gets its part at once, and begins when those that have it now have ended${counts}`,
     evicts,
     queue,
-  };
-}
-
-/** Work as it would enter the queue. */
-function newlyAsked(queued: QueuedWork, startedBy: string, now: EpochMicros): Workload {
-  const { approvalFor } = queued;
-  return {
-    ...queued,
-    job: "",
-    startedBy,
-    ...(approvalFor === undefined ? {} : { approval: { state: "awaited", for: approvalFor } }),
-    state: "waiting",
-    arrivedAt: now,
-    ranMicros: 0,
-    wasEvicted: false,
-    evictions: 0,
   };
 }
 

@@ -313,6 +313,27 @@ describe("the expected wait", () => {
   });
 });
 
+test("the expected wait counts with windows: what opens later is in the way from then on, and waits for who is there", () => {
+  const now = 100 * minute;
+  const usual = usualMicros([{ kind: "training", team: "retail/fraud", micros: 10 * minute }]);
+  const four = { asked: { cpu: 4000 } };
+  const open = [
+    aWorkload("runs", { ...four, state: "running", admittedSeq: 1, begunAt: now - 4 * minute }),
+    aWorkload("night", { ...four, arrivedAt: 1, notBefore: now + 12 * minute }),
+    aWorkload("next", { ...four, arrivedAt: 2 }),
+    aWorkload("last", { ...four, arrivedAt: 3 }),
+  ];
+  // What runs ends after 6 minutes, next goes from 6 to 16; night opened at 12 and is older than last.
+  expect(["night", "next", "last"].map((id) => expectedWait(two, open, id, { now, usual }))).toEqual([
+    16 * minute,
+    6 * minute,
+    26 * minute,
+  ]);
+  // Nothing in its way: it begins when its window opens, however long work takes.
+  const alone = [aWorkload("night", { notBefore: now + 12 * minute })];
+  expect(expectedWait(two, alone, "night", { now, usual: usualMicros([]) })).toBe(12 * minute);
+});
+
 describe("what awaits approval", () => {
   const arbitrary = fc.record({
     asked: fc.integer({ min: 0, max: 3000 }).map((cpu) => ({ cpu })),

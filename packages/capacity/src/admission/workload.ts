@@ -1,4 +1,4 @@
-import type { Approval, QueueState, WorkKind } from "../contract.ts";
+import type { Approval, QueuedWork, QueueState, WorkKind } from "../contract.ts";
 import type { Held, IdleNotice, IdleUse, Wasted } from "../idle/judge-idle.ts";
 import type { WaitReason } from "../quota/decide.ts";
 
@@ -74,4 +74,20 @@ export interface Wait {
   readonly resource?: string;
   /** In its team's queue, from 1. */
   readonly position: number;
+}
+
+/** Work as it would enter the queue. Pure. */
+export function newWorkload(queued: QueuedWork, startedBy: string, now: number): Workload {
+  const { approvalFor } = queued;
+  return {
+    ...queued,
+    job: "",
+    startedBy,
+    ...(approvalFor === undefined ? {} : { approval: { state: "awaited", for: approvalFor } }),
+    state: "waiting",
+    arrivedAt: now,
+    ranMicros: 0,
+    wasEvicted: false,
+    evictions: 0,
+  };
 }

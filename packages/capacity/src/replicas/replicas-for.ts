@@ -31,6 +31,12 @@ export interface ReplicaQuestion {
   readonly batchWaitSeconds: number;
   /** Beyond those that carry the peak: for one that fails, or that starts. */
   readonly spare: number;
+  /** How long a replica takes from its order until it answers, and how fast the rate rises meanwhile. Absent: all that are needed are there. */
+  readonly start?: {
+    readonly coldStartSeconds: number;
+    /** Requests a second more, each second. */
+    readonly ramp: number;
+  };
   /** Absent: nothing is asked of it. */
   readonly availability?: Omit<RedundancyQuestion, "needed" | "spare">;
 }
@@ -43,8 +49,23 @@ export interface ReplicaAnswer {
   readonly figures: QueueFigures;
   /** The same with one replica fewer and up to two more; one fewer is too slow. */
   readonly beside: readonly QueueFigures[];
+  /** What has to be ready already, so that a rise is carried while replicas start; where that is asked for. */
+  readonly start?: StartReserve;
   /** How many are run, and where, for those that are needed to be up; where that is asked for. */
   readonly redundancy?: RedundancyAnswer;
+}
+
+/**
+ * A replica that is ordered when the rate comes to its share answers one start too late. So those are ordered that the rate one start later takes:
+ * while the rate rises no faster than the ramp, as many answer at any moment as that moment takes.
+ */
+export interface StartReserve {
+  /** Requests a second that come in addition until a replica answers that is ordered now. */
+  readonly rise: number;
+  /** That answer at the peak already, those that carry it included. */
+  readonly ready: number;
+  /** Requests a second and replica at the peak: one more is ordered above. */
+  readonly perReplica: number;
 }
 
 export interface QueueFigures {
@@ -74,20 +95,44 @@ export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
   if (left <= 0 || own > 1 - share) throw impossible(question, own);
   const queue = { perSecond: (perSecond * peak) / batch, serviceSeconds };
   const figuresOf = (replicas: number) => figures({ ...queue, replicas }, question, left);
-  let needed = Math.max(1, Math.floor(offeredLoad(queue)));
-  while (lateProbability({ ...queue, replicas: needed }, times, left) > 1 - share) {
-    needed++;
-    if (needed > mostReplicas) throw tooMany(question);
-  }
+  const needed = fewest(question, perSecond * peak);
   const beside = [needed - 1, needed, needed + 1, needed + 2].filter((count) => count > 0).map(figuresOf);
   const { availability, spare } = question;
+  const start = question.start && reserveOf(question, question.start);
   return {
     needed,
     spare,
     figures: figuresOf(needed),
     beside,
-    ...(availability ? { redundancy: redundancyFor({ ...availability, needed, spare }) } : {}),
+    ...(start ? { start } : {}),
+    ...(availability
+      ? { redundancy: redundancyFor({ ...availability, needed: start?.ready ?? needed, spare }) }
+      : {}),
   };
+}
+
+/** The fewest that answer so many requests a second in time. */
+function fewest(question: ReplicaQuestion, rate: number): number {
+  const { batch, serviceSeconds, times, share, withinSeconds, batchWaitSeconds } = question;
+  const queue = { perSecond: rate / batch, serviceSeconds };
+  const left = withinSeconds - batchWaitSeconds;
+  let needed = Math.max(1, Math.floor(offeredLoad(queue)));
+  if (needed > mostReplicas) throw tooMany(rate);
+  while (lateProbability({ ...queue, replicas: needed }, times, left) > 1 - share) {
+    needed++;
+    if (needed > mostReplicas) throw tooMany(rate);
+  }
+  return needed;
+}
+
+function reserveOf(
+  question: ReplicaQuestion,
+  { coldStartSeconds, ramp }: NonNullable<ReplicaQuestion["start"]>,
+): StartReserve {
+  const rate = question.perSecond * question.peak;
+  const rise = ramp * coldStartSeconds;
+  const ready = fewest(question, rate + rise);
+  return { rise, ready, perReplica: rate / ready };
 }
 
 /** Beyond, something else is wrong than the number of replicas. */
@@ -125,9 +170,9 @@ function impossible(question: ReplicaQuestion, own: number): PortolanError<Capac
   });
 }
 
-function tooMany({ perSecond, peak }: ReplicaQuestion): PortolanError<CapacityErrorCode> {
+function tooMany(rate: number): PortolanError<CapacityErrorCode> {
   return new PortolanError<CapacityErrorCode>("capacity.too_many_replicas", {
-    detail: `${perSecond * peak} requests a second would take more than ${mostReplicas} replicas`,
+    detail: `${rate} requests a second would take more than ${mostReplicas} replicas`,
     mend: "Check the rate and the time of one request: are they a second's, and in milliseconds?",
   });
 }

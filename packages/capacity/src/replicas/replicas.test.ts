@@ -142,3 +142,81 @@ describe("replicas for an objective", () => {
     expect(() => replicasFor(question({ perSecond: 1e9 }))).toThrow(/more than 10000 replicas/);
   });
 });
+
+describe("replicas that start while the rate rises", () => {
+  const ramp = 0.5;
+  const coldStartSeconds = 20;
+  const at = (rate: number, start?: ReplicaQuestion["start"]) =>
+    replicasFor({
+      perSecond: rate,
+      peak: 1,
+      serviceSeconds: 0.5,
+      times: "exponential",
+      share: 0.95,
+      withinSeconds: 2,
+      batch: 1,
+      batchWaitSeconds: 0,
+      spare: 0,
+      ...(start ? { start } : {}),
+    });
+  const reserved = (rate: number): number => at(rate, { ramp, coldStartSeconds }).start?.ready ?? 0;
+
+  test("as many are ready as the rate one start later takes; without a rise or a start none beyond", () => {
+    expect(at(10, { ramp, coldStartSeconds }).start).toEqual({
+      rise: 10,
+      ready: at(20).needed,
+      perReplica: 10 / at(20).needed,
+    });
+    expect(at(10).start).toBeUndefined();
+    for (const none of [
+      { ramp: 0, coldStartSeconds },
+      { ramp, coldStartSeconds: 0 },
+    ])
+      expect(at(10, none).start?.ready).toBe(at(10).needed);
+    expect(() => at(10, { ramp: 1e9, coldStartSeconds })).toThrow(/more than 10000 replicas/);
+  });
+
+  const from = 4;
+  const seconds = 80;
+  const rateAt = (time: number): number => from + ramp * Math.min(seconds, Math.max(0, time));
+  /** Orders take a start to be there. */
+  const readyAt = (orders: (rate: number) => number, time: number): number =>
+    orders(rateAt(time - coldStartSeconds));
+
+  test("while the rate rises as stated, at any moment as many answer as that moment takes, and no more are ordered than that", () => {
+    for (let time = coldStartSeconds; time <= seconds; time += 1)
+      expect(readyAt(reserved, time), `${time} s`).toBe(at(rateAt(time)).needed);
+  });
+
+  /** The share that is late of all requests of many rises, each played through one request after the other. */
+  function late(orders: (rate: number) => number): number {
+    const random = seededRandom(11);
+    const exponential = (mean: number): number => -mean * Math.log(1 - random());
+    const ready = Array.from({ length: seconds + 1 }, (_, time) => readyAt(orders, time));
+    let requests = 0;
+    let tooLate = 0;
+    for (let run = 0; run < 150; run++) {
+      const freeAt: number[] = [];
+      for (
+        let now = exponential(1 / rateAt(seconds));
+        now < seconds;
+        now += exponential(1 / rateAt(seconds))
+      ) {
+        // Of arrivals at the highest rate those are taken that the rate of the moment has.
+        if (random() > rateAt(now) / rateAt(seconds)) continue;
+        while (freeAt.length < (ready[Math.floor(now)] ?? 0)) freeAt.push(0);
+        const first = freeAt.indexOf(Math.min(...freeAt));
+        const ends = Math.max(now, freeAt[first] ?? 0) + exponential(0.5);
+        freeAt[first] = ends;
+        requests += 1;
+        if (ends - now > 2) tooLate += 1;
+      }
+    }
+    return tooLate / requests;
+  }
+
+  test("played through a rise, the objective is kept with the reserve and missed by far without it", () => {
+    expect(late(reserved)).toBeLessThan(0.05);
+    expect(late((rate) => at(rate).needed)).toBeGreaterThan(0.2);
+  });
+});

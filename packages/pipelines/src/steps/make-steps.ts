@@ -73,11 +73,12 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
   if (id === undefined) return nameRun(deps, call, run, stage);
   const found = await deps.runs.read(call, id);
   if (!found) {
-    const { checkpointIntervalSeconds, preemptible, resources } = stage;
+    const { checkpointIntervalSeconds, preemptible, resources, windows } = stage;
     const watched = {
       ...(checkpointIntervalSeconds === undefined ? {} : { checkpointIntervalSeconds }),
       ...(preemptible === undefined ? {} : { preemptible }),
       ...(resources === undefined ? {} : { resources }),
+      ...(windows === undefined ? {} : { windows }),
     };
     await deps.runs.start(call, id, { ...requestOf(run, stage), ...watched }, run.priority);
     return waiting;

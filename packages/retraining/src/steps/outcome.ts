@@ -31,7 +31,13 @@ export interface StepDeps {
 /** What a look at a retraining comes to. */
 export type Outcome =
   /** What was begun is not over; ids that were learned are kept. */
-  | { readonly kind: "wait"; readonly reasons?: readonly string[]; readonly made?: Made }
+  | {
+      readonly kind: "wait";
+      readonly reasons?: readonly string[];
+      readonly made?: Made;
+      /** Nothing is expected to change before. */
+      readonly restMs?: number;
+    }
   | {
       readonly kind: "move";
       readonly state: OpenState | EndState;

@@ -2,6 +2,7 @@ import type { QueueView } from "@portolan/capacity/contract";
 import { evidenceEnvironment } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import { type CallContext, newId } from "@portolan/kernel";
+import { isPassingRefusal } from "@portolan/training/policy";
 import { chooseSpans, type Span } from "../policy/spans.ts";
 import type { Recipe } from "../ports.ts";
 import type { StoredRetraining } from "../store.ts";
@@ -117,7 +118,17 @@ export const train: Step = async (deps, call, retraining) => {
   if (!run) {
     const recipe = await recipeOf(deps, call, retraining);
     const trainingSetId = madeBefore(made.trainingSetId, "training set");
-    await deps.runs.start(call, id, { ...recipe.run, environment, useCaseId, trainingSetId });
+    try {
+      await deps.runs.start(call, id, { ...recipe.run, environment, useCaseId, trainingSetId });
+    } catch (error) {
+      // The money may have been spent while the sets were built: what is made is kept, and it goes on when there is some again.
+      if (!isPassingRefusal(error)) throw error;
+      return {
+        kind: "wait",
+        reasons: [`the training run waits to be started: ${error.detail ?? error.code}`],
+        restMs: 30_000,
+      };
+    }
     return waiting;
   }
   if (run.state === "waiting" || run.state === "running") return waitingForRun(run);

@@ -1,4 +1,5 @@
-import type { JobWindow } from "./contract.ts";
+import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
+import type { JobTimes, JobWindow } from "../contract.ts";
 
 const minutesPerDay = 1440;
 const msPerMinute = 60_000;
@@ -17,6 +18,13 @@ export function untilWindow(windows: readonly JobWindow[] | undefined, nowMs: nu
       return into < length ? 0 : day - into;
     }),
   );
+}
+
+/** When work may go on: the first moment within its windows that is not before it may begin at all; undefined where that is now. Pure. */
+export function opensAt({ windows, notBefore }: JobTimes, now: EpochMicros): EpochMicros | undefined {
+  const from = Math.max(now, notBefore ?? 0);
+  const at = from + 1000 * untilWindow(windows, Math.floor(from / 1000));
+  return at > now ? asEpochMicros(at) : undefined;
 }
 
 function minuteOf(text: string): number {
