@@ -85,8 +85,8 @@ test("one that works for longer than its time limit is stopped, and has failed f
           effect: async (name, work) => {
             if (name !== "score 0") return job.effect(name, work);
             tries++;
-            return job.effect(name, () => {
-              const working = work();
+            return job.effect(name, (key) => {
+              const working = work(key);
               void standStill();
               return working;
             });
