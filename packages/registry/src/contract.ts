@@ -15,6 +15,8 @@ export {
   Approval,
   AttestationView,
   CharterFacts,
+  DecisionFacts,
+  DeploymentFacts,
   EvaluationFacts,
   LockedPackage,
   PromotionFacts,
