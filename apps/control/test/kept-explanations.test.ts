@@ -6,6 +6,7 @@ import {
   type Explainer,
   eraseExplanations,
   evaluationMigrations,
+  explainPrediction,
   explanationFigures,
   type KeepDeps,
   keepExplanations,
@@ -30,6 +31,7 @@ import {
   acceptBlocks,
   createPredictionsDeps,
   erasePredictions,
+  getPrediction,
   type PredictionRecord,
   type PredictionsDeps,
   predictionsMigrations,
@@ -59,6 +61,8 @@ let objects: ObjectStore;
 let explainer: Explainer;
 let predictions: PredictionsDeps;
 let call: CallContext;
+/** What the charter has explained without anybody asking. */
+let terms: { share: number; top: number; fixed: string[] } | undefined = { share: 1, top: 2, fixed: ["c"] };
 const made = new Map<Name, { readonly model: Digest; readonly background: Digest }>();
 
 beforeAll(async () => {
@@ -70,15 +74,17 @@ beforeAll(async () => {
   call = { actor: systemActor("control", testOrganisation), requestId: newId("request", clock.now()) };
   objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   explainer = createChildExplainer(objects);
-  const always = { share: 1, top: 2, fixed: ["c"] };
   predictions = createPredictionsDeps(
     {
       uow: db.uow,
-      authorizer: testAuthorizer({ gateway: ["predictions:deliver"], admin: ["predictions:erase"] }),
+      authorizer: testAuthorizer({
+        gateway: ["predictions:deliver"],
+        admin: ["predictions:erase", "predictions:read"],
+      }),
       clock,
       recordBatch: recordBatchDigest,
       onAccepted: (from, blocks) =>
-        chooseBlocks({ work: db.uow, charters: { termsFor: async () => always } }, from, blocks),
+        chooseBlocks({ work: db.uow, charters: { termsFor: async () => terms } }, from, blocks),
       onErased: eraseExplanations,
     },
     join(folder, "accepted"),
@@ -154,8 +160,8 @@ async function aRecord(name: Name, rows: readonly (readonly number[])[]): Promis
 async function deliver(
   records: readonly PredictionRecord[],
 ): Promise<{ ids: string[]; again: () => Promise<void> }> {
-  const log = join(folder, "gateway");
   const writerId = newId("writer", systemClock.now());
+  const log = join(folder, writerId);
   const writer = await openPredictionWriter({
     folder: log,
     writerId,
@@ -276,4 +282,35 @@ test("accepted predictions are explained behind walls, each once, whatever is ki
   expect(alone.reproduced).toBe("exactly");
   await erasePredictions(predictions, aCall({ roles: ["admin"] }), { subject: "somebody" }, "asked for");
   expect([...(await contents()).keys()].toSorted()).toEqual(ids.slice(4).toSorted());
+});
+
+test("what somebody asked for is kept as well, once, by what it was first asked with, and goes with its prediction", async () => {
+  terms = undefined;
+  const { ids } = await deliver([await aRecord("trees", [[0.2, 0.7, 0.5]])]);
+  const [id = ""] = ids;
+  const { signal } = new AbortController();
+  const reader = aCall({ roles: ["admin"] });
+  const deps = {
+    work: db.uow,
+    predictions: { get: (from: CallContext, one: string) => getPrediction(predictions, from, one) },
+    deployments: { fillings: () => Promise.resolve([]) },
+    explainer,
+  };
+  const explain = (more: { readonly top?: number; readonly again?: boolean }) =>
+    explainPrediction(deps, reader, id, { row: 0, ...more }, signal);
+  expect((await contents()).has(id)).toBe(false);
+  const first = await explain({ top: 1 });
+  expect(first.kept).toBeUndefined();
+  await explain({ top: 3 });
+  expect((await contents()).get(id)).toBeNull();
+  clock.advance(11_000_000);
+  while ((await keep(explainer, signal)) > 0);
+  const again = await explain({ again: true });
+  expect(again.kept).toMatchObject({ again: "bit_for_bit", top: 1, fixed: [] });
+  expect(again.contributions).toEqual(first.contributions);
+  await erasePredictions(predictions, reader, { subject: "somebody" }, "asked for");
+  expect((await contents()).has(id)).toBe(false);
+  // Nothing brings an explanation back of what is erased.
+  await expect(explain({})).rejects.toMatchObject({ code: "evaluation.not_explainable" });
+  expect((await contents()).has(id)).toBe(false);
 });

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseInstant } from "@portolan/kernel";
 import type { ColumnGraph, LineageGraph } from "@portolan/lineage/contract";
+import type { VersionRecord } from "@portolan/registry/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requirePython } from "../../../packages/training/test/trainer-fixture.ts";
 import { must } from "./api.ts";
@@ -255,6 +256,23 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
     const asked = { environment: "dev", model: "visits", version: 2 };
     const release = String((await post("mia", "/v1/endpoints/visits/releases", asked))["id"]);
     await post("mia", `/v1/releases/${release}/rollback`, { reason: "no longer wanted" });
+    await control.runJobs(control.jobs.governance);
+    const recordOf = async (version: number) =>
+      (await world.get("mia", `/v1/models/visits/versions/${version}/record`))
+        .body as unknown as VersionRecord;
+    const [served, refused] = [await recordOf(1), await recordOf(2)];
+    expect(refused.decisions).toMatchObject([
+      {
+        kind: "release",
+        id: release,
+        outcome: "rolled_back",
+        approvalsNeeded: 0,
+        reasons: ["no longer wanted"],
+      },
+    ]);
+    expect(refused.attestations.map(({ about }) => about)).toEqual([`release/${release}/rolled_back`]);
+    expect(served.deployments).toMatchObject([{ id: deployment, endpoint: "visits", role: "champion" }]);
+    expect(served.attestations.map(({ about }) => about)).toContain(`deployment/${deployment}`);
     await control.followLedger();
     const upstream = await graphOf(set, { direction: "upstream" });
     const log = upstream.graph.find(({ id }) =>

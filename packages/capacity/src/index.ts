@@ -103,6 +103,8 @@ export {
 export { assumedDriveBytes, assumedGpusPerNode, assumedTiers } from "./storage/assumed-tiers.ts";
 export { type FeedAnswer, type FeedQuestion, feed, type StorageTier } from "./storage/feed.ts";
 
+export { findWorkload } from "./workload-store.ts";
+
 export const capacityMigrations: MigrationSet = {
   package: "capacity",
   directory: new URL("../migrations/", import.meta.url),

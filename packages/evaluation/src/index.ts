@@ -14,7 +14,7 @@ export { evaluationErrors } from "./errors.ts";
 export { type EvaluationDeps, evaluationJob, evaluationQueue, startEvaluation } from "./evaluate-version.ts";
 export { evidenceEnvironment } from "./evidence-environment.ts";
 export { type ChooseDeps, chooseBlocks } from "./explain/choose-predictions.ts";
-export { notExplainable } from "./explain/explain-prediction.ts";
+export { explainPrediction, notExplainable } from "./explain/explain-prediction.ts";
 export { type KeepDeps, keepExplanations } from "./explain/keep-explanations.ts";
 export { backlogFigures, eraseExplanations, explanationFigures } from "./explain/kept-store.ts";
 export { backgroundJob, backgroundQueue, explainTrained } from "./explain/make-background.ts";

@@ -16,6 +16,8 @@ export {
   Approval,
   AttestationView,
   CharterFacts,
+  DecisionFacts,
+  DeploymentFacts,
   EvaluationFacts,
   LockedPackage,
   PromotionFacts,

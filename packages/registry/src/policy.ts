@@ -27,6 +27,10 @@ export { modelBom } from "./provenance/bom.ts";
 export { limitationsOf } from "./provenance/bom-model-card.ts";
 export { missingEvidence, type Release, type VerifiedStatement } from "./provenance/judge-evidence.ts";
 export {
+  decisionPredicate,
+  decisionPredicateType,
+  deploymentPredicate,
+  deploymentPredicateType,
   namesVersion,
   provenancePredicate,
   provenancePredicateType,

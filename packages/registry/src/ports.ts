@@ -1,9 +1,12 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import type {
   CharterFacts,
+  DecisionFacts,
+  DeploymentFacts,
   EvaluationFacts,
   GateResult,
   LockedPackage,
+  ModelVersion,
   TrainingFacts,
   TrainingSetFacts,
 } from "./contract.ts";
@@ -76,4 +79,8 @@ export interface VersionSources {
   evaluations(sql: Sql, versionId: string): Promise<readonly EvaluationFacts[]>;
   /** One version of a charter with who signed it. */
   charter(sql: Sql, organisationId: string, id: string): Promise<CharterFacts | undefined>;
+  /** What people decided about it and is over, oldest first. */
+  decisions(sql: Sql, organisationId: string, version: ModelVersion): Promise<readonly DecisionFacts[]>;
+  /** Deployments that named it, oldest first; of many the newest. */
+  deployments(sql: Sql, organisationId: string, version: ModelVersion): Promise<readonly DeploymentFacts[]>;
 }

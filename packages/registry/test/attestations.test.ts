@@ -1,178 +1,34 @@
-import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  asEpochMicros,
-  type Digest,
-  digestHex,
-  digestJson,
-  type KeyRing,
-  type ObjectStore,
-  type SigningKey,
-  systemClock,
-  type Transaction,
-} from "@portolan/kernel";
-import { openFolderObjectStore } from "@portolan/objectstore";
-import { logisticModel } from "@portolan/onnx-format/testing";
-import {
-  aCall,
-  namedPlaces,
-  noRows,
-  openTestDatabase,
-  type TestDatabase,
-  testAuthorizer,
-} from "@portolan/testkit";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { EvaluationFacts } from "../src/contract.ts";
+import { asEpochMicros, type Digest, digestHex, digestJson } from "@portolan/kernel";
+import { aCall } from "@portolan/testkit";
+import { expect, test } from "vitest";
 import { statementOf } from "../src/dsse.ts";
 import {
-  attestJob,
-  createArtifactCatalogue,
   findReleaseAttestations,
   promoteVersion,
-  pushVersion,
   readAttestation,
   readAttestations,
-  registryMigrations,
   requestAttestation,
-  type VersionSources,
 } from "../src/index.ts";
 import { missingEvidence, verifyAttestation } from "../src/policy.ts";
 import { folderOf } from "../src/provenance/attest-version.ts";
 import { readVersionRecord } from "../src/provenance/read-record.ts";
 import { sealStatement } from "../src/sign-files.ts";
-import { aCharter, anEvaluation, aTraining, aTrainingSet } from "./record-fixture.ts";
-
-const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-const key: SigningKey = {
-  id: "sgk_test",
-  purpose: "model",
-  algorithm: "ecdsa-p256",
-  publicKeyPem: pair.publicKey.export({ type: "spki", format: "pem" }).toString(),
-  validFrom: asEpochMicros(0),
-};
-const keys: KeyRing = {
-  current: async () => key,
-  find: async () => key,
-  sign: async (_id, bytes) => sign("sha256", bytes, pair.privateKey),
-};
-/** The evaluations so far, oldest first. */
-const recorded: EvaluationFacts[] = [];
-const manyParams = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`parameter-${i}`, i]));
-/** What the other domains would have on record. */
-const sources: VersionSources = {
-  training: async (_sql, _organisation, runId) => ({
-    ...aTraining,
-    runId,
-    ...(runId === "run_large" ? { params: manyParams, metrics: manyParams } : {}),
-  }),
-  trainingSet: async () => aTrainingSet,
-  charter: async () => aCharter,
-  evaluations: async () => recorded,
-  packages: async () => [{ name: "numpy", version: "2.4.6", hashes: ["0a".repeat(32)] }],
-};
-
-let db: TestDatabase;
-let folder: string;
-let objects: ObjectStore;
-const authorizer = testAuthorizer({ ci: ["*"], data_scientist: ["registry:read"] });
-const ci = aCall({ roles: ["ci"], kind: "service_account" });
-let made: Digest;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "portolan-attestations-"));
-  objects = await openFolderObjectStore(folder, systemClock);
-  db = await openTestDatabase({ migrations: [registryMigrations] });
-  made = await objects.put(logisticModel([1, 2], 0.5));
-  const at = { environment: "production", useCaseId: "uc_1" } as const;
-  await db.uow.write(ci, (tx) => deps().artifacts.note(tx, at, [{ digest: made, kind: "upload" }]));
-  await push("delays", "run_7");
-});
-afterAll(async () => {
-  await db.close();
-  await rm(folder, { recursive: true });
-});
-
-function deps() {
-  const charter = { charterId: "cht_1", digest: aCharter.digest, notEnforced: [] };
-  return {
-    work: db.uow,
-    authorizer,
-    objects,
-    artifacts: createArtifactCatalogue({ work: db.uow, authorizer, objects, rows: noRows }),
-    places: namedPlaces,
-    keys,
-    clock: db.clock,
-    sources,
-    released: async (tx: Transaction) => {
-      await tx.intend("released", {});
-    },
-    charters: {
-      inForce: async () => ({ ...charter, requiredGates: { tensors: ["accuracy"], text: [] } }),
-    },
-    runs: {
-      find: async () => {
-        const { data, code, environmentLock, seed } = aTraining;
-        return { model: made, trainingSetId: "ts_1", params: data, data, code, environmentLock, seed };
-      },
-    },
-    evidence: { latest: async () => anEvaluation.gates },
-  };
-}
-
-async function push(model: string, trainingRunId: string): Promise<void> {
-  const lineage = { origin: "trained", trainingRunId } as const;
-  const place = { environment: "production", useCaseId: "uc_1" } as const;
-  await pushVersion(deps(), ci, { model, artifact: made, lineage, ...place });
-}
-
-/** Records an evaluation as made now. */
-async function evaluate(change: Partial<EvaluationFacts> = {}): Promise<void> {
-  recorded.push({ ...anEvaluation, ...change, evaluatedAt: db.clock.now() });
-  await attest();
-}
-
-/** The job as a worker runs it: effects that its journal has are not done again, and it is killed before the step of that name. */
-async function attest(
-  model = "delays",
-  { journal = new Map<string, unknown>(), killedBefore = "" } = {},
-): Promise<void> {
-  await attestJob(deps()).run({
-    id: "job_1",
-    call: ci,
-    payload: { model, version: 1, environment: "production" },
-    signal: new AbortController().signal,
-    finalAttempt: true,
-    effect: async (name, work) => {
-      const done: Awaited<ReturnType<typeof work>> = journal.has(name)
-        ? JSON.parse(String(journal.get(name)))
-        : await work("key");
-      journal.set(name, JSON.stringify(done));
-      return done;
-    },
-    step: (name, work) => {
-      if (name === killedBefore) throw new Error("killed");
-      return db.uow.write(ci, work);
-    },
-    progress: async () => undefined,
-    log: async () => undefined,
-  });
-}
-
-async function verified(about: RegExp, model = "delays"): Promise<Record<string, unknown>[]> {
-  const record = await readVersionRecord(deps(), ci, model, 1);
-  const found = record.attestations.filter((one) => about.test(one.about));
-  return Promise.all(
-    found.map(async ({ digest, signedAt }) => {
-      const bundle = await readAttestation(deps(), ci, { model, version: 1, digest });
-      const trust = { keys: [key], signedAt: asEpochMicros(signedAt) };
-      const verdict = verifyAttestation(bundle, folderOf(record.version), trust);
-      expect(verdict.kind).toBe("valid");
-      return verdict.kind === "valid" ? { ...verdict.predicate } : {};
-    }),
-  );
-}
+import {
+  attest,
+  ci,
+  db,
+  decided,
+  deployed,
+  deps,
+  evaluate,
+  key,
+  made,
+  manyParams,
+  objects,
+  push,
+  verified,
+} from "./attestation-world.ts";
+import { aDecision, aDeployment, anEvaluation, aTraining } from "./record-fixture.ts";
 
 test("a trained version has its training attested as SLSA provenance with the digest of everything that went in", async () => {
   await attest();
@@ -341,6 +197,67 @@ test("a promotion names what was published, though jobs that signed something el
   expect(inputs.map(({ digest }) => `sha256:${digest.sha256}`)).toEqual(
     published.filter(({ about }) => !about.startsWith("promotion")).map(({ digest }) => digest),
   );
+});
+
+test("what people decided and how it was served is attested once each, beside the chain that gateways demand", async () => {
+  decided.push(aDecision, {
+    ...aDecision,
+    kind: "size",
+    id: "run_7",
+    what: "8 cards, above 4",
+    outcome: "approved",
+  });
+  deployed.push(aDeployment);
+  await attest();
+  await attest();
+  // A release that was promoted and is rolled back by hand is decided twice.
+  decided.push({ ...aDecision, outcome: "rolled_back", decidedBy: "usr_max", approvals: [] });
+  await attest();
+  const about = (await readAttestations(deps(), ci, "delays", 1)).map((one) => one.about);
+  expect(about.filter((one) => /^(release|size|deployment)[/]/.test(one)).toSorted()).toEqual([
+    "deployment/dpl_1",
+    "release/rel_1/promoted",
+    "release/rel_1/rolled_back",
+    "size/run_7/approved",
+  ]);
+  const { organisationId } = ci.actor;
+  expect(await verified(/^release[/]rel_1[/]promoted$/)).toEqual([
+    {
+      resourceUri: `urn:portolan:${organisationId}:model:delays:1`,
+      kind: "release",
+      uri: `urn:portolan:${organisationId}:release:rel_1`,
+      environment: "production",
+      endpoint: "delays",
+      requestedBy: "usr_max",
+      requestedOn: "2023-11-14T22:15:10Z",
+      approvalsNeeded: 2,
+      approvals: [
+        { by: "usr_lee", on: "2023-11-14T22:15:11Z" },
+        { by: "usr_rita", on: "2023-11-14T22:15:12Z" },
+      ],
+      outcome: "promoted",
+      decidedBy: "release-controller",
+      decidedOn: "2023-11-14T22:15:20Z",
+      reasons: aDecision.reasons,
+    },
+  ]);
+  expect(await verified(/^size[/]/)).toMatchObject([
+    { kind: "size", what: "8 cards, above 4", uri: `urn:portolan:${organisationId}:training-run:run_7` },
+  ]);
+  expect(await verified(/^deployment[/]/)).toMatchObject([
+    { role: "champion", configuration: { digest: { sha256: "9".repeat(64) }, content: aDeployment.config } },
+  ]);
+  const record = await readVersionRecord(deps(), ci, "delays", 1);
+  expect(record.decisions.map(({ outcome }) => outcome)).toEqual(["rolled_back", "approved", "promoted"]);
+  expect(record.deployments).toEqual([aDeployment]);
+  // A later promotion rests on neither, and gateways are not told of them.
+  await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "staging" });
+  await attest();
+  const found = await db.uow.read(ci, (sql) =>
+    findReleaseAttestations(sql, organisationId, "staging", [{ name: "delays", version: 1 }]),
+  );
+  const told = (found.get("delays/1") ?? []).map((one) => one.about.replace(/[/].*$/, ""));
+  expect([...new Set(told)].toSorted()).toEqual(["evaluation", "promotion", "training"]);
 });
 
 test("parameters and metrics of megabytes are stated by their digest, so that the statement opens", async () => {

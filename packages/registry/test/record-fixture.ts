@@ -1,5 +1,7 @@
 import type {
   CharterFacts,
+  DecisionFacts,
+  DeploymentFacts,
   EvaluationFacts,
   PromotionFacts,
   TrainingFacts,
@@ -105,6 +107,36 @@ export const aCharter: CharterFacts = {
   ],
 };
 
+export const aDecision: DecisionFacts = {
+  kind: "release",
+  id: "rel_1",
+  environment: "production",
+  endpoint: "delays",
+  requestedBy: "usr_max",
+  requestedAt: 1_700_000_110_000_000,
+  approvalsNeeded: 2,
+  approvals: [
+    { by: "usr_lee", at: 1_700_000_111_000_000 },
+    { by: "usr_rita", at: 1_700_000_112_000_000 },
+  ],
+  outcome: "promoted",
+  decidedBy: "release-controller",
+  decidedAt: 1_700_000_120_000_000,
+  reasons: ["errors: no worse"],
+};
+
+export const aDeployment: DeploymentFacts = {
+  id: "dpl_1",
+  endpoint: "delays",
+  environment: "production",
+  role: "champion",
+  deployedBy: "release-controller",
+  deployedAt: 1_700_000_121_000_000,
+  route: aDigest("8"),
+  digest: aDigest("9"),
+  config: { limits: { timeoutMs: 200, burst: 50 }, fallbacks: [{ kind: "previous" }], cache: null },
+};
+
 export const aRecord: VersionRecord = {
   version: {
     id: "mv_1",
@@ -138,6 +170,8 @@ export const aRecord: VersionRecord = {
   charter: aCharter,
   evaluations: [anEvaluation],
   promotions: [aPromotionFact],
+  decisions: [aDecision],
+  deployments: [aDeployment],
   attestations: [
     {
       about: "training",

@@ -53,7 +53,8 @@ export async function cancelRetraining(
     await deps.releases.rollBack(call, releaseId, reason);
   } else {
     await deps.work.write(call, async (tx) => {
-      if (!(await recordMove(tx, found, cancelled(found, reason)))) throw wrongState(found, "cancel it");
+      if (!(await recordMove(tx, found, cancelled(found, reason), deps.ended)))
+        throw wrongState(found, "cancel it");
       if (trainingRunId !== undefined) await deps.runs.cancel(tx, trainingRunId);
     });
   }

@@ -11,6 +11,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { OpenState } from "./contract.ts";
+import type { RetrainingEnded } from "./ports.ts";
 import { awaitApproval, compare, evaluate, promote, stage } from "./steps/judge-steps.ts";
 import type { Outcome, Step, StepDeps } from "./steps/outcome.ts";
 import { release, restore } from "./steps/release-steps.ts";
@@ -26,6 +27,7 @@ import {
 } from "./store.ts";
 
 export interface ControllerDeps extends StepDeps {
+  readonly ended?: RetrainingEnded;
   readonly work: UnitOfWork;
   readonly log: Logger;
   readonly organisations: () => Promise<readonly Id<"organisation">[]>;
@@ -114,9 +116,9 @@ export class RetrainingController {
 
   /** @returns whether the retraining stands elsewhere now */
   async #keep(call: CallContext, retraining: StoredRetraining, outcome: Outcome): Promise<boolean> {
-    const { work, log } = this.#deps;
+    const { work, log, ended } = this.#deps;
     if (outcome.kind === "move") {
-      const isMoved = await work.write(call, (tx) => recordMove(tx, retraining, outcome));
+      const isMoved = await work.write(call, (tx) => recordMove(tx, retraining, outcome, ended));
       if (isMoved) log.info({ retraining: retraining.id, to: outcome.state }, "retraining.moved");
       return isMoved;
     }
@@ -158,6 +160,7 @@ export async function recordMove(
   tx: Transaction,
   retraining: StoredRetraining,
   move: Move,
+  ended?: RetrainingEnded,
 ): Promise<boolean> {
   if (!(await moveRetraining(tx, retraining, move))) return false;
   const { id, state, made } = retraining;
@@ -173,6 +176,9 @@ export async function recordMove(
       made: { ...made, ...move.made },
     },
   });
+  const version = move.made?.version ?? made.version;
+  if (!isOpenState(move.state) && version !== undefined)
+    await ended?.(tx, { id, environment: retraining.environment, model: retraining.model, version });
   return true;
 }
 

@@ -12,10 +12,12 @@ export type {
   FoundRecipe,
   MeasuredPair,
   Permits,
+  RetrainingEnded,
   RunCosts,
   Signals,
 } from "./ports.ts";
 export type { ReportDeps as RetrainingRouteDeps } from "./read-report.ts";
+export { retrainingsOver } from "./store.ts";
 export { type WatchDeps, watchEndpoints } from "./watch.ts";
 
 export const retrainingMigrations: MigrationSet = {

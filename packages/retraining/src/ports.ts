@@ -26,6 +26,17 @@ export interface Endpoints {
   list(call: CallContext): Promise<readonly Champion[]>;
 }
 
+/** Told of a retraining's end in the transaction that ends it, where it made a version; whoever attests decisions has it. */
+export type RetrainingEnded = (
+  tx: Transaction,
+  retraining: {
+    readonly id: string;
+    readonly environment: Environment;
+    readonly model: string;
+    readonly version: number;
+  },
+) => Promise<void>;
+
 /** The charter in force; `charter` has it. */
 export interface Charters {
   inForce(call: CallContext, useCaseId: string): Promise<CharterDocument | undefined>;

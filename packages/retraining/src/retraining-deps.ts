@@ -8,7 +8,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { RetrainingErrorCode } from "./errors.ts";
-import type { Champion, Charters, Endpoints, Permits, Releases, Runs } from "./ports.ts";
+import type { Champion, Charters, Endpoints, Permits, Releases, RetrainingEnded, Runs } from "./ports.ts";
 import { findRetraining, type StoredRetraining } from "./store.ts";
 
 /** What people's calls need. */
@@ -21,6 +21,7 @@ export interface RetrainingDeps {
   readonly permits: Permits;
   readonly releases: Releases;
   readonly runs: Runs;
+  readonly ended?: RetrainingEnded;
 }
 
 export type RetrainingAction =

@@ -133,6 +133,21 @@ export async function listRetrainings(
   return rows.map(storedOf);
 }
 
+/** Those that made this version and are over, oldest first. */
+export async function retrainingsOver(
+  sql: Sql,
+  organisationId: string,
+  versionId: string,
+): Promise<StoredRetraining[]> {
+  const rows = await all(sql, organisationId)
+    .where(raw`made ->> 'versionId'`, "=", versionId)
+    .where("ended_at", "is not", null)
+    .orderBy("ended_at")
+    .limit(mostListed)
+    .execute();
+  return rows.map(storedOf);
+}
+
 /** When retrainings of a use case began since then, and when the last one ended. */
 export async function historyOf(
   sql: Sql,

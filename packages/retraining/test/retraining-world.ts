@@ -59,6 +59,8 @@ export interface Elsewhere {
 export let elsewhere: Elsewhere;
 export let deps: WatchDeps & ReportDeps & ConstructorParameters<typeof RetrainingController>[0];
 let controller: RetrainingController;
+/** Versions of retrainings whose end was told of. */
+export const ends: { readonly id: string; readonly version: number }[] = [];
 
 const authorizer = testAuthorizer({
   team_lead: ["retraining:start", "retraining:approve", "retraining:set_policy", "retraining:read"],
@@ -120,7 +122,9 @@ export function setUp(environment: Environment): void {
     faults: new Map(),
     told: [],
   };
+  ends.length = 0;
   deps = {
+    ended: async (_tx, { id, version }) => void ends.push({ id, version }),
     work: db.uow,
     clock,
     authorizer,

@@ -2,11 +2,11 @@ import { formatInstant, microsPerSecond, PortolanError } from "@portolan/kernel"
 import { describe, expect, test } from "vitest";
 import { approveRetraining, cancelRetraining } from "../src/change-retraining.ts";
 import type { Retraining, RetrainingPolicy } from "../src/contract.ts";
-import { watchEndpoints } from "../src/index.ts";
+import { retrainingsOver, watchEndpoints } from "../src/index.ts";
 import { readRetrainings } from "../src/read-retrainings.ts";
 import { readPolicy, setPolicy } from "../src/set-policy.ts";
 import { startRetraining } from "../src/start-retraining.ts";
-import { clock, db, deps, elsewhere, lead, restart, settled, setUp } from "./retraining-world.ts";
+import { clock, db, deps, elsewhere, ends, lead, restart, settled, setUp } from "./retraining-world.ts";
 
 const hourMicros = 3600 * microsPerSecond;
 
@@ -36,7 +36,14 @@ const all = () => readRetrainings(deps, lead(), { endpoint: elsewhere.champion.e
 
 describe("how a retraining ends", () => {
   test("promoted: through staging, after its gates, by a release in the name of who asked", async () => {
-    expect(await ended()).toMatchObject({ state: "promoted", isOpen: false, made: { version: 2 } });
+    const { id, made, ...over } = await ended();
+    expect(over).toMatchObject({ state: "promoted", isOpen: false });
+    expect(made).toMatchObject({ version: 2 });
+    expect(ends).toEqual([{ id, version: 2 }]);
+    const found = (versionId: string) =>
+      db.uow.read(lead(), (sql) => retrainingsOver(sql, lead().actor.organisationId, versionId));
+    expect((await found(made.versionId ?? "")).map((one) => one.id)).toContain(id);
+    expect(await found("mv_none")).toEqual([]);
     expect(elsewhere.told.slice(2)).toEqual([
       "run",
       "register",
@@ -88,6 +95,7 @@ describe("how a retraining ends", () => {
     elsewhere.newestEvent = 10 * 86_400 * microsPerSecond - 1;
     expect(await ended()).toMatchObject({ state: "nothing_to_do" });
     expect(elsewhere.told).toEqual([]);
+    expect(ends).toEqual([]);
   });
 
   test("failed: a trainer that fails, a champion that was not trained here, and a step that never succeeds", async () => {

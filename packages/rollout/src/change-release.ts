@@ -55,6 +55,7 @@ export async function rollBackRelease(
       subject: id,
       detail: { ...placeOf(release), reasons: [reason], isManual: true, from: release.state },
     });
+    await deps.ended?.(tx, release);
   });
 }
 

@@ -25,7 +25,7 @@ import {
 } from "./moves-store.ts";
 import { refreshOutcomes } from "./outcomes-store.ts";
 import { permitted } from "./permitted.ts";
-import type { Endpoints, ReleaseCharters, ReleasedEndpoint } from "./ports.ts";
+import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseEnded } from "./ports.ts";
 import { Retries } from "./retries.ts";
 import { deploymentOf, sharesAlike } from "./step-deployment.ts";
 import { evidenceOf } from "./step-evidence.ts";
@@ -36,6 +36,7 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly endpoints: Endpoints;
   readonly charters: ReleaseCharters;
+  readonly ended?: ReleaseEnded;
   readonly log: Logger;
   readonly organisations: () => Promise<readonly Id<"organisation">[]>;
   /** How often it looks by itself, milliseconds; default 1000. */
@@ -172,7 +173,7 @@ function placeKey({ id, state, step }: Pick<StoredRelease, "id" | "state" | "ste
 
 /** Somebody deployed the endpoint by hand: the release must not undo that. */
 async function supersede(
-  { work }: ControllerDeps,
+  { work, ended }: ControllerDeps,
   call: CallContext,
   release: StoredRelease,
   { deploymentId }: ReleasedEndpoint,
@@ -180,14 +181,15 @@ async function supersede(
   const reasons = [`the endpoint was deployed beside the release, as ${deploymentId}`];
   await work.write(call, async (tx) => {
     const state: ReleaseState = isOpen(release) ? "superseded" : release.state;
-    const ended = isOpen(release) ? { ended: { by: tx.call.actor.id, at: tx.now } } : {};
-    if (!(await moveRelease(tx.sql, release, { state, reasons, deploymentId, ...ended }))) return;
+    const end = isOpen(release) ? { ended: { by: tx.call.actor.id, at: tx.now } } : {};
+    if (!(await moveRelease(tx.sql, release, { state, reasons, deploymentId, ...end }))) return;
     await forgetBlocks(tx.sql, release.id);
     await tx.record({
       event: "rollout.release.superseded",
       subject: release.id,
       detail: { ...placeOf(release), reasons },
     });
+    await ended?.(tx, release);
   });
 }
 
@@ -224,7 +226,11 @@ async function judge(deps: Steering, call: CallContext, release: StoredRelease):
       await deps.work.write(call, (tx) => noteStanding(tx.sql, release, { reasons }));
     return;
   }
-  const isMoved = await deps.work.write(call, (tx) => move(tx, release, decision, evidence));
+  const isMoved = await deps.work.write(call, async (tx) => {
+    const moved = await move(tx, release, decision, evidence);
+    if (moved && decision.kind !== "advance") await deps.ended?.(tx, release);
+    return moved;
+  });
   if (!isMoved) return;
   deps.log.info({ release: release.id, decision: decision.kind }, "rollout.release.moved");
   // At once: whoever is harmed does not wait for the next look.

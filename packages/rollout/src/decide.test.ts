@@ -217,11 +217,11 @@ test("a plan cannot set its own bar so low that any version passes", () => {
   expect(within(0, 1).join()).toContain("lets nearly any version pass");
 });
 
-test("approvals are asked for in production, the more the less risk is tolerated", () => {
+test("in production at least one other person approves, two where little risk is tolerated", () => {
   const terms = (riskTolerance: "low" | "medium" | "high") => ({ latencyMsP95: 50, riskTolerance });
   expect(
     (["low", "medium", "high"] as const).map((one) => approvalsNeeded("production", terms(one))),
-  ).toEqual([2, 1, 0]);
+  ).toEqual([2, 1, 1]);
   expect(approvalsNeeded("staging", terms("low"))).toBe(0);
   expect(approvalsNeeded("production", undefined)).toBe(0);
 });

@@ -16,10 +16,17 @@ export { type CountDeps, countBlocks } from "./count-blocks.ts";
 export { type RolloutErrorCode, rolloutErrors } from "./errors.ts";
 export { rolloutFacts } from "./facts-store.ts";
 export { flagsInForce } from "./flags/read-flags.ts";
-export type { Endpoints, Predictions, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
+export type {
+  Endpoints,
+  Predictions,
+  ReleaseCharters,
+  ReleasedEndpoint,
+  ReleaseEnded,
+  ReleaseTerms,
+} from "./ports.ts";
 export { readRelease, readReleases } from "./read-releases.ts";
 export { startRelease } from "./start-release.ts";
-export { findRelease } from "./store.ts";
+export { findRelease, releasesOver } from "./store.ts";
 export type RolloutRouteDeps = ReportDeps & FlagDeps;
 
 export const rolloutMigrations: MigrationSet = {

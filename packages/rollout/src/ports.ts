@@ -1,4 +1,4 @@
-import type { CallContext, Environment } from "@portolan/kernel";
+import type { CallContext, Environment, Transaction } from "@portolan/kernel";
 import type { BlockAddress, PredictionHeader, StoredPrediction } from "@portolan/predictions/contract";
 import type { DeployRequest } from "@portolan/serving/contract";
 
@@ -39,6 +39,17 @@ export interface Predictions {
   /** Undefined for one that is not there, or not yet. */
   find(call: CallContext, predictionId: string): Promise<PredictionHeader | undefined>;
 }
+
+/** Told of a release's end in the transaction that ends it; whoever attests decisions has it. */
+export type ReleaseEnded = (
+  tx: Transaction,
+  release: {
+    readonly id: string;
+    readonly environment: Environment;
+    readonly model: string;
+    readonly version: number;
+  },
+) => Promise<void>;
 
 /** What the charter in force says that concerns a release; `charter` has it. */
 export interface ReleaseTerms {

@@ -10,7 +10,7 @@ import { approvalsNeeded } from "./approvals.ts";
 import type { Release, ReleaseRequest } from "./contract.ts";
 import type { RolloutErrorCode } from "./errors.ts";
 import { defaultPlan, findPlanProblems, type ReleasePlan } from "./plan.ts";
-import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseTerms } from "./ports.ts";
+import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseEnded, ReleaseTerms } from "./ports.ts";
 import { viewOf } from "./release-view.ts";
 import { baseOf, deploymentOf } from "./step-deployment.ts";
 import { findOpenId, findRelease, insertRelease, type NewRelease } from "./store.ts";
@@ -20,6 +20,7 @@ export interface RolloutDeps {
   readonly authorizer: Authorizer;
   readonly endpoints: Endpoints;
   readonly charters: ReleaseCharters;
+  readonly ended?: ReleaseEnded;
   /** Tells the controller that a release has something to do. */
   readonly wake: () => void;
 }

@@ -221,6 +221,24 @@ export async function listReleases(
   return withParts(sql, rows);
 }
 
+const mostDecided = 100;
+
+/** Those of a candidate that are over, oldest first. */
+export async function releasesOver(
+  sql: Sql,
+  organisationId: string,
+  { model, version }: { readonly model: string; readonly version: number },
+): Promise<StoredRelease[]> {
+  const rows = await releasesOf(sql, organisationId)
+    .where("model", "=", model)
+    .where("version", "=", version)
+    .where("ended_at", "is not", null)
+    .orderBy("ended_at", "desc")
+    .limit(mostDecided)
+    .execute();
+  return withParts(sql, rows.toReversed());
+}
+
 /** Open ones, and those whose endpoint is not yet deployed as it is to be. */
 export async function releasesToSteer(sql: Sql, organisationId: string): Promise<StoredRelease[]> {
   const rows = await releasesOf(sql, organisationId)

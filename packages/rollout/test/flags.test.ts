@@ -103,13 +103,15 @@ describe("in production", () => {
     expect(await set({ ...plain, enabled: false, default: true }, production)).toMatchObject({ version: 2 });
   });
 
-  test("a charter that comes to ask for more is heeded, and one with a high tolerance asks nobody", async () => {
+  test("a charter that comes to ask for more is heeded, and one with a high tolerance still asks one other person", async () => {
     inProduction("medium");
     const asked = await set(plain, production);
     charter.terms = { latencyMsP95: 50, riskTolerance: "low" };
     expect(await approve(asked)).toMatchObject({ inForce: null, waiting: { approvals: { needed: 2 } } });
     inProduction("high");
-    expect(await set(on, production)).toMatchObject({ inForce: on });
+    const alone = await set(on, production);
+    expect(alone).toMatchObject({ inForce: null, waiting: { approvals: { needed: 1 } } });
+    expect(await approve(alone)).toMatchObject({ inForce: on });
   });
 
   test("those who may not see the endpoint learn nothing, and a deletion ends what waits", async () => {

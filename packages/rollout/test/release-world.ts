@@ -35,6 +35,8 @@ export let endpoints: DeployedEndpoints;
 /** The charter in force says this; undefined: there is none. */
 export const charter: { terms: ReleaseTerms | undefined } = { terms: undefined };
 export let deps: RolloutDeps;
+/** Releases whose end was told of. */
+export const ended: { readonly id: string; readonly version: number }[] = [];
 let controller: ReturnType<typeof startReleaseController>;
 let blocks = 0;
 const authorizer = testAuthorizer({
@@ -53,11 +55,13 @@ beforeEach(() => {
 export function setUp(environment: Environment): void {
   endpoints = new DeployedEndpoints(endpoint, environment);
   charter.terms = undefined;
+  ended.length = 0;
   deps = {
     work: db.uow,
     authorizer,
     endpoints,
     charters: { termsFor: async () => charter.terms },
+    ended: async (_tx, { id, version }) => void ended.push({ id, version }),
     wake: () => undefined,
   };
   restart();
@@ -71,6 +75,7 @@ export function restart(): void {
     clock,
     endpoints,
     charters: deps.charters,
+    ...(deps.ended ? { ended: deps.ended } : {}),
     log,
     organisations,
     pollMs: 3_600_000,

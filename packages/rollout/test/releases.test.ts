@@ -5,10 +5,13 @@ import type { DeployRequest } from "@portolan/serving/contract";
 import { aCall } from "@portolan/testkit";
 import { describe, expect, test } from "vitest";
 import { pauseRelease, resumeRelease, rollBackRelease } from "../src/change-release.ts";
+import { releasesOver } from "../src/index.ts";
 import { reportEvents } from "../src/report-events.ts";
 import { aHeader } from "./prediction-headers.ts";
 import {
+  db,
   deps,
+  ended,
   endpoint,
   endpoints,
   engineer,
@@ -49,10 +52,17 @@ describe("a release", () => {
     await serve(200, 200);
     await looks(11);
     expect((await now(release)).reasons.join()).toMatch(/not shown to be no worse/);
+    expect(ended).toEqual([]);
     await serve(5000, 5000);
     await looks();
     expect(lastDeployed()).toMatchObject({ version: 2, variants: [{ name: "previous", version: 1 }] });
     expect(await now(release)).toMatchObject({ state: "promoted", isSettled: true });
+    expect(ended).toEqual([{ id: release.id, version: 2 }]);
+    const { organisationId } = engineer().actor;
+    const over = (version: number) =>
+      db.uow.read(engineer(), (sql) => releasesOver(sql, organisationId, { model: "churn", version }));
+    expect((await over(2)).filter(({ id }) => id === release.id)).toMatchObject([{ state: "promoted" }]);
+    expect(await over(3)).toEqual([]);
     expect(await events(release)).toEqual([
       "rollout.release.started",
       "rollout.release.advanced",
@@ -68,6 +78,7 @@ describe("a release", () => {
     endpoints.deployed.pop();
     const back = await rollBackRelease(deps, engineer(), release.id, "support tickets");
     expect(back).toMatchObject({ state: "rolled_back", isSettled: false });
+    expect(ended).toHaveLength(2);
     await look();
     expect(lastDeployed()).toMatchObject({ version: 1 });
     expect(lastDeployed()?.variants).toBeUndefined();

@@ -45,6 +45,8 @@ export interface DeployDeps {
   readonly compute: ComputeJudge;
   /** Where this installation keeps what gateways deliver; each gateway declares its own place. */
   readonly location: Place;
+  /** Told of a deployment in its transaction; whoever attests configurations has it. */
+  readonly deployed?: (tx: Transaction, route: Route) => Promise<void>;
 }
 
 /** Intent that publishes an organisation's next snapshot; idempotent. */
@@ -67,7 +69,11 @@ export async function deployEndpoint(
   insteadOf?: string,
 ): Promise<DeployedRoute> {
   const prepared = await prepare(deps, call, name, asked);
-  const route = await deps.work.write(call, (tx) => writeDeployment(tx, name, prepared, insteadOf));
+  const route = await deps.work.write(call, async (tx) => {
+    const written = await writeDeployment(tx, name, prepared, insteadOf);
+    await deps.deployed?.(tx, written);
+    return written;
+  });
   return { ...route, compute: prepared.compute };
 }
 

@@ -17,13 +17,14 @@ export { findServedRoute, requireNotStopped } from "./find-served-route.ts";
 export { listGateways } from "./gateway-store.ts";
 export { type AlertHaltDeps, haltForAlert, resumeAfterAlert } from "./halts/halt-for-alert.ts";
 export type * from "./ports.ts";
+export { type NamedVersion, namedVersions, servingConfig } from "./serving-config.ts";
 export {
   createSnapshotPublisher,
   type PublishDeps,
   type SnapshotPublisher,
 } from "./snapshot/publish-snapshot.ts";
 export type { PartRefusal } from "./snapshot/refusals.ts";
-export { type Deployed, findDeployed, findDeployment, listDeployed } from "./store.ts";
+export { type Deployed, deploymentsNaming, findDeployed, findDeployment, listDeployed } from "./store.ts";
 export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {

@@ -102,6 +102,45 @@ export async function findDeployment(
   return row?.route;
 }
 
+/** A deployment of the past or of today, as it was made. */
+export interface MadeDeployment {
+  readonly id: string;
+  readonly route: Route;
+  readonly deployedBy: string;
+  readonly deployedAt: number;
+}
+
+const mostNaming = 200;
+
+/** Deployments whose route names a version, oldest first; of many the newest. */
+export async function deploymentsNaming(
+  session: Sql,
+  organisationId: string,
+  { name, version }: { readonly name: string; readonly version: number },
+): Promise<MadeDeployment[]> {
+  const holds = (part: object) => sql<boolean>`route @> ${JSON.stringify(part)}::jsonb`;
+  const model = { name, version };
+  const rows = await tables(session)
+    .selectFrom("serving.deployments")
+    .where("organisation_id", "=", organisationId)
+    .where((where) =>
+      where.or([holds({ model }), holds({ secondary: { model } }), holds({ variants: [{ model }] })]),
+    )
+    .select(["id", "route", "deployed_by", "deployed_at"])
+    .orderBy("deployed_at", "desc")
+    .orderBy("id", "desc")
+    .limit(mostNaming)
+    .execute();
+  return rows
+    .map(({ id, route, deployed_by: deployedBy, deployed_at: deployedAt }) => ({
+      id,
+      route,
+      deployedBy,
+      deployedAt,
+    }))
+    .toReversed();
+}
+
 export interface NewDeployment {
   readonly endpointId: string;
   readonly isNewEndpoint: boolean;

@@ -44,9 +44,12 @@ export function registerExplain(program: Command, contextOf: ContextOf): void {
       if (found.kept?.again !== "bit_for_bit" || ledger === "names_another") process.exitCode = 1;
       context.output.result(
         { ...found, ...(ledger ? { ledger } : {}) },
-        [explanationText(found), ledger ? ledgerTexts[ledger] : "nothing is kept of it to compare with"].join(
-          "\n",
-        ),
+        [
+          explanationText(found),
+          ledger
+            ? ledgerTexts[ledger]
+            : "nothing is kept of it yet to compare with: what was asked for is kept within a minute, so ask again",
+        ].join("\n"),
       );
     });
 

@@ -19,7 +19,7 @@ export function registerDiff(model: Command, contextOf: ContextOf): void {
   model
     .command("diff <name> <before> <after>")
     .description(
-      "What changed from one version to another: data, features, code, prompt, parameters, environment, metrics, evaluation, signature",
+      "What changed from one version to another: data, features, code, prompt, parameters, environment, metrics, evaluation, signature, and how endpoints serve them",
     )
     .addHelpText("after", "\nExample:\n  portolan model diff flight-delays 1 2 --json")
     .action(async (name: string, before: string, after: string, _options: object, command: Command) => {
@@ -73,6 +73,7 @@ const titles = {
   environment: "Environment",
   evaluation: "Evaluation",
   charter: "Charter",
+  serving: "Serving",
 } as const;
 
 function describe(head: string, diff: VersionDiff): string {

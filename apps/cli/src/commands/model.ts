@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Evaluation, TextEvaluation } from "@portolan/evaluation/contract";
 import { isPortolanError } from "@portolan/kernel";
 import type { ReferenceProfile } from "@portolan/monitoring/contract";
-import type { ModelVersion } from "@portolan/registry/contract";
+import type { ModelVersion, VersionRecord } from "@portolan/registry/contract";
 import type { Command } from "commander";
 import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
@@ -82,7 +82,7 @@ function registerShow(model: Command, contextOf: ContextOf): void {
   model
     .command("show <name> <version>")
     .description(
-      "One version: signature, lineage, evaluations, what it takes of a machine, its reference profile",
+      "One version: signature, lineage, evaluations, who decided what of it, how it is served, what it takes of a machine, its reference profile",
     )
     .addHelpText("after", "\nExample:\n  portolan model show flight-delays 1 --json")
     .action(async (name: string, version: string, _options: object, command: Command) => {
@@ -96,8 +96,11 @@ function registerShow(model: Command, contextOf: ContextOf): void {
       const { evaluations: textEvaluations } = await api.json<{ evaluations: readonly TextEvaluation[] }>({
         path: `${path}/text-evaluations`,
       });
+      const { decisions, deployments } = await api.json<VersionRecord>({ path: `${path}/record` });
       const evidence = {
         ...found,
+        decisions,
+        deployments,
         evaluations,
         textEvaluations,
         compute: await unlessMissing(api.json<object>({ path: `${path}/compute-profile` })),

@@ -19,6 +19,8 @@ function sections(card: ModelCard): string[] {
     section("Training data", trainingDataPart(card)),
     section("Training", trainingPart(card)),
     section("Promotions", promotionsPart(card)),
+    section("Decisions", decisionsPart(card)),
+    section("Serving", servingPart(card)),
     section("Evidence", evidencePart(card)),
   ];
 }
@@ -118,6 +120,33 @@ function promotionsPart({ promotions }: ModelCard): string {
     "Promotions",
     ["To", "At", "By"],
     promotions.map(({ to, at, by }) => [to, at, by]),
+  );
+}
+
+function decisionsPart({ decisions }: ModelCard): string {
+  if (decisions.length === 0) return "<p>No release, retraining or size of it was decided.</p>";
+  return table(
+    "Decisions",
+    ["What", "Id", "Where", "Asked by", "Approved by", "Needed", "Outcome", "At"],
+    decisions.map((one) => [
+      one.what,
+      one.id,
+      one.where,
+      one.requestedBy,
+      one.approvedBy.join(", ") || "nobody",
+      String(one.approvalsNeeded),
+      one.outcome,
+      one.at,
+    ]),
+  );
+}
+
+function servingPart({ deployments }: ModelCard): string {
+  if (deployments.length === 0) return "<p>No endpoint has served it.</p>";
+  return table(
+    "Deployments",
+    ["Where", "As", "Configuration", "By", "At", "Deployment"],
+    deployments.map((one) => [one.where, one.as, one.configuration, one.by, one.at, one.id]),
   );
 }
 

@@ -15,6 +15,8 @@ const imported = {
   packages: [],
   evaluations: [],
   promotions: [],
+  decisions: [],
+  deployments: [],
   attestations: [],
   version: { ...aRecord.version, lineage: { origin: "imported" as const, source: "churn.onnx" } },
 };
@@ -45,8 +47,23 @@ describe("a model card", () => {
       training: { python: "3.12.4", packages: ["numpy 2.4.6", "Typing_Extensions 4.16.0+local"] },
       evaluation: { id: "ev_1" },
       promotions: [{ to: "production", by: "usr_rita" }],
+      decisions: [
+        {
+          what: "release",
+          where: "delays in production",
+          requestedBy: "usr_max",
+          approvedBy: ["usr_lee", "usr_rita"],
+          outcome: "promoted",
+          at: "2023-11-14T22:15:20Z",
+        },
+      ],
+      deployments: [{ where: "delays in production", as: "champion", configuration: aDigest("9") }],
       attestations: [{ about: "training" }],
     });
+    const page = modelCardPage(modelCard(aRecord));
+    expect(page).toContain("usr_lee, usr_rita");
+    expect(page).toContain(aDigest("9"));
+    expect(modelCardPage(modelCard(imported))).toContain("No endpoint has served it.");
     expect(modelCard(aRecord).limitations).toContain(
       "The charter promises roc_auc of at least 0.65 on held-out later data, and nothing beyond it.",
     );

@@ -60,6 +60,26 @@ export interface ModelCard {
   /** The newest evaluation. */
   readonly evaluation?: EvaluationFacts;
   readonly promotions: readonly { readonly to: string; readonly at: string; readonly by: string }[];
+  /** What people decided about it, newest first. */
+  readonly decisions: readonly {
+    readonly what: string;
+    readonly id: string;
+    readonly where: string;
+    readonly requestedBy: string;
+    readonly approvedBy: readonly string[];
+    readonly approvalsNeeded: number;
+    readonly outcome: string;
+    readonly at: string;
+  }[];
+  /** How endpoints served it, newest first. */
+  readonly deployments: readonly {
+    readonly id: string;
+    readonly where: string;
+    readonly as: string;
+    readonly configuration: string;
+    readonly by: string;
+    readonly at: string;
+  }[];
   readonly attestations: readonly { readonly about: string; readonly digest: string }[];
 }
 
@@ -93,7 +113,36 @@ export function modelCard(record: VersionRecord): ModelCard {
       at: instant(promotedAt),
       by: promotedBy,
     })),
+    decisions: record.decisions.map(decisionLine),
+    deployments: record.deployments.map(deploymentLine),
     attestations: attestations.map(({ about, digest }) => ({ about, digest })),
+  };
+}
+
+function decisionLine(decision: VersionRecord["decisions"][number]): ModelCard["decisions"][number] {
+  const { kind, id, what, environment, endpoint, requestedBy, approvals, approvalsNeeded, outcome } =
+    decision;
+  return {
+    what: what === undefined ? kind : `${kind}: ${what}`,
+    id,
+    where: endpoint === undefined ? environment : `${endpoint} in ${environment}`,
+    requestedBy,
+    approvedBy: approvals.map(({ by }) => by),
+    approvalsNeeded,
+    outcome: outcome.replaceAll("_", " "),
+    at: instant(decision.decidedAt),
+  };
+}
+
+function deploymentLine(deployment: VersionRecord["deployments"][number]): ModelCard["deployments"][number] {
+  const { id, endpoint, environment, role, digest, deployedBy, deployedAt } = deployment;
+  return {
+    id,
+    where: `${endpoint} in ${environment}`,
+    as: role,
+    configuration: digest,
+    by: deployedBy,
+    at: instant(deployedAt),
   };
 }
 

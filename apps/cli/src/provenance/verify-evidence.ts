@@ -1,5 +1,7 @@
 import { digestBytes, type EpochMicros, type SigningKey } from "@portolan/kernel";
 import {
+  decisionPredicateType,
+  deploymentPredicateType,
   namesVersion,
   provenancePredicateType,
   type SignedFile,
@@ -74,13 +76,20 @@ export function verifyEvidence(evidence: Evidence): VersionVerdict {
     : { ...checked, kind: "valid", keyId: model.keyId };
 }
 
-/** Equal bytes may be several versions; of the statements only a promotion names the one that it is of. */
+/** Statements that name the version that they are of; training and evaluations are about bytes and a model's name. */
+const naming: ReadonlySet<string> = new Set([
+  summaryPredicateType,
+  decisionPredicateType,
+  deploymentPredicateType,
+]);
+
+/** Equal bytes may be several versions. */
 function isOfOther(
   { predicateType, predicate }: Omit<VerifiedStatement, "digest">,
   { name: model, version, organisationId }: Evidence,
 ): boolean {
   const wanted = { model, version, ...(organisationId === undefined ? {} : { organisationId }) };
-  return predicateType === summaryPredicateType && !namesVersion(predicate["resourceUri"], wanted);
+  return naming.has(predicateType) && !namesVersion(predicate["resourceUri"], wanted);
 }
 
 /** What a statement says, in a few words. */
@@ -93,9 +102,18 @@ function summaryOf(predicateType: string, predicate: VerifiedStatement["predicat
       return `evaluation ${text("result")}`;
     case summaryPredicateType:
       return `${text("verificationResult")}: ${text("verifiedLevels")}`;
+    case decisionPredicateType:
+      return `${text("kind")} ${text("outcome")}, asked by ${text("requestedBy")}, approved by ${approversOf(predicate)}`;
+    case deploymentPredicateType:
+      return `${text("role")} of ${text("endpoint")} in ${text("environment")}`;
     default:
       return predicateType;
   }
+}
+
+function approversOf({ approvals }: VerifiedStatement["predicate"]): string {
+  if (!Array.isArray(approvals) || approvals.length === 0) return "nobody";
+  return approvals.map((one: { readonly by?: unknown } | null) => wordsOf(one?.by)).join(", ");
 }
 
 function wordsOf(value: unknown): string {

@@ -2,6 +2,7 @@ import type { VersionRecord } from "@portolan/registry/contract";
 import { encodePrompt } from "@portolan/registry/policy";
 import { describe, expect, test } from "vitest";
 import {
+  aDeployment,
   aDigest,
   anEvaluation,
   aRecord,
@@ -187,5 +188,35 @@ describe("a difference of versions", () => {
     expect(diffTo({ version: { ...version, signature } }).model).toEqual([
       { what: "input x", before: "FP32[-1,2]", after: "FP64[-1,3]" },
     ]);
+  });
+
+  test("names what of the configuration differs at an endpoint that served both", () => {
+    const served = (config: object, more: object = {}) => ({
+      deployments: [
+        { ...aDeployment, ...more, digest: aDigest("0"), config: { ...aDeployment.config, ...config } },
+      ],
+    });
+    expect(
+      diffTo(served({ limits: { timeoutMs: 300, burst: 50 }, batching: { rows: 8 }, cache: null })).serving,
+    ).toEqual([
+      {
+        what: "delays in production",
+        before: `champion, ${aDigest("9")}`,
+        after: `champion, ${aDigest("0")}`,
+      },
+      { what: "delays in production: limits.timeoutMs", before: "200", after: "300" },
+      { what: "delays in production: batching.rows", after: "8" },
+    ]);
+    expect(diffTo(served({}, { endpoint: "other" })).serving).toEqual([
+      { what: "delays in production", before: `champion, ${aDigest("9")}` },
+      { what: "other in production", after: `champion, ${aDigest("0")}` },
+    ]);
+  });
+
+  test("of an endpoint that was deployed often takes the newest deployment", () => {
+    const [newest] = diffTo({
+      deployments: [{ ...aDeployment, id: "dpl_3", digest: aDigest("0") }, aDeployment],
+    }).serving;
+    expect(newest?.after).toBe(`champion, ${aDigest("0")}`);
   });
 });

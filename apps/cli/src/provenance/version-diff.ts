@@ -32,6 +32,8 @@ export interface VersionDiff {
   readonly evaluation: readonly Change[];
   readonly metrics: readonly MetricChange[];
   readonly charter: readonly Change[];
+  /** By endpoint, of the newest deployment of each version: who got it, and what of the configuration differs. */
+  readonly serving: readonly Change[];
 }
 
 export interface VersionToDiff {
@@ -63,6 +65,7 @@ export function versionDiff(before: VersionToDiff, after: VersionToDiff): Versio
     charter: compare(({ charter }) => ({
       charter: charter && `version ${charter.version}, ${charter.digest}`,
     })),
+    serving: servingChanges(a, b),
   };
 }
 
@@ -190,6 +193,41 @@ function evaluationValues({ evaluations: [newest] }: VersionRecord): Values {
       ]),
     ),
   };
+}
+
+type Deployment = VersionRecord["deployments"][number];
+
+/** The newest deployment of each endpoint, by its name and environment. */
+function newestByPlace({ deployments }: VersionRecord): Map<string, Deployment> {
+  return new Map(
+    deployments.toReversed().map((one) => [`${one.endpoint} in ${one.environment}`, one] as const),
+  );
+}
+
+/** Member by member where both versions were served at the same endpoint, else by digest alone. */
+function servingChanges(before: VersionRecord, after: VersionRecord): Change[] {
+  const [a, b] = [newestByPlace(before), newestByPlace(after)];
+  return [...new Set([...a.keys(), ...b.keys()])].flatMap((place) => {
+    const [was, is] = [a.get(place), b.get(place)];
+    const whole = changes({ [place]: deploymentText(was) }, { [place]: deploymentText(is) });
+    if (!was || !is) return whole;
+    const prefixed = (one: Deployment) =>
+      Object.fromEntries(leavesOf(one.config).map(([path, value]) => [`${place}: ${path}`, value]));
+    return [...whole, ...changes(prefixed(was), prefixed(is))];
+  });
+}
+
+function deploymentText(deployment: Deployment | undefined): string | undefined {
+  return deployment && `${deployment.role}, ${deployment.digest}`;
+}
+
+/** The values of a configuration by their paths; a list is one value. */
+function leavesOf(value: unknown, path = ""): [string, string][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return [[path, JSON.stringify(value)]];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    leavesOf(inner, path === "" ? name : `${path}.${name}`),
+  );
 }
 
 function metricChanges(

@@ -19,6 +19,7 @@ import {
 } from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
+import { attestDecision } from "./provenance.ts";
 import type { ServingWiring } from "./serving.ts";
 
 export interface ReleasesWiring {
@@ -43,6 +44,7 @@ export function wireReleases(
       authorizer,
       endpoints,
       charters,
+      ended: attestDecision("release"),
       wake: () => base.onReleases(),
       publish: (tx) => tx.intend(publishIntent, { organisationId: tx.call.actor.organisationId }),
       predictions: predictionsOf(predictions),
@@ -50,7 +52,15 @@ export function wireReleases(
     },
     startController: () => {
       const organisations = () => directory.organisations();
-      const controller = startReleaseController({ work, clock, log, endpoints, charters, organisations });
+      const controller = startReleaseController({
+        work,
+        clock,
+        log,
+        endpoints,
+        charters,
+        ended: attestDecision("release"),
+        organisations,
+      });
       base.onReleases = () => controller.wake();
       return controller;
     },

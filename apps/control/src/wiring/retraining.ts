@@ -15,6 +15,7 @@ import { findRun, startHindrances } from "@portolan/training";
 import type { Foundation } from "./foundation.ts";
 import type { IdentityWiring } from "./identity.ts";
 import { type ElsewhereParts, madeElsewhere } from "./made-elsewhere.ts";
+import { attestDecision } from "./provenance.ts";
 import { costsOf, permitsOf } from "./retraining-permits.ts";
 import { retrainingSignals } from "./retraining-signals.ts";
 
@@ -57,6 +58,7 @@ export function wireRetraining(
     },
     ...madeElsewhere(base, parts),
     rows: newestRows(base),
+    ended: attestDecision("retraining"),
   };
   const controller = new RetrainingController(shared satisfies ControllerDeps);
   const watching: WatchDeps & RetrainingRouteDeps = {

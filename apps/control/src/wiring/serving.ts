@@ -53,6 +53,7 @@ import type { IdentityWiring } from "./identity.ts";
 import { chooseDeps } from "./keeping-explanations.ts";
 import { tenantsOf } from "./metering.ts";
 import { queueDeps } from "./oversight.ts";
+import { attestDeployment } from "./provenance.ts";
 import { withReadPurposes } from "./read-purposes.ts";
 
 export interface ServingWiring {
@@ -95,6 +96,7 @@ export function wireServing(
       },
       views: { onDemand: (call, view) => publishedOnDemand(base, call, view) },
       location: locationOf(base),
+      deployed: attestDeployment,
       compute: createComputeJudge(registry, base),
     },
     predictions,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ExplanationTerms } from "@portolan/charter/contract";
 import { type CallContext, type Id, systemActor, type UnitOfWork } from "@portolan/kernel";
-import type { AcceptedBlock, PredictionHeader } from "@portolan/predictions/contract";
+import type { AcceptedBlock, BlockAddress, PredictionHeader } from "@portolan/predictions/contract";
 import { countWaiting, insertChosen, markChosen, type NewChosen } from "./kept-store.ts";
 
 export interface ChooseDeps {
@@ -14,7 +14,8 @@ export interface ChooseDeps {
   readonly mostWaiting?: number;
 }
 
-const usuallyMostWaiting = 100_000;
+/** Predictions of one organisation that wait at most. */
+export const usuallyMostWaiting = 100_000;
 
 /**
  * Whether an answer is one that a charter with this share has explained: one that a model gave to somebody, and no repetition. By the prediction's id alone, so that it is the same on
@@ -99,10 +100,11 @@ function byPlace(
   });
 }
 
-function rowOf(
+/** A prediction that is to be explained and kept, with what its block is called. Pure. */
+export function rowOf(
   { id, context, receivedAt }: PredictionHeader,
-  { top, fixed }: ExplanationTerms,
-  { writerId, epoch, block }: AcceptedBlock,
+  { top, fixed }: Pick<ExplanationTerms, "top" | "fixed">,
+  { writerId, epoch, block }: BlockAddress,
 ): NewChosen {
   return {
     organisation_id: context.organisationId,
@@ -117,7 +119,7 @@ function rowOf(
     version: context.model?.version ?? "",
     artifact: context.model?.digest ?? "",
     top,
-    fixed,
+    fixed: [...fixed],
     received_at: receivedAt,
   };
 }

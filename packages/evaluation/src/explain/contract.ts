@@ -67,7 +67,7 @@ export const KeptView = Type.Object(
       }),
     ),
   },
-  { description: "Made when the charter said so, and kept with the prediction" },
+  { description: "Made because the charter says so or somebody asked before, and kept with the prediction" },
 );
 
 export const Explanation = Type.Object({

@@ -1,9 +1,11 @@
 import { type CallContext, type Digest, PortolanError, parseDigest } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
+import { parsePredictionId } from "@portolan/predictions/policy";
 import type { EvaluationErrorCode } from "../errors.ts";
+import { rowOf, usuallyMostWaiting } from "./choose-predictions.ts";
 import type { Explanation } from "./contract.ts";
 import { isKeptRow, type KeptContent, readContent, type SealedContent } from "./kept-explanation.ts";
-import { findKept } from "./kept-store.ts";
+import { countWaiting, findKept, insertChosen } from "./kept-store.ts";
 import type { ExplainDeps, ExplainedRow, Explainer, RecordedRow } from "./ports.ts";
 import { type FoundBackground, findBackground } from "./store.ts";
 
@@ -49,6 +51,7 @@ export async function explainPrediction(
   const request = { organisationId, model: model.digest, background, recorded, answer, row, top, fixed };
   const explained = await deps.explainer.explain(request, signal);
   const { rows, trainingSetId } = found;
+  if (!kept) await haveKept(deps, call, prediction, { top, fixed });
   return {
     predictionId: id,
     row,
@@ -57,6 +60,29 @@ export async function explainPrediction(
     ...explained,
     ...(kept ? { kept: { ...kept.view, again: comparedTo(kept, row, explained) } } : {}),
   };
+}
+
+/**
+ * Has what somebody asked for kept as well, by the rounds that keep what charters ask for, so that it can be explained again and compared. The first
+ * parameters that a prediction was explained by stay; where too many wait already it is not kept.
+ */
+async function haveKept(
+  { work }: Pick<ExplainDeps, "work">,
+  call: CallContext,
+  { header }: StoredPrediction,
+  parameters: { readonly top: number; readonly fixed: readonly string[] },
+): Promise<void> {
+  const { organisationId } = call.actor;
+  const block = parsePredictionId(header.id);
+  if (!block) return;
+  const hasRoom = await work.read(
+    call,
+    async (sql) =>
+      !(await findKept(sql, organisationId, header.id)) &&
+      (await countWaiting(sql, organisationId, usuallyMostWaiting)) < usuallyMostWaiting,
+  );
+  if (hasRoom)
+    await work.write(call, ({ sql, now }) => insertChosen(sql, [rowOf(header, parameters, block)], now));
 }
 
 const usualTop = 5;

@@ -23,6 +23,10 @@ import { versionFiles } from "../version-files.ts";
 import { attestationStatement, type SignedFolder } from "./attestation.ts";
 import { insertAttestation, listAttestations, listPromotions } from "./attestation-store.ts";
 import {
+  decisionPredicate,
+  decisionPredicateType,
+  deploymentPredicate,
+  deploymentPredicateType,
   provenancePredicate,
   provenancePredicateType,
   summaryPredicate,
@@ -78,7 +82,21 @@ interface Due {
 }
 
 /** What promotions rest on is published before they are signed: they name rows, not what this job meant to add. */
-const phases = ["inputs", "promotions"] as const;
+const phases = ["inputs", "promotions", "uses"] as const;
+
+/** What is due of a phase, whether it is attested already or not. */
+const statementsOf: Readonly<
+  Record<
+    (typeof phases)[number],
+    (
+      deps: AttestDeps,
+      sql: Sql,
+      call: CallContext,
+      version: ModelVersion,
+      stated: readonly AttestationView[],
+    ) => Promise<Due[]>
+  >
+> = { inputs: inputStatements, promotions: promotionStatements, uses: useStatements };
 
 async function attest(deps: AttestDeps, job: JobRun): Promise<JsonObject> {
   const { model, version: number } = job.payload as { model: string; version: number };
@@ -88,10 +106,7 @@ async function attest(deps: AttestDeps, job: JobRun): Promise<JsonObject> {
   for (const phase of phases) {
     const due = await deps.work.read(job.call, async (sql) => {
       const stated = await listAttestations(sql, version.id);
-      const all =
-        phase === "inputs"
-          ? await inputStatements(deps, sql, job.call, version)
-          : await promotionStatements(deps, sql, job.call, version, stated);
+      const all = await statementsOf[phase](deps, sql, job.call, version, stated);
       return all.filter(({ about }) => !stated.some((one) => one.about === about));
     });
     const signed = await job.effect(`sign ${phase}`, () => signAll(deps, version, due));
@@ -179,6 +194,30 @@ async function promotionStatements(
     });
   }
   return due;
+}
+
+/** What people decided about the version, and how endpoints served it: beside the chain that promotions rest on. */
+async function useStatements(
+  { sources }: AttestDeps,
+  sql: Sql,
+  call: CallContext,
+  version: ModelVersion,
+): Promise<Due[]> {
+  const { organisationId } = call.actor;
+  const decisions = await sources.decisions(sql, organisationId, version);
+  const deployments = await sources.deployments(sql, organisationId, version);
+  return [
+    ...decisions.map((decision) => ({
+      about: `${decision.kind}/${decision.id}/${decision.outcome}`,
+      predicateType: decisionPredicateType,
+      predicate: decisionPredicate(organisationId, version, decision),
+    })),
+    ...deployments.map((deployment) => ({
+      about: `deployment/${deployment.id}`,
+      predicateType: deploymentPredicateType,
+      predicate: deploymentPredicate(organisationId, version, deployment),
+    })),
+  ];
 }
 
 const trainingAbout = "training";

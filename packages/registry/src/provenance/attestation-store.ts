@@ -113,12 +113,15 @@ export async function findReleaseAttestations(
       .flatMap((one, index) => (one.environment === environment ? [`promotion/${index + 1}`] : []));
     const promotion = stated.findLast(({ about }) => named.includes(about));
     if (!promotion) continue;
-    const inputs = stated.filter(
-      ({ about, signedAt }) => !about.startsWith("promotion/") && signedAt <= promotion.signedAt,
-    );
+    const inputs = stated.filter(({ about, signedAt }) => isInput(about) && signedAt <= promotion.signedAt);
     found.set(name, [...inputs.slice(-(mostStatements - 1)), promotion]);
   }
   return found;
+}
+
+/** Whether a promotion may rest on it: decisions and deployments stand beside the chain. */
+function isInput(about: string): boolean {
+  return about === "training" || about.startsWith("evaluation/");
 }
 
 /** `model/version` by the version's id. */

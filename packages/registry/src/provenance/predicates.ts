@@ -10,6 +10,8 @@ import {
 import type { ModelVersion } from "../model-version.ts";
 import type {
   CharterFacts,
+  DecisionFacts,
+  DeploymentFacts,
   EvaluationFacts,
   PromotionFacts,
   TrainingFacts,
@@ -22,6 +24,11 @@ export const provenancePredicateType = "https://slsa.dev/provenance/v1";
 export const testResultPredicateType = "https://in-toto.io/attestation/test-result/v0.1";
 /** SLSA verification summary (slsa.dev/spec/v1.0/verification_summary): why a version may be in an environment. */
 export const summaryPredicateType = "https://slsa.dev/verification_summary/v1";
+
+/** What people decided about a version; no predicate of in-toto or SLSA says who asked and who approved. */
+export const decisionPredicateType = "urn:portolan:decision:1";
+/** How an endpoint serves a version. */
+export const deploymentPredicateType = "urn:portolan:deployment:1";
 
 /** What made a model: inputs and parameters as docs/training.md describes them. */
 const buildType = "urn:portolan:training-run:1";
@@ -193,6 +200,55 @@ export function summaryPredicate(
       ...(gates === undefined ? {} : { gates }),
     },
     portolan_approvals: approvals,
+  };
+}
+
+/** Reasons that a statement repeats, and characters of each. */
+const mostReasons = 20;
+const longestReason = 500;
+
+/** Who asked for a release, a retraining or a size, who approved it, and what came of it. Pure. */
+export function decisionPredicate(
+  organisationId: string,
+  { model, version }: Pick<ModelVersion, "model" | "version">,
+  decision: DecisionFacts,
+): JsonObject {
+  const { kind, id, environment, endpoint, what, requestedBy, approvalsNeeded, outcome, decidedBy } =
+    decision;
+  return {
+    resourceUri: uri(organisationId, "model", model, version),
+    kind,
+    uri: uri(organisationId, kind === "size" ? "training-run" : kind, id),
+    environment,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(what === undefined ? {} : { what }),
+    requestedBy,
+    requestedOn: instant(decision.requestedAt),
+    approvalsNeeded,
+    approvals: decision.approvals.map(({ by, at }) => ({ by, on: instant(at) })),
+    outcome,
+    decidedBy,
+    decidedOn: instant(decision.decidedAt),
+    reasons: decision.reasons.slice(0, mostReasons).map((reason) => reason.slice(0, longestReason)),
+  };
+}
+
+/** The configuration that a deployment served a version by. Pure. */
+export function deploymentPredicate(
+  organisationId: string,
+  { model, version }: Pick<ModelVersion, "model" | "version">,
+  { id, endpoint, environment, role, deployedBy, deployedAt, route, digest, config }: DeploymentFacts,
+): JsonObject {
+  return {
+    resourceUri: uri(organisationId, "model", model, version),
+    uri: uri(organisationId, "deployment", id),
+    endpoint,
+    environment,
+    role,
+    deployedBy,
+    deployedOn: instant(deployedAt),
+    route: resource("route", route),
+    configuration: resource("serving-config", digest, { content: withinBound(config as JsonObject) }),
   };
 }
 

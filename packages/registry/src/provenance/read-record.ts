@@ -9,8 +9,8 @@ export interface ReadRecordDeps extends ReadAttestationsDeps {
   readonly sources: VersionSources;
 }
 
-/** Newest evaluations that a record shows; the attestations are all listed. */
-const shownEvaluations = 20;
+/** Newest evaluations, decisions and deployments that a record shows; the attestations are all listed. */
+const mostShown = 20;
 
 /**
  * Everything on record of one version. Whoever reads the version reads it: it is what the version is made of.
@@ -35,17 +35,22 @@ export async function readVersionRecord(
       promotions,
       evaluations: await sources.evaluations(sql, found.id),
       attestations: await listAttestations(sql, found.id),
+      decisions: await sources.decisions(sql, organisationId, found),
+      deployments: await sources.deployments(sql, organisationId, found),
       training: trainingRunId && (await sources.training(sql, organisationId, trainingRunId)),
       trainingSet: trainingSetId && (await sources.trainingSet(sql, organisationId, trainingSetId)),
       charter: governing && (await sources.charter(sql, organisationId, governing)),
     };
   });
-  const { promotions, attestations, evaluations, training, trainingSet, charter } = read;
+  const { promotions, attestations, training, trainingSet, charter } = read;
+  const newest = <T>(all: readonly T[]): T[] => all.slice(-mostShown).toReversed();
   return {
     version: found,
     promotions,
     attestations,
-    evaluations: evaluations.slice(-shownEvaluations).toReversed(),
+    evaluations: newest(read.evaluations),
+    decisions: newest(read.decisions),
+    deployments: newest(read.deployments),
     packages: training ? [...(await sources.packages(training.environmentLock))] : [],
     ...(training ? { training } : {}),
     ...(trainingSet ? { trainingSet } : {}),

@@ -150,8 +150,48 @@ export const PromotionFacts = Type.Object({
 });
 export type PromotionFacts = Static<typeof PromotionFacts>;
 
+/** What people decided about a version once it was over: who asked, who approved, and what came of it. */
+export const DecisionFacts = Type.Object({
+  kind: Type.Enum(["release", "retraining", "size"], {
+    description: "Its release, the retraining that made it, or the size of the run that made it",
+  }),
+  id: Type.String({ description: "Of the release, the retraining or the training run" }),
+  environment: EnvironmentName,
+  endpoint: Type.Optional(Type.String()),
+  what: Type.Optional(Type.String({ description: "Of a size: what of it is above which" })),
+  requestedBy: Type.String(),
+  requestedAt: Micros,
+  approvalsNeeded: Type.Integer({ description: "By others than the requester" }),
+  approvals: Type.Array(Type.Object({ by: Type.String(), at: Micros })),
+  outcome: Type.String({ description: "approved, promoted, rolled_back, inconclusive and such" }),
+  decidedBy: Type.String(),
+  decidedAt: Micros,
+  reasons: Type.Array(Type.String()),
+});
+export type DecisionFacts = Static<typeof DecisionFacts>;
+
+/** One deployment that named a version, with the configuration that it was served by. */
+export const DeploymentFacts = Type.Object({
+  id: Type.String(),
+  endpoint: Type.String(),
+  environment: EnvironmentName,
+  role: Type.String({ description: "champion, secondary, or the name of a variant" }),
+  deployedBy: Type.String(),
+  deployedAt: Micros,
+  route: Sha256,
+  digest: Sha256,
+  config: Type.Record(Type.String(), Type.Unknown(), {
+    description:
+      "Limits, fallbacks, batching, scaling, tiers, traffic, features and such; `digest` is of its canonical JSON",
+  }),
+});
+export type DeploymentFacts = Static<typeof DeploymentFacts>;
+
 export const AttestationView = Type.Object({
-  about: Type.String({ description: "`training`, `evaluation/<id>` or `promotion/<number>`" }),
+  about: Type.String({
+    description:
+      "`training`, `evaluation/<id>`, `promotion/<number>`, `release/<id>/<outcome>`, `retraining/<id>/<outcome>`, `size/<run>/approved` or `deployment/<id>`",
+  }),
   predicateType: Type.String(),
   digest: Sha256,
   sizeBytes: Type.Integer(),
@@ -169,6 +209,8 @@ export const VersionRecord = Type.Object({
   charter: Type.Optional(CharterFacts),
   evaluations: Type.Array(EvaluationFacts, { description: "Newest first, at most 20" }),
   promotions: Type.Array(PromotionFacts, { description: "In order" }),
+  decisions: Type.Array(DecisionFacts, { description: "Newest first, at most 20" }),
+  deployments: Type.Array(DeploymentFacts, { description: "Newest first, at most 20" }),
   attestations: Type.Array(AttestationView),
 });
 export type VersionRecord = Static<typeof VersionRecord>;

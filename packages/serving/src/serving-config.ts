@@ -1,0 +1,79 @@
+import type { JsonObject, JsonValue } from "@portolan/kernel";
+import type { ModelReference, Route } from "./snapshot/schema.ts";
+
+/** A version of a route by its name and bytes. */
+function versionOf({ name, version, digest }: ModelReference): JsonObject {
+  return { name, version, digest };
+}
+
+/**
+ * Everything of a deployment that changes how it answers, but for the version that it is the deployment of: limits, fallbacks, resilience,
+ * batching, scaling, tiers, traffic, features, other versions beside it. Equal configurations of two versions, and of two endpoints, are equal
+ * JSON. Pure.
+ */
+export function servingConfig(route: Route): JsonObject {
+  const { charter, limits, purposes, durability, nonFinite, nonFiniteOutputs, placement, fallbacks } = route;
+  const { resilience, variants, traffic, cache, batching, scaling, backends, secondary, features } = route;
+  const { snapshotAge } = route;
+  const config = {
+    charter: charter?.digest ?? null,
+    limits,
+    purposes,
+    durability,
+    nonFinite,
+    nonFiniteOutputs,
+    placement,
+    fallbacks,
+    resilience,
+    variants: variants.map(({ model, ...variant }) => ({ ...variant, model: versionOf(model) })),
+    traffic: traffic && withoutSeed(traffic),
+    cache,
+    batching,
+    scaling,
+    backends: backends && {
+      ...backends,
+      order: backends.order.map(({ model, ...backend }) => ({
+        ...backend,
+        model: model.digest === route.model.digest ? "own" : versionOf(model),
+      })),
+    },
+    secondary: secondary && { ...secondary, model: versionOf(secondary.model) },
+    features,
+    snapshotAge,
+  };
+  // What a route leaves out is no member: JSON has no undefined.
+  return JSON.parse(JSON.stringify(config)) as { [name: string]: JsonValue };
+}
+
+/** Without the seed, which is the endpoint's id: it says who gets which, not how much of which. */
+function withoutSeed({ rules, split, sticky }: NonNullable<Route["traffic"]>): object {
+  return { rules, split, sticky };
+}
+
+/** A version that a route names, and as what. */
+export interface NamedVersion {
+  readonly name: string;
+  readonly version: number;
+  /** champion, secondary, or the name of a variant. */
+  readonly role: string;
+}
+
+/** The versions that a route names, each once, the champion first. Pure. */
+export function namedVersions({
+  model,
+  secondary,
+  variants,
+}: Pick<Route, "model" | "secondary" | "variants">): NamedVersion[] {
+  const all = [
+    { ...pair(model), role: "champion" },
+    ...variants.map((one) => ({ ...pair(one.model), role: one.name })),
+    ...(secondary ? [{ ...pair(secondary.model), role: "secondary" }] : []),
+  ];
+  return all.filter(
+    (one, at) => all.findIndex(({ name, version }) => name === one.name && version === one.version) === at,
+  );
+}
+
+function pair({ name, version }: ModelReference): { readonly name: string; readonly version: number } {
+  return { name, version };
+}
