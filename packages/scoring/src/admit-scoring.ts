@@ -72,7 +72,11 @@ export async function admitScoring(deps: AdmitDeps, job: JobRun, scoring: Scorin
     await admission.putBack(tx, id);
     await markWaiting(tx.sql, id);
     await tx.record({ event: "scoring.run.preempted", subject: id, detail: { reason: evicted.reason } });
-    return { kind: "wait", note: `made room (${evicted.reason})`, until: asEpochMicros(clock.now()) } as const;
+    return {
+      kind: "wait",
+      note: `made room (${evicted.reason})`,
+      until: asEpochMicros(clock.now()),
+    } as const;
   });
   if (verdict.kind === "wait") throw new JobDeferred(verdict.until, verdict.note);
 }
