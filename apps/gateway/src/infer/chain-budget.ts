@@ -21,7 +21,7 @@ export function answerBy(later: readonly StepKind[]): readonly number[] {
   for (const kind of later) if (kind === "model") models++;
   const locals = models < later.length ? localPart : 0;
   const kept = Math.min(modelPart, (1 - leastFirst - locals) / models);
-  const parts = new Array<number>(later.length + 1);
+  const parts = [...later.map(() => 1), 1];
   let end = 1;
   let hasLocal = false;
   for (let at = later.length; at > 0; at--) {
