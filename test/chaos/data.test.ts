@@ -284,6 +284,7 @@ const noStore = {
   update: () => Promise.resolve(),
   foldPosition: () => Promise.resolve(undefined),
   windowState: () => Promise.resolve(undefined),
+  valueState: () => Promise.resolve(undefined),
   countEntities: () => Promise.resolve(0),
   forgetEntities: () => Promise.resolve(0),
   textsOf: async function* () {},

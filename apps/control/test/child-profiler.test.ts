@@ -5,7 +5,7 @@ import { runAnalysis } from "@portolan/duckdb";
 import { type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import type { NumericColumn } from "@portolan/monitoring/contract";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { logisticModel } from "@portolan/onnx-format/testing";
+import { identityModel, logisticModel, onnxType } from "@portolan/onnx-format/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildProfiler } from "../src/profiling/child-profiler.ts";
 
@@ -93,4 +93,27 @@ test("columns that are not the model's inputs are refused with what does not fit
     detail: expect.stringContaining('1 columns do not fill the model\'s input "x"'),
   });
   await expect(profile(["a", "missing"])).rejects.toMatchObject({ code: "monitoring.not_profilable" });
+});
+
+test("a half-precision model is profiled by the numbers it sees and says; of a wide output the first 64 columns, and how many there are is said", async () => {
+  const names = Array.from({ length: 66 }, (_, at) => (at === 0 ? "a" : "b"));
+  const halves = await objects.put(identityModel(onnxType.float16, ["batch", names.length]));
+  const found = await createChildProfiler(objects).profile(
+    { model: halves, dataset, features: names },
+    new AbortController().signal,
+  );
+  expect(found.inputs).toHaveLength(66);
+  expect(found.outputs).toHaveLength(64);
+  expect(found.skipped).toEqual([expect.stringMatching(/^output .*: columns from 64 on, of 66$/)]);
+  const [a, b] = found.inputs as NumericColumn[];
+  const [aOut, bOut] = found.outputs as NumericColumn[];
+  if (!a || !b || !aOut || !bOut) throw new Error("they have columns");
+  expect(b.lowerBounds).toEqual([0, 1, 2, 3]);
+  expect(a.maximum).toBe(Math.f16round(Math.round((999 / 7) * 1000) / 1000));
+  expect([bOut.lowerBounds, bOut.counts]).toEqual([b.lowerBounds, b.counts]);
+  // What was null goes into the model as NaN, and comes out as such: 2,000 of 20,000.
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  expect([sum(a.counts), sum(aOut.counts)]).toEqual([20_000, 20_000]);
+  expect(a.counts.slice(-4)).toEqual([2000, 0, 0, 0]);
+  expect(aOut.counts.slice(-4)).toEqual([0, 2000, 0, 0]);
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { systemClock } from "@portolan/kernel";
 import { createOnnxRuntime, createQuarantine } from "@portolan/onnx";
 import { logisticModel } from "@portolan/onnx-format/testing";
@@ -60,6 +61,18 @@ class Versions {
     open.push(model);
     this.#byDigest.set(digest, model);
     return reference;
+  }
+
+  /** Its runs end only when they are given up; how long they were given is noted. */
+  hang({ digest }: Pick<ModelReference, "digest">, given: number[]): void {
+    const model = this.#byDigest.get(digest);
+    if (!model) return;
+    const run: LoadedModel["run"] = async (_inputs, { timeoutMs }) => {
+      given.push(timeoutMs);
+      await setTimeout(timeoutMs);
+      return { kind: "timeout", ranMs: timeoutMs };
+    };
+    this.#byDigest.set(digest, Object.assign(Object.create(model) as LoadedModel, { run }));
   }
 
   readonly ready = ({ digest }: ModelReference): LoadedModel | undefined => this.#byDigest.get(digest);
@@ -233,4 +246,34 @@ test("requests that find the model busy wait for company as long as their deploy
   expect(await together(1)).toEqual([alone]);
   expect(await together(5), "four are a preferred size").toEqual([alone, ...Array(4).fill([4, "went"])]);
   expect(await together(3), "two are not").toEqual([alone, ...Array(2).fill([2, "waited"])]);
+});
+
+test("where every model of a chain hangs, the constant answers within the charter's time", async () => {
+  const versions = new Versions();
+  const [own, previous, secondary] = [await versions.load(1), await versions.load(2), await versions.load(3)];
+  // Of a charter with a fallback that states no timeout: its p99.
+  const timeoutMs = 400;
+  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
+    model: own,
+    previous: { model: previous, features: null },
+    secondary: { model: secondary, features: null },
+    fallbacks: [
+      { kind: "previous_version" },
+      { kind: "secondary_model" },
+      { kind: "fixed", outputs: { score: 0.25 } },
+    ],
+  });
+  const given: number[] = [];
+  for (const { digest } of [own, previous, secondary]) versions.hang({ digest }, given);
+  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
+  const startMs = performance.now();
+  const elapsedMs = () => performance.now() - startMs;
+  const { fallback } = await answerByChain(deps, { ...asked(route, versions), timeoutMs, elapsedMs });
+  const tookMs = elapsedMs();
+  expect([fallback?.answeredBy, fallback?.reason]).toEqual(["fixed", "timeout"]);
+  expect(tookMs).toBeLessThan(timeoutMs);
+  // Each model was asked, the first for half of the time, the others for a fifth each.
+  expect(given).toHaveLength(3);
+  expect(given[0]).toBeGreaterThan(timeoutMs * 0.45);
+  for (const part of given.slice(1)) expect(part).toBeGreaterThan(timeoutMs * 0.1);
 });

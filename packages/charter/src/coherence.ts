@@ -9,7 +9,7 @@ import { approvalSizeFindings } from "./approval-size.ts";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { explanationFindings } from "./explanation-terms.ts";
-import { faultToleranceFindings } from "./fault-tolerance.ts";
+import { type AnswerTerms, faultToleranceFindings } from "./fault-tolerance.ts";
 import { reviewFindings } from "./human-review.ts";
 import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
@@ -17,6 +17,11 @@ import { releaseFindings } from "./release-gates.ts";
 import type { Finding } from "./schema-findings.ts";
 import { parseRate, termsOf } from "./terms.ts";
 import { parsePercent } from "./unit-texts.ts";
+
+function answerTerms(document: CharterDocument): AnswerTerms {
+  const { latencyMsP99, fallbacks } = termsOf(document);
+  return { p99: latencyMsP99, hasFallback: fallbacks.length > 0 };
+}
 
 /** What a schema cannot say: promises that contradict each other, the metric's range, or a regulation. */
 export function coherenceFindings(document: CharterDocument): Finding[] {
@@ -27,7 +32,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...loadFindings(document),
     ...accuracyFindings(document),
     ...nonFiniteFindings(document),
-    ...faultToleranceFindings(document.requirements.faultTolerance, termsOf(document).latencyMsP99),
+    ...faultToleranceFindings(document.requirements.faultTolerance, answerTerms(document)),
     ...missingFeatureFindings(document),
     ...regulationFindings(document),
     ...snapshotAgeFindings(document),

@@ -208,17 +208,20 @@ describe("derivation", () => {
 
   test("timeout, retries and circuit breaker are the defaults, silently, or what the charter says", () => {
     const document = template("flight-delays");
-    const said = (faultTolerance?: CharterDocument["requirements"]["faultTolerance"]) => {
+    const said = (
+      faultTolerance?: CharterDocument["requirements"]["faultTolerance"],
+      fallback = document.fallback,
+    ) => {
       const requirements = { ...document.requirements, ...(faultTolerance ? { faultTolerance } : {}) };
-      const { items, terms } = deriveFromCharter({ ...document, requirements });
+      const { items, terms } = deriveFromCharter({ ...document, requirements, fallback });
       const controls = ["request_timeout", "retry_budget", "circuit_breaker"];
       const found = items.filter(({ control }) => controls.includes(control));
       return { terms, statements: found.map(({ statement }) => statement) };
     };
     const silent = said();
-    expect(silent.statements).toEqual(["A prediction is given up after 240ms (twice the p99)."]);
+    expect(silent.statements).toEqual(["A prediction is given up after 120ms (the p99), fallback included."]);
     expect(silent.terms.faultTolerance).toEqual({
-      timeoutMs: 240,
+      timeoutMs: 120,
       retryShare: 0.2,
       breaker: { consecutiveFailures: 5, failureRate: 0.5, slowMs: 120, openMs: 1000 },
     });
@@ -228,11 +231,20 @@ describe("derivation", () => {
       circuitBreaker: { consecutiveFailures: 2, failureRate: "12.5%", slowerThan: "200ms", openFor: "5s" },
     });
     expect(stated.statements).toEqual([
-      "A prediction is given up after 300ms.",
+      "A prediction is given up after 300ms, fallback included: later than the p99.",
       "No request is tried a second time.",
       "After 2 failures in a row, or when 12.5 % of the answers fail or take longer than 200ms, the model is left alone for 5s.",
     ]);
     expect(stated.terms).toMatchObject({ requestTimeoutMs: 300, concurrencyLimit: 150 });
+    expect(said({ timeout: "120ms" }).statements).toEqual([
+      "A prediction is given up after 120ms, fallback included.",
+    ]);
+    const alone = said(undefined, { kind: "none" });
+    expect(alone.statements).toEqual(["A prediction is given up after 240ms (twice the p99)."]);
+    expect(alone.terms).toMatchObject({ requestTimeoutMs: 240, concurrencyLimit: 120 });
+    expect(said({ timeout: "300ms" }, { kind: "none" }).statements).toEqual([
+      "A prediction is given up after 300ms.",
+    ]);
   });
 
   test("numbers come out as written", () => {
@@ -240,9 +252,9 @@ describe("derivation", () => {
     expect(terms).toMatchObject({
       latencyMsP95: 50,
       latencyMsP99: 120,
-      requestTimeoutMs: 240,
+      requestTimeoutMs: 120,
       rateLimit: { requestsPerSecond: 500, burst: 50, beyond: "reject" },
-      concurrencyLimit: 120,
+      concurrencyLimit: 60,
       accuracy: { metric: "roc_auc", kind: "floor", value: 0.6, below: "alert" },
       availability: 0.995,
       snapshotAge: { maximumMs: 86_400_000, beyond: "refuse" },

@@ -8,7 +8,11 @@ import { DurationText, PercentText, parsePercent } from "./unit-texts.ts";
 /** When a request is given up or tried again, and when a model is left alone. */
 export const FaultTolerance = Type.Object(
   {
-    timeout: Type.Optional(DurationText("A prediction is given up after this time. Absent: twice the p99.")),
+    timeout: Type.Optional(
+      DurationText(
+        "A prediction is given up after this time, fallbacks included. Absent: the p99 where there is a fallback, else twice the p99.",
+      ),
+    ),
     retries: Type.Optional(
       PercentText(
         "Share of the requests that may be tried a second time after somebody else ended their run; 0%: none. Absent: 20%.",
@@ -62,12 +66,24 @@ export interface FaultToleranceTerms {
   };
 }
 
-/** @param p99 milliseconds */
-export function faultToleranceTerms(stated: Stated, p99: number): FaultToleranceTerms {
+/** What the charter says elsewhere that its time depends on. */
+export interface AnswerTerms {
+  /** Milliseconds. */
+  readonly p99: number;
+  /** Something answers when the model cannot: then it does so within the p99. */
+  readonly hasFallback: boolean;
+}
+
+/**
+ * Without a fallback a slow answer is worth more than none, so that the time is twice the p99. With one the model and what answers for it
+ * have the p99 together.
+ */
+export function faultToleranceTerms(stated: Stated, { p99, hasFallback }: AnswerTerms): FaultToleranceTerms {
   const { timeout, retries, circuitBreaker = {} } = stated ?? {};
   const { consecutiveFailures = 5, failureRate, slowerThan, openFor } = circuitBreaker;
+  const silentTimeoutMs = Math.ceil(hasFallback ? p99 : p99 * 2);
   return {
-    timeoutMs: timeout === undefined ? Math.ceil(p99 * 2) : Math.ceil(parseDurationMs(timeout)),
+    timeoutMs: timeout === undefined ? silentTimeoutMs : Math.ceil(parseDurationMs(timeout)),
     retryShare: retries === undefined ? 0.2 : parsePercent(retries),
     breaker: {
       consecutiveFailures,
@@ -102,10 +118,9 @@ export function faultToleranceFacts(stated: Stated, { retryShare, breaker }: Fau
   return facts;
 }
 
-/** @param p99 milliseconds */
-export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
+export function faultToleranceFindings(stated: Stated, answers: AnswerTerms): Finding[] {
   if (!stated) return [];
-  const terms = faultToleranceTerms(stated, p99);
+  const terms = faultToleranceTerms(stated, answers);
   const { retryShare } = terms;
   const retries = {
     pointer: `${at}/retries`,
@@ -113,7 +128,7 @@ export function faultToleranceFindings(stated: Stated, p99: number): Finding[] {
     mend: "State at most 50%.",
   };
   return [
-    ...timeoutFindings(terms, p99),
+    ...timeoutFindings(terms, answers.p99),
     ...(retryShare > 0.5 ? [retries] : []),
     ...breakerFindings(stated.circuitBreaker?.failureRate, terms),
   ];

@@ -15,7 +15,7 @@ import { parsePercent } from "./unit-texts.ts";
 export interface CharterTerms extends ReleaseTerms {
   readonly latencyMsP95: number;
   readonly latencyMsP99: number;
-  /** A request is given up after this time; where the charter is silent twice the p99, so that a slow answer is late but not hung. */
+  /** A request is given up after this time; where the charter is silent the p99 if there is a fallback, else twice the p99, so that a slow answer is late but not hung. */
   readonly requestTimeoutMs: number;
   /** Retries, and when a model is left alone. */
   readonly faultTolerance: FaultToleranceTerms;
@@ -103,7 +103,11 @@ export function isHeldByInterval({ metric, heldBy }: AccuracyBound): boolean {
 export function termsOf(document: CharterDocument): CharterTerms {
   const { requirements, nonNegotiables, retention } = document;
   const latencyMsP99 = parseDurationMs(requirements.latency.p99);
-  const faultTolerance = faultToleranceTerms(requirements.faultTolerance, latencyMsP99);
+  const fallbacks = fallbackSteps(document.fallback);
+  const faultTolerance = faultToleranceTerms(requirements.faultTolerance, {
+    p99: latencyMsP99,
+    hasFallback: fallbacks.length > 0,
+  });
   const requestTimeoutMs = faultTolerance.timeoutMs;
   const requestsPerSecond = parseRate(requirements.throughput.ceiling);
   const limit = rateLimit(requirements.throughput);
@@ -138,7 +142,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
     retentionMs: parseDurationMs(retention.predictions),
     ...(trainingData === undefined ? {} : { trainingDataRetentionMs: parseDurationMs(trainingData) }),
     logDurability: logDurability(document),
-    fallbacks: fallbackSteps(document.fallback),
+    fallbacks,
     purposes: document.purposes,
     environments: document.environments,
     explainability: document.explainability,

@@ -19,6 +19,7 @@ export type {
   OnlineVector,
   OnlineViewHeader,
   OnlineViewKey,
+  ValueState,
   ValueStatus,
 } from "./ports.ts";
 export {

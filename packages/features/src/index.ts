@@ -9,7 +9,13 @@ export { EarlyEvents } from "./early/early-events.ts";
 export { featurePlaces, onlinePlace, onlineSearch } from "./erasure/feature-places.ts";
 export { refoldPlace } from "./erasure/refold-place.ts";
 export { featureErrors } from "./errors.ts";
-export { onlineStates, type PlacedState, windowViews } from "./events/online-states.ts";
+export {
+  loggedViews,
+  onlineStates,
+  type PlacedState,
+  type PlacedValueState,
+  valueStates,
+} from "./events/online-states.ts";
 export { featureFacts } from "./facts-store.ts";
 export { followDataset, followLogJob, followQueue } from "./log/follow-datasets.ts";
 export { findLogSegment } from "./log/log-store.ts";

@@ -55,6 +55,21 @@ export interface OnlineState {
   readonly oldestTile?: number;
 }
 
+/** What a view's values take in an online store, as it was when they were counted last. Early values are not among them. */
+export interface ValueState {
+  /** As of when; epoch microseconds. */
+  readonly at: number;
+  readonly entities: number;
+  readonly bytes: number;
+  readonly mostBytes: number;
+  /** Entities whose newest values are older than the ttl: they take room and answer `outside_max_age`. */
+  readonly outsideMaxAge: number;
+  /** Entities whose values were withdrawn. */
+  readonly withdrawn: number;
+  /** Event time of the entity that was stated longest ago, of those that were not withdrawn; absent without any. */
+  readonly oldest?: number;
+}
+
 /** One record of a feature log and whose it is: of values, or of the events of a view of windows (`header.windows`). */
 export interface OnlineRecord {
   readonly key: readonly string[];
@@ -184,6 +199,8 @@ export interface OnlineStore extends OnlineReader {
   textsOf(view: OnlineViewKey): AsyncIterable<string>;
   /** What a view's windows take; `undefined` of a view that has none, or is not there. */
   windowState(view: OnlineViewKey): Promise<OnlineState | undefined>;
+  /** What the values of a view take that come from its log; `undefined` of a view of windows, or that is not there. */
+  valueState(view: OnlineViewKey): Promise<ValueState | undefined>;
 }
 
 /** Part of an entity's key, by its place in the view's key order. */

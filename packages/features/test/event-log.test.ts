@@ -2,7 +2,7 @@ import { publishContract, receiveEvents } from "@portolan/data";
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
-import { onlineStates, windowViews } from "../src/events/online-states.ts";
+import { loggedViews, onlineStates } from "../src/events/online-states.ts";
 import { appendDatasets, openLog } from "../src/log/append-datasets.ts";
 import { segmentsOf } from "../src/log/log-store.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
@@ -207,8 +207,8 @@ test("accepted events go on top without anybody asking, and a served window is d
 });
 
 test("what the windows take is counted as the view's time goes on", async () => {
-  const views = await f.deps.uow.read(f.call, (sql) => windowViews(sql, 10));
-  const states = await onlineStates(f.deps.online, views);
+  const { windows } = await f.deps.uow.read(f.call, (sql) => loggedViews(sql, 10));
+  const states = await onlineStates(f.deps.online, windows);
   const own = states.find(({ view: name }) => name === "airports@1");
   expect(own).toMatchObject({ environment: "dev", organisationId: f.call.actor.organisationId });
   // All but the last event are months old, and gone.

@@ -11,6 +11,7 @@ import {
 import { noteVersions } from "./early-rows.ts";
 import { entityAt, putEntity } from "./entity-rows.ts";
 import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKey } from "./stored-values.ts";
+import { countWhenDue } from "./value-count.ts";
 import { foldWindows, sweepWindows } from "./window-rows.ts";
 
 /** Where a fold writes. */
@@ -44,6 +45,7 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
     target.end();
   });
   if (view.windows) await sweepWindows(values, header, view.windows);
+  else await countWhenDue(values, header);
   await values.flushed;
   if (isContinued) return;
   // What was erased is not kept for readers of the old header either: they find the entity nowhere, for as long as they have that.

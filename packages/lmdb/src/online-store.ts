@@ -35,6 +35,7 @@ import {
   type Values,
   valueKey,
 } from "./stored-values.ts";
+import { valueState } from "./value-count.ts";
 import { entityReader, windowState } from "./window-rows.ts";
 
 export type LmdbOnlineStore = OnlineStore & { readonly early: EarlyValues };
@@ -84,6 +85,7 @@ export function openOnlineStore(options: {
         : undefined;
     },
     windowState: async (view) => windowState(values, view),
+    valueState: async (view) => valueState(values, view),
     fold: (header, fold) => inTurn(() => foldLog(values, header, fold)),
     countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named), named),
     // In turn with folds: one that has read an entity's records would write them back.

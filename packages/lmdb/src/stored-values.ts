@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { EntityPart, OnlineState, OnlineViewKey } from "@portolan/features/contract";
+import type { EntityPart, OnlineState, OnlineViewKey, ValueState } from "@portolan/features/contract";
 import { keyParts, type StoredEntity, type StoredHeader } from "@portolan/features/online-values";
 import type { Binary, RootDatabase } from "lmdb";
 import { toBufferKey } from "ordered-binary";
@@ -14,7 +14,7 @@ interface StoredStaging {
 
 export type Key = (string | number)[];
 export type Values = RootDatabase<
-  StoredHeader | StoredEntity | WindowRow | OnlineState | StoredStaging | EarlyRow | Binary,
+  StoredHeader | StoredEntity | WindowRow | OnlineState | ValueState | StoredStaging | EarlyRow | Binary,
   Key
 >;
 

@@ -1,9 +1,12 @@
 import { cellCount, nullCell, numericCell, padBounds, paddedBounds } from "./cells.ts";
+import { numbersOf } from "./half-values.ts";
 import type { LevelsColumn, ProfiledColumn, ReferenceProfile } from "./profile-schema.ts";
 
-/** Row-major elements of one tensor, as gateways hold them. */
+/** Row-major elements of one tensor, as gateways hold them: of half-precision numbers their bits. */
 export interface CountedTensor {
   readonly name: string;
+  /** Tells half-precision numbers (`FP16`, `BF16`) from whole ones; not needed of any other. */
+  readonly datatype?: string;
   readonly data: ArrayLike<number | bigint | string>;
 }
 
@@ -40,7 +43,7 @@ interface CompiledTensor {
 
 /**
  * Counts rows into the cells of a reference profile, all columns in one array: inputs first, then outputs, each in the profile's
- * order. Built once per profile; counting allocates nothing.
+ * order. Built once per profile; counting allocates nothing that grows with the rows, but for BF16.
  */
 export class DriftCounter {
   /** Cells of all columns. */
@@ -137,9 +140,10 @@ function dataOf(
   tensors: readonly CountedTensor[],
 ): CountedTensor["data"] | undefined {
   const expected = tensors[compiled.at];
-  if (expected?.name === compiled.name) return expected.data;
+  if (expected?.name === compiled.name) return numbersOf(expected);
   compiled.at = tensors.findIndex(({ name }) => name === compiled.name);
-  return tensors[compiled.at]?.data;
+  const found = tensors[compiled.at];
+  return found && numbersOf(found);
 }
 
 function countFloats(

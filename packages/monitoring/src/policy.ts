@@ -9,6 +9,7 @@ export {
 } from "./alerts/alert-message.ts";
 export { cellCount, cellLabels } from "./cells.ts";
 export { type CountedTensor, DriftCounter, type IsAbsent, splitCounts } from "./drift-counter.ts";
+export { numbersOf } from "./half-values.ts";
 export { SeriesJudge } from "./judgement/judge-series.ts";
 export { driftPolicy } from "./judgement/policy.ts";
 export { joinWindows } from "./judgement/windows.ts";

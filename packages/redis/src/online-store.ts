@@ -9,6 +9,7 @@ import type { Writer } from "./online-steps.ts";
 import { windowState } from "./online-sweep.ts";
 import { foldLog, foldPosition, replace, update } from "./online-writes.ts";
 import { type RunScript, scriptRunner } from "./run-script.ts";
+import { valueState } from "./value-count.ts";
 
 /** Control is started together with its stores. */
 const connectWithinMs = 5000;
@@ -35,6 +36,7 @@ export function openRedisOnlineStore(options: RedisReaderOptions): RedisOnlineSt
     update: (header, asOf, rows) => writes.inTurn(() => update(store, header, asOf, rows)),
     foldPosition: (view) => foldPosition(run, view),
     windowState: (view) => windowState(run, view),
+    valueState: (view) => valueState(run, view),
     fold: (header, fold) => writes.inTurn(() => foldLog(store, header, fold)),
     countEntities: (view, named) => countEntities(run, view, named),
     textsOf: (view) => textsOf(run, view),

@@ -26,6 +26,7 @@ import { entitiesAtOnce, fieldOf, readView } from "./online-reader.ts";
 import { change, type Edit, mostTries, notesVersions, stage, type Writer } from "./online-steps.ts";
 import { sweepWindows } from "./online-sweep.ts";
 import type { RunScript } from "./run-script.ts";
+import { countWhenDue } from "./value-count.ts";
 
 /** As if nothing were folded where the events of the log have not been noted yet: then it is folded from its beginning, onto what is there. */
 export async function foldPosition(run: RunScript, view: OnlineViewKey): Promise<FoldPosition | undefined> {
@@ -95,6 +96,7 @@ export async function foldLog(store: Writer, view: OnlineViewHeader, fold: LogFo
     if (!(await staging.publish(headerAfter(header, fold), revision))) throw writtenElsewhere(view);
   }
   if (view.windows) await sweepWindows(store, header, view.windows);
+  else await countWhenDue(store.run, header);
 }
 
 const noted = { key: [] };

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { messageOf } from "@portolan/kernel";
 import type { ProfiledData } from "@portolan/monitoring";
 import type { ProfiledColumn } from "@portolan/monitoring/contract";
-import { levelsReference, numericReference } from "@portolan/monitoring/policy";
+import { levelsReference, numbersOf, numericReference } from "@portolan/monitoring/policy";
 import { createSession, type Session } from "@portolan/onnx/session";
 import type { Tensor } from "@portolan/serving/policy";
 import { type Columns, type FilledInput, fillInputs, tensorsOf } from "../scoring/model-inputs.ts";
@@ -16,7 +16,7 @@ import type { ProfileChildJob, ProfileChildReply } from "./profile-messages.ts";
 
 /** Rows per run: bounds the memory of intermediate tensors. */
 const batchRows = 4096;
-/** Columns of one output; more are embeddings rather than answers. */
+/** Columns of one output that are counted, the first ones; more are embeddings rather than answers. Said in docs/drift-counters.md. */
 const mostOutputColumns = 64;
 
 process.once("message", (job: ProfileChildJob) => {
@@ -38,30 +38,22 @@ async function profile(job: ProfileChildJob): Promise<ProfiledData> {
     rowsOfSet,
     sampledEvery,
     rows,
-    inputs: profileInputs(inputs, table, rows, skipped),
+    inputs: profileInputs(inputs, table, rows),
     outputs,
     skipped,
   };
 }
 
 /** As the model sees them: after the rounding of its own datatype. What was null stays apart from what is NaN. */
-function profileInputs(
-  inputs: readonly FilledInput[],
-  table: Columns,
-  rows: number,
-  skipped: string[],
-): ProfiledColumn[] {
+function profileInputs(inputs: readonly FilledInput[], table: Columns, rows: number): ProfiledColumn[] {
   return inputs.flatMap((input) => {
     const { spec, columns } = input;
-    if (!isCountable(spec.datatype)) {
-      skipped.push(`input ${spec.name}: ${spec.datatype} is not counted`);
-      return [];
-    }
     return columns.map((name, column) => {
       const raw = table.get(name) ?? [];
       const [tensor] = tensorsOf([{ spec, columns: [name] }], table, 0, rows);
+      const seen = tensor && numbersOf(tensor);
       const values = Array.from({ length: rows }, (_, row) =>
-        raw[row] === null ? null : (tensor?.data[row] ?? null),
+        raw[row] === null ? null : (seen?.[row] ?? null),
       );
       const place = { tensor: spec.name, column, name };
       return referenceOf({ place, isText: spec.datatype === "BYTES" }, values);
@@ -89,11 +81,6 @@ function referenceOf(
       );
 }
 
-/** Half-precision numbers are held as bits. */
-function isCountable(datatype: string): boolean {
-  return datatype !== "FP16" && datatype !== "BF16";
-}
-
 async function profileOutputs(
   session: Session,
   inputs: readonly FilledInput[],
@@ -105,14 +92,16 @@ async function profileOutputs(
   const perRun = inputs.some(({ spec }) => spec.shape[0] === 1) ? 1 : batchRows;
   for (let from = 0; from < rows; from += perRun) {
     const count = Math.min(perRun, rows - from);
-    for (const output of await session.run(tensorsOf(inputs, table, from, count)))
+    for (const output of await session.run(tensorsOf(inputs, table, from, count))) {
+      const numbers = numbersOf(output);
       for (const counted of columnsOf(output, count, skipped)) {
         const key = `${counted.place.tensor} ${counted.place.column}`;
         const known = found.get(key) ?? { ...counted, values: [] };
         found.set(key, known);
         for (let row = 0; row < count; row++)
-          known.values.push(output.data[row * counted.width + counted.place.column] ?? 0);
+          known.values.push(numbers[row * counted.width + counted.place.column] ?? 0);
       }
+    }
   }
   return [...found.values()].map((column) => referenceOf(column, column.values));
 }
@@ -127,11 +116,11 @@ function columnsOf(
   const skip = (why: string): void => {
     if (!skipped.includes(why)) skipped.push(why);
   };
-  if (!isCountable(datatype) || !Number.isInteger(width)) {
+  if (!Number.isInteger(width)) {
     skip(`output ${name}: ${datatype} of another shape than rows and columns of numbers or text`);
     return [];
   }
-  if (width > mostOutputColumns) skip(`output ${name}: columns from ${mostOutputColumns} on`);
+  if (width > mostOutputColumns) skip(`output ${name}: columns from ${mostOutputColumns} on, of ${width}`);
   return Array.from({ length: Math.min(width, mostOutputColumns) }, (_, column) => ({
     place: { tensor: name, column, name: width === 1 ? name : `${name}.${column}` },
     isText: datatype === "BYTES",

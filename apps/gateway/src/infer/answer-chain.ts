@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from "@portolan/serving/policy";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
+import { answerBy, type StepKind, shareMs, wasHurried } from "./chain-budget.ts";
 import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
@@ -70,7 +71,7 @@ export interface Asked {
   readonly readFor: (version: ActiveRoute) => InferRequest;
   readonly receivedAt: EpochMicros;
   readonly priority: RunPriority;
-  /** The whole time, from the request's last byte to the answer. */
+  /** The whole time, from the request's last byte to the answer, whoever gives it. */
   readonly timeoutMs: number;
   readonly elapsedMs: () => number;
   /** Aborted when the caller has left; absent where no server elsewhere would be working for it. */
@@ -79,8 +80,6 @@ export interface Asked {
   readonly upstreams?: UpstreamCalls | undefined;
 }
 
-/** Part of the time that is left which is kept for each later step, so that it answers within the contract too; at most half in all. */
-const reserve = 0.2;
 /** A step with less is not begun: it would send the inputs to be called off. */
 const leastMs = 2;
 
@@ -90,7 +89,8 @@ const leastMs = 2;
  */
 export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<ChainAnswer> {
   const steps = stepsOf(asked);
-  const first = await tryVersion(deps, asked, asked.chosen, steps.length);
+  const parts = answerBy(steps.map(kindOf));
+  const first = await tryVersion(deps, asked, asked.chosen, parts[0] ?? 1);
   if (first.kind === "answered") return first.answer;
   const { reason } = first;
   for (const [at, step] of steps.entries()) {
@@ -104,9 +104,9 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (reason === "overloaded") continue;
     // The same model gets, and says of the same input, the same wherever it runs.
     if (step.kind === "backend" && (reason === "non_finite" || reason === "features_missing")) continue;
-    const later = steps.length - 1 - at;
-    if (shareMs(asked, later) < leastMs) continue;
-    const next = await tryVersion(deps, asked, step.version, later);
+    const by = parts[at + 1] ?? 1;
+    if (shareMs(asked, by) < leastMs) continue;
+    const next = await tryVersion(deps, asked, step.version, by);
     if (next.kind === "not") continue;
     return step.kind === "backend"
       ? { ...next.answer, failover: reason }
@@ -115,25 +115,9 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
   throw first.fault;
 }
 
-/** How long a step may take that so many may follow, milliseconds. */
-export function shareMs(
-  { timeoutMs, elapsedMs }: Pick<Asked, "timeoutMs" | "elapsedMs">,
-  later: number,
-): number {
-  return (timeoutMs - elapsedMs()) * partFor(later);
-}
-
-/** Of the time that is left, for a step that so many may follow. */
-function partFor(later: number): number {
-  return Math.max(0.5, 1 - reserve * later);
-}
-
-/**
- * Whether a run that was late had too little time to say anything about its model: its caller asked for less than the charter's time, its
- * step had little left, or its turn came late. Measured by what such a step has of a request that comes in good time.
- */
-export function wasHurried(ranMs: number, longestMs: number, later: number): boolean {
-  return ranMs < (longestMs * partFor(later)) / 2;
+/** A place or version runs a model; rules and constants answer at once. */
+function kindOf({ kind }: ChainStep): StepKind {
+  return kind === "local" ? "local" : "model";
 }
 
 type ChainStep =
@@ -181,12 +165,7 @@ type Attempt =
   | { readonly kind: "answered"; readonly answer: ChainAnswer }
   | { readonly kind: "not"; readonly reason: FallbackReason; readonly fault: Error };
 
-async function tryVersion(
-  deps: ChainDeps,
-  asked: Asked,
-  version: ActiveRoute,
-  later: number,
-): Promise<Attempt> {
+async function tryVersion(deps: ChainDeps, asked: Asked, version: ActiveRoute, by: number): Promise<Attempt> {
   if (isDisplaced(version)) return { kind: "not", reason: "inaccurate", fault: displaced(version) };
   const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
@@ -203,7 +182,7 @@ async function tryVersion(
       breaker.abstained();
       return { kind: "not", reason: "non_finite", fault: gap };
     }
-    const options = optionsOf(asked, version, later, retries);
+    const options = optionsOf(asked, version, by, retries);
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();
@@ -227,8 +206,7 @@ async function tryVersion(
     if (outcome.kind === "failed") throw fault;
     const { timeoutMs, longestMs } = options;
     const isLate = outcome.kind === "timeout";
-    if (hadNoTurn || (isLate && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, later)))
-      breaker.abstained();
+    if (hadNoTurn || (isLate && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, by))) breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {
@@ -241,10 +219,10 @@ async function tryVersion(
   }
 }
 
-function optionsOf(asked: Asked, { route }: ActiveRoute, later: number, retries: RetryBudget) {
+function optionsOf(asked: Asked, { route }: ActiveRoute, by: number, retries: RetryBudget) {
   const { priority, upstreams, gone, champion } = asked;
   return {
-    timeoutMs: Math.max(1, Math.floor(shareMs(asked, later))),
+    timeoutMs: Math.max(1, Math.floor(shareMs(asked, by))),
     longestMs: route.limits.timeoutMs,
     priority,
     upstreams,

@@ -3,6 +3,7 @@ import type { RetryBudget, RunPriority, TextModel, TextRequest } from "@portolan
 import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { AnsweredBy, ChainFallback, FallbackReason } from "../infer/answer-chain.ts";
+import { answerBy, shareMs, wasHurried } from "../infer/chain-budget.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { callerGone, faultOf } from "../infer/run-model.ts";
 import { displaced, isDisplaced } from "../infer/shed.ts";
@@ -40,9 +41,6 @@ export interface TextAsked {
   readonly upstreams?: UpstreamCalls;
 }
 
-/** Part of the time that is kept for the versions after the first. */
-const reserve = 0.2;
-
 type Attempt = { readonly kind: "begun"; readonly beginning: TextBeginning } | NotBegun;
 
 interface NotBegun {
@@ -59,12 +57,13 @@ interface NotBegun {
  */
 export async function beginText(health: HealthBook, asked: TextAsked): Promise<TextBeginning> {
   const [first, ...others] = versionsOf(asked);
-  const attempt = await tryVersion(health, asked, first.version, others.length > 0);
+  const parts = answerBy(others.map(() => "model"));
+  const attempt = await tryVersion(health, asked, first.version, parts[0] ?? 1);
   if (attempt.kind === "begun") return attempt.beginning;
   for (const [at, { version, answeredBy }] of others.entries()) {
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (attempt.reason === "overloaded") break;
-    const next = await tryVersion(health, asked, version, at < others.length - 1);
+    const next = await tryVersion(health, asked, version, parts[at + 1] ?? 1);
     if (next.kind === "begun") {
       const fallback = { reason: attempt.reason, answeredBy, insteadOf: asked.chosen };
       return { ...next.beginning, fallback };
@@ -94,7 +93,7 @@ async function tryVersion(
   health: HealthBook,
   asked: TextAsked,
   version: ActiveRoute,
-  hasMore: boolean,
+  by: number,
 ): Promise<Attempt> {
   const { breaker, limit, retries } = health.of(version);
   const misfit = findMisfit(version, asked.request);
@@ -115,7 +114,7 @@ async function tryVersion(
   let failure = "bad_request";
   try {
     const begun = text
-      ? await begin(text, asked, { hasMore, longestMs: version.route.limits.timeoutMs, retries }, call)
+      ? await begin(text, asked, { by, longestMs: version.route.limits.timeoutMs, retries }, call)
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
       failure = begun.reason;
@@ -172,9 +171,9 @@ function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefin
 type Begun = { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> } | NotBegun;
 
 interface Time {
-  /** Some of it is kept for further versions. */
-  readonly hasMore: boolean;
-  /** What the version has when it is asked first. */
+  /** The part of the whole by which the version has to have begun; the rest is kept for further ones. */
+  readonly by: number;
+  /** The charter's whole time. */
   readonly longestMs: number;
   readonly retries: RetryBudget;
 }
@@ -182,7 +181,7 @@ interface Time {
 async function begin(
   text: TextModel,
   asked: TextAsked,
-  { hasMore, longestMs, retries }: Time,
+  { by, longestMs, retries }: Time,
   call: UpstreamCall | undefined,
 ): Promise<Begun> {
   const { request, gone: left, timeoutMs } = asked;
@@ -190,11 +189,11 @@ async function begin(
   const abort = (): void => control.abort();
   left.addEventListener("abort", abort, { once: true });
   if (left.aborted) abort();
-  const leftMs = timeoutMs * (hasMore ? 1 - reserve : 1) - asked.elapsedMs();
+  const leftMs = shareMs(asked, by);
   const timer = setTimeout(abort, Math.max(1, leftMs));
   const late = (): NotBegun => ({
     ...not("timeout", faultOf({ kind: "timeout" }, timeoutMs)),
-    wasHurried: leftMs < longestMs / 2,
+    wasHurried: wasHurried(leftMs, longestMs, by),
   });
   let isUnderWay = false;
   try {

@@ -178,6 +178,8 @@ function presence(value: number | null): "present" | "null" {
   return value === null ? "null" : "present";
 }
 
+export { countValues, emptyValueState, isCountDue } from "./value-tally.ts";
+
 export function exactFromOf({ asOf }: Pick<StoredHeader, "asOf">): number {
   return asOf - historyMicros;
 }

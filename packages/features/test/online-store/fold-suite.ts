@@ -77,6 +77,33 @@ export function foldSuite(openWorld: OpenWorld): void {
     );
   });
 
+  test("what the values of a view take is counted as its time goes on, and nothing that is too old is lost", async () => {
+    const day = 86_400_000_000;
+    const aged = Array.from({ length: 250 }, (_, index) =>
+      balance(index + 1, { key: `k${index}`, event: 5 + index }),
+    );
+    await fold(0, aged, { asOf: ttl + 5 });
+    const before = await store.valueState(header);
+    expect(before).toMatchObject({ entities: 250, outsideMaxAge: 0, withdrawn: 0, oldest: 5, at: ttl + 5 });
+    expect(before?.bytes).toBeGreaterThanOrEqual(250 * (before?.mostBytes ?? Number.NaN) * 0.5);
+    expect(await store.valueState({ ...header, digest: "sha256:other" })).toBeUndefined();
+    expect(await store.windowState({ ...header, view: "nobody@1" })).toBeUndefined();
+    const late = [
+      balance(251, { key: "k0", event: day, available: day }),
+      balance(252, { key: "k1", event: day, available: day, isTombstone: true }),
+    ];
+    await fold(250, late, { asOf: day });
+    expect(await store.valueState(header)).toMatchObject({
+      at: day,
+      entities: 250,
+      outsideMaxAge: 248,
+      withdrawn: 1,
+      oldest: 7,
+    });
+    const { status, asOf } = await readOne(store, header, ["k2"], day);
+    expect([status, asOf]).toEqual(["outside_max_age", 7]);
+  });
+
   test("a moment of which nothing is kept is outside the age, never guessed", async () => {
     await fold(0, [balance(1), balance(2, { event: 9, available: 9 })], { asOf: 0 });
     expect(await valueAt(5)).toEqual({ value: 1, status: "present" });

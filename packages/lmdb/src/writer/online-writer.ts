@@ -38,6 +38,7 @@ export function openOnlineWriter(options: {
       questions.map((question) => columnsWithout(question, "not_found")),
     foldPosition: async (view) => read()?.foldPosition(view),
     windowState: async (view) => read()?.windowState(view),
+    valueState: async (view) => read()?.valueState(view),
     countEntities: async (view, named) => read()?.countEntities(view, named) ?? 0,
     textsOf: async function* (view) {
       yield* read()?.textsOf(view) ?? [];

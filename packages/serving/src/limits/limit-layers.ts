@@ -66,7 +66,7 @@ function layered(limiter: RateLimiter, place: string, limits: Ceiling, holder: L
   return new LayeredLimit(layers);
 }
 
-/** Longest wait for a turn: a quarter of the timeout, which is half of the charter's p99; the other half is the model's. */
+/** Longest wait for a turn: a quarter of the timeout, so that the model has at least as much again, with a fallback behind it too. */
 export function longestTurnMs({ beyond, timeoutMs }: Limits): number {
   return beyond === "queue" ? Math.floor(timeoutMs / 4) : 0;
 }
