@@ -3,7 +3,6 @@ import { monitoringMigrations } from "@portolan/monitoring";
 import { predictionsMigrations } from "@portolan/predictions";
 import { completedWithin, retrainingMigrations } from "@portolan/retraining";
 import { fakeClock, openTestDatabase, type TestDatabase } from "@portolan/testkit";
-import { sql } from "kysely";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { addLifecycleMetrics } from "../src/http/lifecycle-metrics.ts";
@@ -27,37 +26,46 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 let number = 0;
+async function insert(text: string, values: readonly unknown[]): Promise<void> {
+  await db.database.session((session) => session.query(text, [...values]));
+}
+
 /** A retraining that began so long ago, and ended after so long, or has not. */
 async function retrained(state: string, ago: number, took?: number, organisation = "org_1"): Promise<void> {
   number += 1;
   const began = now - ago;
-  await sql`insert into retraining.retrainings (id, organisation_id, environment, endpoint, use_case_id, business_unit_id, model, champion_version,
-      state, cause, terms, requested_by, made, moves, reasons, faults, started_at, ended_by, ended_at)
-    values (${`rtr_${number}`}, ${organisation}, 'production', 'churn', ${`uc_${number}`}, 'bu_1', 'churn', 1, ${state}, '{}', '{}', 'usr_1', '{}', '[]', '[]', 0,
-      ${began}, ${took === undefined ? null : "system"}, ${took === undefined ? null : began + took})`.execute(
-    db.sql,
+  const ended = took === undefined ? null : began + took;
+  await insert(
+    `insert into retraining.retrainings (id, organisation_id, environment, endpoint, use_case_id, business_unit_id, model, champion_version,
+       state, cause, terms, requested_by, made, moves, reasons, faults, started_at, ended_at)
+     values ($1, $2, 'production', 'churn', $1, 'bu_1', 'churn', 1, $3, '{}', '{}', 'usr_1', '{}', '[]', '[]', 0, $4, $5)`,
+    [`rtr_${number}`, organisation, state, began, ended],
   );
 }
 
 async function alerted(ago: number, evidence: object): Promise<void> {
   number += 1;
-  await sql`insert into monitoring.alerts (id, organisation_id, key, kind, environment, endpoint, variant, model, version, state, summary, evidence, opened_at)
-    values (${`alr_${number}`}, 'org_1', ${`k${number}`}, 'drift', 'production', 'churn', 'champion', 'churn', '1', 'resolved', '', ${JSON.stringify(evidence)}, ${now - ago})`.execute(
-    db.sql,
+  await insert(
+    `insert into monitoring.alerts (id, organisation_id, key, kind, environment, endpoint, variant, model, version, state, summary, evidence, opened_at)
+     values ($1, 'org_1', $1, 'drift', 'production', 'churn', 'champion', 'churn', '1', 'resolved', '', $2, $3)`,
+    [`alr_${number}`, JSON.stringify(evidence), now - ago],
   );
 }
 
 async function answered(ago: number, predictions: number, variant = "champion"): Promise<void> {
-  await sql`insert into predictions.answered_hours values ('org_1', 'uc_1', 'churn', 'production', 'churn', '1', ${variant}, ${now - ago}, ${predictions})`.execute(
-    db.sql,
+  await insert(
+    `insert into predictions.answered_hours values ('org_1', 'uc_1', 'churn', 'production', 'churn', '1', $1, $2, $3)`,
+    [variant, now - ago, predictions],
   );
 }
 
 async function labelled(id: string, ago: number, revision: number, retracted = false): Promise<void> {
-  await sql`insert into predictions.outcomes (organisation_id, prediction_id, writer_id, epoch, block, outcome, observed_at, reported_at, reported_by, endpoint,
-      environment, model_name, model_version, variant, received_at, reach, use_case_id, revision, retracted)
-    values ('org_1', ${id}, 'wr_1', 1, 1, 'true', ${now}, ${now}, 'usr_1', 'churn', 'production', 'churn', '1', 'champion', ${now - ago}, 'production', 'uc_1', ${revision},
-      ${retracted})`.execute(db.sql);
+  await insert(
+    `insert into predictions.outcomes (organisation_id, prediction_id, writer_id, epoch, block, outcome, observed_at, reported_at, reported_by,
+       endpoint, environment, model_name, model_version, variant, received_at, reach, use_case_id, revision, retracted)
+     values ('org_1', $1, 'wr_1', 1, 1, 'true', $2, $2, 'usr_1', 'churn', 'production', 'churn', '1', 'champion', $3, 'production', 'uc_1', $4, $5)`,
+    [id, now, now - ago, revision, retracted],
+  );
 }
 
 /** Good and bad of an objective, as a scrape shows them. */
