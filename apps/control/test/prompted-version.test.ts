@@ -1,5 +1,12 @@
 import { readTemplate } from "@portolan/charter";
-import { asEpochMicros, type Digest, digestBytes, digestHex, type SigningKey } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type Digest,
+  digestBytes,
+  digestHex,
+  type Id,
+  type SigningKey,
+} from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { readPrompt, verifyModelBundle } from "@portolan/registry/policy";
 import { TextServer } from "@portolan/upstream/testing";
@@ -172,7 +179,7 @@ test("gateways are told its digest, may fetch it, and get what was registered", 
   const gateway = await control.token("gateway-1");
   const place = { region: "local", owner: "self" };
   await must(control, "PUT", "/v1/gateways/near", place, gateway);
-  await control.publish(acme.organisationId);
+  await control.publish(acme.organisationId as Id<"organisation">);
   const { lineage } = await version(2);
   const query = new URLSearchParams({ gateway: "near", ...place }).toString();
   const path = `/v1/snapshots/parts/${lineage.prompt ?? ""}?${query}`;
