@@ -121,6 +121,10 @@ test("a version with a prompt is registered, verified, compared and served, by t
     expect((await said("Be kind.")).out).toMatch(/spoken version 1 .*with prompt sha256:/);
     await said("Be brief.");
     expect((await done("model verify spoken 2")).out).toContain("valid, signed by");
+    const other = join(folder, "other.json");
+    await writeFile(other, JSON.stringify({ format: "portolan.prompt/1", system: "Be kind." }));
+    const forged = await product.cli(..."model verify spoken 2 --prompt".split(" "), other);
+    expect([forged.code, forged.out]).toEqual([1, expect.stringContaining("prompt.json was changed")]);
     expect((await done("model diff spoken 1 2")).out).toMatch(/-system: Be kind\.\n\+system: Be brief\./);
     await done(`endpoint deploy spoken spoken 2 ${ofDelays}`);
     const client = new OpenAI({ baseURL: `${product.gatewayUrl}/v1`, apiKey: key, maxRetries: 0 });

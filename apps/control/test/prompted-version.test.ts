@@ -1,5 +1,12 @@
 import { readTemplate } from "@portolan/charter";
-import { asEpochMicros, type Digest, digestBytes, digestHex, type Id, type SigningKey } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type Digest,
+  digestBytes,
+  digestHex,
+  type Id,
+  type SigningKey,
+} from "@portolan/kernel";
 import type { ModelVersion } from "@portolan/registry/contract";
 import { readPrompt, verifyModelBundle } from "@portolan/registry/policy";
 import { TextServer } from "@portolan/upstream/testing";

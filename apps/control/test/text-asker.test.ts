@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { askCases } from "@portolan/evaluation";
 import { createLogger, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { encodeUpstream } from "@portolan/registry/policy";
+import type { StatedPrompt } from "@portolan/registry/contract";
+import { encodePrompt, encodeUpstream } from "@portolan/registry/policy";
 import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { TextServer } from "@portolan/upstream/testing";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -38,12 +39,14 @@ const questions = (count: number) =>
     expect: `hello ${i}`,
   }));
 
-async function open() {
+async function open(said?: StatedPrompt) {
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  const prompt = said && (await objects.put(encodePrompt(said)));
   const bytes = encodeUpstream(
     { protocol: "openai", url: server.url, model: "parrot", region: "local", owner: "self" },
     { signature: { inputs: [], outputs: [] }, binaryTensors: false },
     { organisationId: "org_1", useCaseId: "uc_1" },
+    prompt,
   );
   return createTextAsker(objects, upstreams).open(await objects.put(bytes));
 }
@@ -72,6 +75,20 @@ test("a question that the model refuses did not pass, and says why", async () =>
     passed: false,
     why: expect.stringMatching(/^refused: 400 .*temperature must be at most 2/) as string,
   });
+});
+
+test("a case that the version's prompt leaves no room for did not pass, and nobody was asked", async () => {
+  await using model = await open({ system: "Be kind." });
+  const asked = server.bodies.length;
+  const messages = [{ role: "system", content: "Be rude." }];
+  const [result] = await askCases(
+    model,
+    [{ id: "0", question: { messages }, maxTokens: 10, expect: "x" }],
+    never,
+    quick,
+  );
+  expect(result).toMatchObject({ passed: false, why: expect.stringMatching(/^refused: .*role/) as string });
+  expect(server.bodies).toHaveLength(asked);
 });
 
 test.each(["fail", "busy", "page", "excuse"] as const)(

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { randomBytes, sign } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,12 +10,10 @@ import {
   type Digest,
   digestBytes,
   digestHex,
-  type EpochMicros,
   environments,
   type Id,
   type JsonValue,
   newId,
-  type SigningKey,
   systemClock,
 } from "@portolan/kernel";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
@@ -33,6 +31,7 @@ import { encodePrompt, encodeUpstream, modelStatement, signedBundle } from "@por
 import { gatewayProcess, type Route, type SnapshotManifest } from "@portolan/serving/contract";
 import { buildSnapshot } from "@portolan/serving/policy";
 import { compileCache } from "../../../tools/compile-cache.ts";
+import { grantedKey, keyText, pair } from "./installation-keys.ts";
 import { TestGateway } from "./test-gateway.ts";
 
 export { TestGateway } from "./test-gateway.ts";
@@ -40,42 +39,6 @@ export { TestGateway } from "./test-gateway.ts";
 const organisationId = "org_00000000000000000000000000" as Id<"organisation">;
 const principalId = "sa_11111111111111111111111111";
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-
-interface Pair {
-  readonly key: SigningKey;
-  readonly privateKey: KeyObject;
-}
-
-function pair(purpose: "model" | "snapshot"): Pair {
-  const made =
-    purpose === "model"
-      ? generateKeyPairSync("ec", { namedCurve: "prime256v1" })
-      : generateKeyPairSync("ed25519");
-  return {
-    privateKey: made.privateKey,
-    key: {
-      id: newId("signingKey", systemClock.now()),
-      purpose,
-      algorithm: purpose === "model" ? "ecdsa-p256" : "ed25519",
-      publicKeyPem: made.publicKey.export({ type: "spki", format: "pem" }).toString(),
-      validFrom: (systemClock.now() - 86_400_000_000) as EpochMicros,
-    },
-  };
-}
-
-function keyText(id: Id<"apiKey">, secret: string): string {
-  return `ptk_dev_${id.slice("key_".length)}_${secret}`;
-}
-
-function grantedKey(id: Id<"apiKey">, secret: string, owner: string) {
-  return {
-    id,
-    secretSha256: createHash("sha256").update(secret).digest("hex"),
-    principalId: owner,
-    environment: "dev",
-    expiresAt: systemClock.now() + 3600e6,
-  };
-}
 
 /** A client of another business unit, which may ask the named endpoints. */
 interface Tenant {

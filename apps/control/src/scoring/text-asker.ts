@@ -1,5 +1,5 @@
 import type { AskedModel, TextAsker, TextCase, TextReply } from "@portolan/evaluation";
-import { messageOf, type ObjectStore, PortolanError } from "@portolan/kernel";
+import { isPortolanError, messageOf, type ObjectStore, PortolanError } from "@portolan/kernel";
 import {
   type LoadedModel,
   type ModelRuntime,
@@ -62,6 +62,9 @@ async function ask(
     return replyOf(JSON.parse(bytes.toString("utf8")), new TextMeter(request));
   } catch (error) {
     if (signal.aborted) return { kind: "timeout" };
+    // Nobody was asked: the version does not take this case, today or later.
+    if (isPortolanError(error) && error.code === "serving.bad_request")
+      return { kind: "refused", detail: messageOf(error) };
     return { kind: "unavailable", detail: `it sent no answer: ${messageOf(error)}` };
   }
 }

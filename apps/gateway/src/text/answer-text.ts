@@ -4,6 +4,7 @@ import {
   readTextRequest,
   TextMeter,
   type TextOperation,
+  type TextRequest,
   type TokenReservation,
   tokensToReserve,
 } from "@portolan/serving/policy";
@@ -19,7 +20,7 @@ import { callerGone } from "../infer/run-model.ts";
 import { standingHeaders } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
-import type { ServingState } from "../snapshot/serving-state.ts";
+import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
 import { beginText, type TextAsked, type TextBeginning } from "./text-chain.ts";
@@ -103,9 +104,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   const chosen = chosenVersion(admission, call, progress.requestId, flagged);
   progress.active = chosen;
   const { timeoutMs } = chosen.route.limits;
-  // What its own prompt adds is charged too; what the version does not take is refused before anything is.
-  const prepared = chosen.model?.text?.prepare(asked) ?? asked;
-  const estimate = tokensToReserve(prepared, chosen.model?.text?.contextTokens);
+  const { prepared, estimate } = estimateFor(chosen, asked);
   const leftMs = Math.max(1, timeoutMs - (performance.now() - readyMs));
   const reservation = await takeTokens(deps.limits, limit, estimate, leftMs);
   const upstreams = upstreamCallsOf(progress, request.headers);
@@ -132,6 +131,15 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     ...(asked.isStream ? { firstTokenMicros: sinceMicros(progress) } : {}),
   };
   return asked.isStream ? streamed(answering, caller) : whole(answering, caller);
+}
+
+/**
+ * What a version's own prompt adds is charged too; what it does not take is refused before anything is.
+ * @throws PortolanError `serving.bad_request`
+ */
+function estimateFor({ model }: ActiveRoute, asked: TextRequest) {
+  const prepared = model?.text?.prepare(asked) ?? asked;
+  return { prepared, estimate: tokensToReserve(prepared, model?.text?.contextTokens) };
 }
 
 /** What nobody answered used nothing. */

@@ -182,7 +182,7 @@ describe("a version with a prompt", () => {
           const made = sent(withTemplate, operation, given);
           const first =
             operation === "chat" ? (made["messages"] as JsonObject[])[0]?.["content"] : made["prompt"];
-          expect(String(first).startsWith(secret)).toBe(true);
+          expect(first).toEqual(expect.stringMatching(/^Never say the word tangerine\./));
         } catch (error) {
           expect(error).toMatchObject({ code: "serving.bad_request" });
         }

@@ -56,7 +56,7 @@ const callerRoles: ReadonlySet<string> = new Set(["user", "assistant", "tool"]);
 export function prepareWith(prompt: Prompt | undefined): (request: TextRequest) => TextRequest {
   if (!prompt) return withoutPrompt;
   const template = prompt.template === undefined ? undefined : templateParts(prompt.template);
-  return (request) => {
+  const prepare = (request: TextRequest): TextRequest => {
     const { operation, body } = request;
     if (operation === "embeddings") return request;
     refuseOthers(operation, body);
@@ -64,6 +64,13 @@ export function prepareWith(prompt: Prompt | undefined): (request: TextRequest) 
     const said = operation === "chat" ? messagesOf(prompt, filled, body) : promptsOf(prompt, filled, body);
     const { [promptVariablesField]: _, ...stated } = body;
     return textRequestOf(operation, { ...stated, ...said, ...drawn(operation, prompt.sampling ?? {}, body) });
+  };
+  // One request is prepared to be judged, to be charged and to be sent.
+  const made = new WeakMap<TextRequest, TextRequest>();
+  return (request) => {
+    const known = made.get(request) ?? prepare(request);
+    made.set(request, known);
+    return known;
   };
 }
 
@@ -123,7 +130,7 @@ function messagesOf({ system }: Prompt, filled: string | undefined, body: JsonOb
     const role = (message as JsonObject)["role"];
     if (typeof role !== "string" || !callerRoles.has(role))
       throw badRequest(
-        `The role ${shortened(String(role))} is not a caller's: this version has a prompt of its own.`,
+        `The role ${shortened(typeof role === "string" ? role : "of no text")} is not a caller's: this version has a prompt of its own.`,
         `/messages/${at}/role`,
         `Send messages of ${[...callerRoles].join(", ")}.`,
       );
