@@ -1,3 +1,11 @@
+export { type ChallengerTerms } from "./challenger.ts";
+export {
+  betterWhen,
+  type ComparedMetric,
+  comparedMetrics,
+  isCompared,
+  isOfUnit,
+} from "./compared-metrics.ts";
 export { type ControlName, controlNames } from "./controls.ts";
 export type {
   DerivedCharter,
@@ -31,14 +39,8 @@ export type {
 } from "./placement.ts";
 export type { PrivacyTerms } from "./privacy-terms.ts";
 export {
-  betterWhen,
-  type ChallengerTerms,
-  type ComparedMetric,
-  comparedMetrics,
   type FairnessDifference,
   type FairnessTerms,
-  isCompared,
-  isOfUnit,
   type ReleaseTerms,
   type SliceTerms,
   type SupportFloor,

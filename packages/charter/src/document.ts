@@ -1,11 +1,11 @@
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { Accuracy } from "./accuracy.ts";
 import { CapacityTerms } from "./approval-size.ts";
 import { controlNames } from "./controls.ts";
 import { Explanations } from "./explanation-terms.ts";
 import { FaultTolerance } from "./fault-tolerance.ts";
 import { Review } from "./human-review.ts";
-import { metricNames } from "./metrics.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
 import { Fairness, releaseMembers } from "./release-gates.ts";
@@ -57,26 +57,6 @@ const Owner = Type.Object(
     ),
   },
   closed,
-);
-
-const Accuracy = Type.Object(
-  {
-    metric: OneOf(metricNames, "The metric that decides, measured on held-out later data."),
-    floor: Type.Optional(
-      Type.Number({ description: "Smallest value that may serve, for metrics where more is better." }),
-    ),
-    ceiling: Type.Optional(
-      Type.Number({ description: "Largest value that may serve, for error metrics such as rmse." }),
-    ),
-    heldBy: Type.Optional(
-      OneOf(
-        ["value", "interval"],
-        "What must keep the bound at a release: the measured value, or the worse end of its 95 % interval. Absent: the interval for roc_auc and pass_rate, the value for all others.",
-      ),
-    ),
-    below: OneOf(["alert", "fallback", "stop"], "What happens in production when the bound is crossed."),
-  },
-  { ...closed, description: "How good the model must be; a release below it is refused." },
 );
 
 const Requirements = Type.Object(

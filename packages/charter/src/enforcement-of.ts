@@ -1,10 +1,10 @@
+import { hasDefaultChallenger } from "./challenger.ts";
 import type { ControlName } from "./controls.ts";
 import type { Enforcement } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { enforcement } from "./enforcement.ts";
 import { explanationTerms } from "./explanation-terms.ts";
 import { notEvaluated, notToldByOutcomes } from "./measured-metrics.ts";
-import { hasDefaultChallenger } from "./release-gates.ts";
 import { termsOf } from "./terms.ts";
 
 /** Who keeps a control of this charter, or why nobody does. Pure. */

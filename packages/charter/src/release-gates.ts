@@ -1,4 +1,12 @@
 import { type Static, Type } from "@portolan/typebox";
+import {
+  Challenger,
+  type ChallengerTerms,
+  challengerFacts,
+  challengerFindings,
+  challengerTerms,
+} from "./challenger.ts";
+import { comparedMetrics, isCompared } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
 import {
@@ -10,30 +18,12 @@ import {
 } from "./faithfulness.ts";
 import { Kpi, type KpiTerms, kpiFacts, kpiFindings, kpiTerms } from "./kpis.ts";
 import { evaluatedMetrics } from "./measured-metrics.ts";
-import { type MetricName, metrics } from "./metrics.ts";
 import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget } from "./model-budget.ts";
 import { Privacy, type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
 import { type ProbeTerms, probeFacts, probeFindings, probeMembers, probeTerms } from "./release-probes.ts";
 import type { Finding } from "./schema-findings.ts";
-import { closed, OneOf, Slug } from "./schema-parts.ts";
+import { closed, Slug } from "./schema-parts.ts";
 import type { AccuracyBound } from "./terms.ts";
-
-/** Metrics that two versions are compared by on the same rows. */
-export const comparedMetrics = [
-  "roc_auc",
-  "pr_auc",
-  "accuracy",
-  "balanced_accuracy",
-  "precision",
-  "recall",
-  "f1",
-  "brier_score",
-  "log_loss",
-  "rmse",
-  "mae",
-  "r2",
-] as const satisfies readonly MetricName[];
-export type ComparedMetric = (typeof comparedMetrics)[number];
 
 /** Differences between groups, with fairlearn's names and definitions. */
 export const fairnessDifferences = [
@@ -129,27 +119,6 @@ export const Fairness = Type.Object(
   { ...closed, description: "Groups that must be treated alike, and the largest difference allowed." },
 );
 
-export const Challenger = Type.Object(
-  {
-    metrics: Type.Array(OneOf(comparedMetrics, "A metric."), {
-      minItems: 1,
-      uniqueItems: true,
-      description:
-        "A version replaces the one in production only when it is better in each of these, on the same rows, beyond chance.",
-    }),
-    margins: Type.Optional(
-      Type.Record(
-        Type.String({ pattern: `^(${comparedMetrics.join("|")})$` }),
-        Type.Number({ exclusiveMinimum: 0 }),
-        {
-          description: "Metrics in which it need only not be worse by more than this, in the metric's unit.",
-        },
-      ),
-    ),
-  },
-  { ...closed, description: "What a version must show beside the one that it replaces in production." },
-);
-
 /** Members of a charter's requirements that only releases are judged by. */
 export const releaseMembers = {
   slices: Type.Optional(Slices),
@@ -195,12 +164,6 @@ export interface FairnessTerms {
   readonly support: SupportFloor;
 }
 
-export interface ChallengerTerms {
-  readonly metrics: readonly ComparedMetric[];
-  /** Largest loss that still counts as none, by metric. */
-  readonly margins: Readonly<Partial<Record<ComparedMetric, number>>>;
-}
-
 /** Everything that a version is judged by before it is released. */
 export interface ReleaseTerms extends ProbeTerms {
   /** What the model answers; absent: yes or no. */
@@ -242,21 +205,6 @@ export function releaseTerms(
     ...probeTerms(requirements),
     ...(requirements.faithfulness ? { faithfulness: faithfulnessTerms(requirements.faithfulness) } : {}),
   };
-}
-
-/** What the charter says of challengers; from v2 on, where it is silent, strictly better in the metric that it declares. Nothing where that is compared of no two versions. */
-function challengerTerms(document: CharterDocument): ChallengerTerms | undefined {
-  const { requirements, model } = document;
-  const { challenger, accuracy } = requirements;
-  if (challenger) return { metrics: challenger.metrics, margins: challenger.margins ?? {} };
-  const { metric } = accuracy;
-  if (!hasDefaultChallenger(document) || !isCompared(metric)) return undefined;
-  return evaluatedMetrics[model.task].includes(metric) ? { metrics: [metric], margins: {} } : undefined;
-}
-
-/** Whether the charter's format asks of a version to be better than the one in production, and nothing in it says in what. Pure. */
-export function hasDefaultChallenger({ apiVersion, requirements }: CharterDocument): boolean {
-  return apiVersion !== "portolan/v1" && !requirements.challenger;
 }
 
 function sliceTerms({ columns, bins, support, maximumGap }: Static<typeof Slices>): SliceTerms {
@@ -319,31 +267,6 @@ function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact 
       : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
   const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
   return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
-}
-
-function challengerFacts(document: CharterDocument, terms: ChallengerTerms | undefined): Fact[] {
-  const isDefault = hasDefaultChallenger(document);
-  if (!terms && !isDefault) return [];
-  const { metric } = document.requirements.accuracy;
-  const said = terms ? challengerStatement(terms) : `better in ${metric}`;
-  return [
-    fact(
-      "challenger_gate",
-      "gate",
-      isDefault ? ["/apiVersion", "/requirements/accuracy/metric"] : "/requirements/challenger",
-      `A version replaces the one in production only when it is ${said}.`,
-      { metrics: terms?.metrics ?? [metric], margins: { ...terms?.margins } },
-    ),
-  ];
-}
-
-function challengerStatement({ metrics: names, margins }: ChallengerTerms): string {
-  const better = names.filter((name) => margins[name] === undefined);
-  const notWorse = names.flatMap((name) => {
-    const margin = margins[name];
-    return margin === undefined ? [] : [`not worse by more than ${margin} in ${name}`];
-  });
-  return [...(better.length > 0 ? [`better in ${better.join(", ")}`] : []), ...notWorse].join(" and ");
 }
 
 /** What the schema cannot say of these members. Pure. */
@@ -410,63 +333,4 @@ function fairnessFindings({ fairness }: CharterDocument): Finding[] {
       detail: "no measure is named, so groups are not compared",
       mend: "Add measures, e.g. [demographic_parity_difference].",
     }));
-}
-
-function challengerFindings({ requirements: { challenger }, model }: CharterDocument): Finding[] {
-  return [...unmeasuredFindings(challenger, model.task), ...marginFindings(challenger)];
-}
-
-function unmeasuredFindings(
-  challenger: Static<typeof Challenger> | undefined,
-  task: CharterDocument["model"]["task"],
-): Finding[] {
-  const measured = evaluatedMetrics[task].filter(isCompared);
-  if (measured.length === 0) return [];
-  return (challenger?.metrics ?? []).flatMap((metric, at) =>
-    measured.includes(metric)
-      ? []
-      : [
-          {
-            pointer: `/requirements/challenger/metrics/${at}`,
-            detail: `no evaluation measures ${metric} of ${task}`,
-            mend: `Name some of ${measured.join(", ")}.`,
-          },
-        ],
-  );
-}
-
-function marginFindings(challenger: Static<typeof Challenger> | undefined): Finding[] {
-  const stated = Object.entries(challenger?.margins ?? {});
-  const tooWide = stated
-    .filter(([name, margin]) => isCompared(name) && isOfUnit(name) && margin >= 1)
-    .map(([name]) => ({
-      pointer: `/requirements/challenger/margins/${name}`,
-      detail: `${name} lies between 0 and 1, so this margin allows everything`,
-      mend: "Write a margin below 1.",
-    }));
-  return [...tooWide, ...unnamedMargins(challenger)];
-}
-
-function unnamedMargins(challenger: Static<typeof Challenger> | undefined): Finding[] {
-  return Object.keys(challenger?.margins ?? {})
-    .filter((name) => !challenger?.metrics.some((metric) => metric === name))
-    .map((name) => ({
-      pointer: `/requirements/challenger/margins/${name}`,
-      detail: `${name} has a margin and is no metric of the comparison`,
-      mend: "Add it to metrics, or remove the margin.",
-    }));
-}
-
-/** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */
-export function isOfUnit(metric: ComparedMetric): boolean {
-  return metric === "log_loss" || (metrics[metric].least === 0 && metrics[metric].most === 1);
-}
-
-export function isCompared(name: string): name is ComparedMetric {
-  return comparedMetrics.some((metric) => metric === name);
-}
-
-/** `higher`: more is better. Pure. */
-export function betterWhen(metric: ComparedMetric): "higher" | "lower" {
-  return metrics[metric].better;
 }

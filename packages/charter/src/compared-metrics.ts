@@ -1,0 +1,32 @@
+import { type MetricName, metrics } from "./metrics.ts";
+
+/** Metrics that two versions are compared by on the same rows. */
+export const comparedMetrics = [
+  "roc_auc",
+  "pr_auc",
+  "accuracy",
+  "balanced_accuracy",
+  "precision",
+  "recall",
+  "f1",
+  "brier_score",
+  "log_loss",
+  "rmse",
+  "mae",
+  "r2",
+] as const satisfies readonly MetricName[];
+export type ComparedMetric = (typeof comparedMetrics)[number];
+
+/** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */
+export function isOfUnit(metric: ComparedMetric): boolean {
+  return metric === "log_loss" || (metrics[metric].least === 0 && metrics[metric].most === 1);
+}
+
+export function isCompared(name: string): name is ComparedMetric {
+  return comparedMetrics.some((metric) => metric === name);
+}
+
+/** `higher`: more is better. Pure. */
+export function betterWhen(metric: ComparedMetric): "higher" | "lower" {
+  return metrics[metric].better;
+}
