@@ -35,6 +35,8 @@ export { type SpendingFinding, spendingFindings } from "./budget/spending-findin
 export type { UsagePrices } from "./budget/usage-cost.ts";
 export { type MeteringErrorCode, meteringErrors } from "./errors.ts";
 export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rules.ts";
+export { focusColumns, focusType } from "./focus/focus-columns.ts";
+export { focusJson } from "./focus/focus-json.ts";
 export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
 export { readRuleModel } from "./focus/rule-model.ts";
 export { csvText, type Table } from "./focus/table.ts";

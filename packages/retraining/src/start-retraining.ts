@@ -1,6 +1,6 @@
 import { type CallContext, newId, type Transaction } from "@portolan/kernel";
 import type { Retraining, RetrainingCause, RetrainingRequest, RetrainingTerms } from "./contract.ts";
-import { placeOf } from "./controller.ts";
+import { callFor, placeOf } from "./controller.ts";
 import { endHold } from "./hold-store.ts";
 import { beyondRuns } from "./policy/decide-retraining.ts";
 import { startOfMonth } from "./policy/spending.ts";
@@ -59,7 +59,8 @@ export async function permitFor(
   const because = beyondRuns(terms, starts, now);
   if (because !== undefined) return { kind: "no", because, by: ["starts"] };
   const { budgetMs: ms, budgetPerMonth: perMonth } = terms;
-  return permits.mayRun(call, champion, {
+  // As the controller that takes the steps: what runs are made from need not be for the asker to read.
+  return permits.mayRun(callFor(organisationId, now), champion, {
     ...(ms === undefined ? {} : { time: { ms, since } }),
     ...(perMonth === undefined ? {} : { money: { perMonth, since: startOfMonth(now) } }),
   });

@@ -73,7 +73,9 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
   if (!found) return;
   const { run, preemptions } = found;
   const { request } = run;
-  await requireTime(deps, job, id, request);
+  // On another cluster what was begun is at work, whatever became of control.
+  const isAtWork = request.backend === "ray" && run.state === "running";
+  if (!isAtWork) await requireTime(deps, job, id, request);
   const work = await queuedRun(deps, job.call, { id, request, priority: request.priority ?? 0, preemptions });
   if (!admission || !work) return;
   // What a killed control left at work must not go on beside what gets its place.

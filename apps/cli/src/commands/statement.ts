@@ -6,7 +6,6 @@ import {
   type Bill,
   cardUsage,
   chargeBack,
-  csvText,
   focusTable,
   paidBy,
   quantityText,
@@ -30,7 +29,7 @@ import { type Command, Option } from "commander";
 import type { CliContext } from "../context.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
-import { statementCsv, statementParquet } from "../statement/statement-files.ts";
+import { focusFile, statementCsv, statementParquet } from "../statement/statement-files.ts";
 import { statementPage } from "../statement/statement-page.ts";
 import { statementText } from "../statement/statement-text.ts";
 import { recordedUsage } from "../usage/recorded-usage.ts";
@@ -148,7 +147,10 @@ function outputOptions(statement: Command): void {
     )
     .option("--out <file>", "write the statement there")
     .option("--html <file>", "write it as a page to read, without anything from elsewhere")
-    .option("--focus <file.csv>", "write it as a cost and usage table of FOCUS 1.2")
+    .option(
+      "--focus <file>",
+      "write it as a cost and usage table of FOCUS 1.2, as the name ends: .csv, .parquet, .json",
+    )
     .option("--issuer <name>", "who charges, in FOCUS", "AI platform")
     .option("--force", "overwrite files that are there");
 }
@@ -314,7 +316,8 @@ async function writeFiles(
   if (options.html !== undefined) await write(options.html, statementPage(document, atLevels));
   if (options.focus !== undefined && options.month !== undefined) {
     const issuer = { name: options.issuer, accountId: options.issuer, accountName: options.issuer };
-    await write(options.focus, csvText(focusTable(allocation, issuer, periodOf(options.month))));
+    const table = focusTable(allocation, issuer, periodOf(options.month));
+    await write(options.focus, await focusFile(options.focus, table));
   }
   if (options.out === undefined) return;
   if (options.format === "parquet") await write(options.out, await statementParquet(document));

@@ -2,7 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { csvText, type StatementDocument } from "@portolan/metering";
+import {
+  csvText,
+  focusColumns,
+  focusJson,
+  focusType,
+  type StatementDocument,
+  type Table,
+} from "@portolan/metering";
 import { nameOf } from "./statement-words.ts";
 
 const levelColumns = ["business_unit", "team", "use_case", "model", "environment"];
@@ -23,12 +30,29 @@ export function statementCsv({ lines, unattributed, others, currency }: Statemen
 
 /** The same rows for programs: names in columns of their own, what was used as JSON, amounts as decimals of nine places. */
 export async function statementParquet(document: StatementDocument): Promise<Uint8Array> {
+  const types = Object.fromEntries(amountColumns.map((column) => [column, "DECIMAL(38, 9)"]));
+  return parquetOf(rowsCsv(document), types);
+}
+
+/** Costs and quantities come out of whole attos: 18 places hold them exactly. */
+const parquetTypes = { decimal: "DECIMAL(38, 18)", instant: "TIMESTAMPTZ", object: "JSON", text: "VARCHAR" };
+
+/** A cost and usage table of FOCUS as its file's name ends: `.parquet` and `.json` typed, else CSV. */
+export async function focusFile(file: string, table: Table): Promise<string | Uint8Array> {
+  if (/\.json$/i.test(file)) return focusJson(table);
+  if (!/\.parquet$/i.test(file)) return csvText(table);
+  const types = focusColumns.map((column) => [column, parquetTypes[focusType(column)]] as const);
+  return parquetOf(csvText(table), Object.fromEntries(types));
+}
+
+/** @param types of columns that are no text, in DuckDB's names */
+async function parquetOf(csv: string, types: Readonly<Record<string, string>>): Promise<Uint8Array> {
   const workFolder = await mkdtemp(join(tmpdir(), "portolan-statement-"));
   try {
     const [source, out] = [join(workFolder, "rows.csv"), join(workFolder, "rows.parquet")];
-    await writeFile(source, rowsCsv(document));
-    const amounts = amountColumns.map((column) => `${column}::DECIMAL(38, 9) AS ${column}`).join(", ");
-    const sql = `COPY (SELECT * REPLACE (${amounts}) FROM read_csv('${source.replaceAll("'", "''")}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false)) TO '${out.replaceAll("'", "''")}' (FORMAT parquet)`;
+    await writeFile(source, csv);
+    const cast = Object.entries(types).map(([column, type]) => `"${column}"::${type} AS "${column}"`);
+    const sql = `COPY (SELECT * REPLACE (${cast.join(", ")}) FROM read_csv('${source.replaceAll("'", "''")}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false)) TO '${out.replaceAll("'", "''")}' (FORMAT parquet)`;
     await createDuckDbEngine({ threads: 1 }).run({
       statements: [{ sql }],
       readable: [],

@@ -115,12 +115,12 @@ async function hindrance(
       tree: treeInForce(await findQuotas(sql, organisationId)),
       waiting: await countWaiting(sql, organisationId),
     }));
-    if (waiting >= mostWaiting) return `${mostWaiting} runs wait for their quotas already`;
+    if (waiting >= mostWaiting) return `would be refused: ${mostWaiting} runs wait for their quotas already`;
     return tree && queued.isElsewhere !== true ? hindranceAlone(tree, queued) : undefined;
   } catch (error) {
     // It asks for what the quotas in force do not know: another file of them may.
     if (isPortolanError(error) && error.code === ("capacity.request_not_valid" satisfies CapacityErrorCode))
-      return error.detail ?? error.message;
+      return `would be refused: ${error.detail ?? error.message}`;
     throw error;
   }
 }

@@ -57,11 +57,7 @@ export function expectedWait(
       is === "waiting" && notBefore > now ? [[one, notBefore] as const] : [],
     ),
   );
-  const { jobs } = sortedOut(
-    tree,
-    open.map(({ notBefore: _, ...work }) => work),
-    now,
-  );
+  const { jobs } = sortedOut(tree, open, Number.POSITIVE_INFINITY);
   if (!jobs.has(id)) return undefined;
   const byId = new Map(open.map((work) => [work.id, work]));
   const holding = open.filter((work) => jobs.has(work.id) && ["admitted", "running"].includes(work.state));

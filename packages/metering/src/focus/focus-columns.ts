@@ -58,6 +58,36 @@ export const focusColumns = [
   "x_ExactQuantity",
 ] as const;
 export type FocusColumn = (typeof focusColumns)[number];
+/** What FOCUS types otherwise than as a text; key-value columns are JSON objects. */
+const decimalColumns: readonly FocusColumn[] = [
+  "BilledCost",
+  "ConsumedQuantity",
+  "ContractedCost",
+  "ContractedUnitPrice",
+  "EffectiveCost",
+  "ListCost",
+  "ListUnitPrice",
+  "PricingCurrencyContractedUnitPrice",
+  "PricingCurrencyEffectiveCost",
+  "PricingCurrencyListUnitPrice",
+  "PricingQuantity",
+];
+const instantColumns: readonly FocusColumn[] = [
+  "BillingPeriodEnd",
+  "BillingPeriodStart",
+  "ChargePeriodEnd",
+  "ChargePeriodStart",
+];
+const objectColumns: readonly FocusColumn[] = ["SkuPriceDetails", "Tags", "x_AllocatedTags"];
+
+export type FocusType = "decimal" | "instant" | "object" | "text";
+
+export function focusType(column: FocusColumn): FocusType {
+  if (decimalColumns.includes(column)) return "decimal";
+  if (instantColumns.includes(column)) return "instant";
+  return objectColumns.includes(column) ? "object" : "text";
+}
+
 export type FocusRow = Readonly<Partial<Record<FocusColumn, string | null>>>;
 
 interface Service {
