@@ -11,8 +11,8 @@ import {
 } from "./environment-route.ts";
 import { meteringEnvironmentRoutes } from "./environment-routes-metering.ts";
 import { mlflowEnvironmentRoutes } from "./environment-routes-mlflow.ts";
-import { queueEnvironmentRoutes } from "./environment-routes-queue.ts";
 import { monitoringEnvironmentRoutes } from "./environment-routes-monitoring.ts";
+import { queueEnvironmentRoutes } from "./environment-routes-queue.ts";
 import { lineageEvent } from "./lineage-event.ts";
 import { drift } from "./mutating-routes-models.ts";
 
