@@ -35,8 +35,8 @@ export function answerToNothing({ method, path }: DocumentedCall): number {
   // Without experiments or a filter a search finds nothing, or all that there is.
   if (/^(runs|experiments|registered-models|model-versions|logged-models)\/search$/.test(call)) return 200;
   if (call === "experiments/search-datasets") return 200;
-  // Without one it means MLflow's default experiment, which does not exist.
-  if (call === "runs/create") return 404;
+  // Without one it means MLflow's default experiment, that of the one use case.
+  if (call === "runs/create") return 200;
   // There is no model x.
   const isOfModel = /^logged-models\/x(\/artifacts\/directories|\/tags\/x)?$/.test(call);
   return isOfModel && method !== "PATCH" ? 404 : 400;

@@ -80,6 +80,7 @@ test("a window has metrics with intervals, its maturity and a verdict; failed re
   expect(accuracy?.high).toBeCloseTo(0.7558, 3);
   expect(first?.metrics.map(({ metric }) => metric)).toEqual([
     "roc_auc",
+    "pr_auc",
     "accuracy",
     "balanced_accuracy",
     "precision",
