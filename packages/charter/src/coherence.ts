@@ -9,7 +9,7 @@ import { approvalSizeFindings } from "./approval-size.ts";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { explanationFindings } from "./explanation-terms.ts";
-import { type AnswerTerms, faultToleranceFindings } from "./fault-tolerance.ts";
+import { type AnswerTerms, faultToleranceFindings, sharesP99 } from "./fault-tolerance.ts";
 import { reviewFindings } from "./human-review.ts";
 import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
@@ -20,7 +20,7 @@ import { parsePercent } from "./unit-texts.ts";
 
 function answerTerms(document: CharterDocument): AnswerTerms {
   const { latencyMsP99, fallbacks } = termsOf(document);
-  return { p99: latencyMsP99, hasFallback: fallbacks.length > 0 };
+  return { p99: latencyMsP99, sharesP99: sharesP99(document.apiVersion, fallbacks) };
 }
 
 /** What a schema cannot say: promises that contradict each other, the metric's range, or a regulation. */

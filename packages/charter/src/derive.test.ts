@@ -136,13 +136,14 @@ describe("derivation", () => {
   });
 
   test("timeout, retries and circuit breaker are the defaults, silently, or what the charter says", () => {
-    const document = template("flight-delays");
+    const document = { ...template("flight-delays"), apiVersion: "portolan/v2" as const };
     const said = (
       faultTolerance?: CharterDocument["requirements"]["faultTolerance"],
       fallback = document.fallback,
+      more: Partial<CharterDocument> = {},
     ) => {
       const requirements = { ...document.requirements, ...(faultTolerance ? { faultTolerance } : {}) };
-      const { items, terms } = deriveFromCharter({ ...document, requirements, fallback });
+      const { items, terms } = deriveFromCharter({ ...document, ...more, requirements, fallback });
       const controls = ["request_timeout", "retry_budget", "circuit_breaker"];
       const found = items.filter(({ control }) => controls.includes(control));
       return { terms, statements: found.map(({ statement }) => statement) };
@@ -165,6 +166,9 @@ describe("derivation", () => {
       "After 2 failures in a row, or when 12.5 % of the answers fail or take longer than 200ms, the model is left alone for 5s.",
     ]);
     expect(stated.terms).toMatchObject({ requestTimeoutMs: 300, concurrencyLimit: 150 });
+    const before = said(undefined, document.fallback, { apiVersion: "portolan/v1" });
+    expect(before.statements).toEqual(["A prediction is given up after 240ms (twice the p99)."]);
+    expect(before.terms).toMatchObject({ requestTimeoutMs: 240, concurrencyLimit: 120 });
     expect(said({ timeout: "120ms" }).statements).toEqual([
       "A prediction is given up after 120ms, fallback included.",
     ]);
@@ -181,9 +185,9 @@ describe("derivation", () => {
     expect(terms).toMatchObject({
       latencyMsP95: 50,
       latencyMsP99: 120,
-      requestTimeoutMs: 120,
+      requestTimeoutMs: 240,
       rateLimit: { requestsPerSecond: 500, burst: 50, beyond: "reject" },
-      concurrencyLimit: 60,
+      concurrencyLimit: 120,
       accuracy: { metric: "roc_auc", kind: "floor", value: 0.6, below: "alert" },
       availability: 0.995,
       snapshotAge: { maximumMs: 86_400_000, beyond: "refuse" },

@@ -112,7 +112,8 @@ function latency({ requirements }: CharterDocument, terms: CharterTerms): Fact[]
 /** Where the time to give up after comes from; said as well where a fallback may come later than the p99, as the charter then has it. */
 function reasonOf(isStated: boolean, { fallbacks, requestTimeoutMs, latencyMsP99 }: CharterTerms): string {
   if (fallbacks.length === 0) return isStated ? "" : " (twice the p99)";
-  if (!isStated) return " (the p99), fallback included";
+  if (!isStated)
+    return requestTimeoutMs > latencyMsP99 ? " (twice the p99)" : " (the p99), fallback included";
   return requestTimeoutMs > latencyMsP99 ? ", fallback included: later than the p99" : ", fallback included";
 }
 

@@ -275,7 +275,7 @@ export const CharterDocument = Type.Object(
   {
     apiVersion: OneOf(
       charterApiVersions,
-      "Format of this file. portolan/v2: without requirements.challenger a version replaces the one in production only when it is better in the metric of requirements.accuracy; portolan/v1: then nothing is compared.",
+      "Format of this file. portolan/v2: without requirements.challenger a version replaces the one in production only when it is better in the metric of requirements.accuracy, and without a timeout model and fallback have the p99 together; portolan/v1: then nothing is compared, and the time is twice the p99.",
     ),
     kind: Type.Literal("Charter", { description: "What this file is." }),
     useCase: UseCase,

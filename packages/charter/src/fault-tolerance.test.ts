@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { faultToleranceFindings, faultToleranceTerms } from "./fault-tolerance.ts";
+import { faultToleranceFindings, faultToleranceTerms, sharesP99 } from "./fault-tolerance.ts";
 
 test.each([
   [undefined, []],
@@ -14,14 +14,14 @@ test.each([
   [{ circuitBreaker: { openFor: "2h" } }, ["circuitBreaker/openFor"]],
   [{ circuitBreaker: { openFor: "0ms" } }, ["circuitBreaker/openFor"]],
 ])("%j beside a p99 of 120 ms: what contradicts itself is named", (stated, wrong) => {
-  const findings = faultToleranceFindings(stated, { p99: 120, hasFallback: false });
+  const findings = faultToleranceFindings(stated, { p99: 120, sharesP99: false });
   expect(findings.map(({ pointer }) => pointer.replace("/requirements/faultTolerance/", ""))).toEqual(wrong);
   for (const { detail, mend } of findings) expect([detail, mend].join()).toMatch(/\w.*\w/);
 });
 
 test("where something answers in the model's place, the silent charter's time is the p99 for both; a stated time is as stated", () => {
-  const timeoutOf = (stated: { timeout?: string } | undefined, p99: number, hasFallback: boolean) =>
-    faultToleranceTerms(stated, { p99, hasFallback }).timeoutMs;
+  const timeoutOf = (stated: { timeout?: string } | undefined, p99: number, shares: boolean) =>
+    faultToleranceTerms(stated, { p99, sharesP99: shares }).timeoutMs;
   expect(timeoutOf(undefined, 120, true)).toBe(120);
   expect(timeoutOf({}, 0.5, true)).toBe(1);
   expect(timeoutOf(undefined, 120, false)).toBe(240);
@@ -32,8 +32,17 @@ test("where something answers in the model's place, the silent charter's time is
 
 test("with a fallback nothing answers later than the p99, so that no slower answer can be counted", () => {
   const stated = { circuitBreaker: { slowerThan: "121ms" } };
-  expect(faultToleranceFindings(stated, { p99: 120, hasFallback: false })).toEqual([]);
-  expect(faultToleranceFindings(stated, { p99: 120, hasFallback: true })).toMatchObject([
+  expect(faultToleranceFindings(stated, { p99: 120, sharesP99: false })).toEqual([]);
+  expect(faultToleranceFindings(stated, { p99: 120, sharesP99: true })).toMatchObject([
     { pointer: "/requirements/faultTolerance/circuitBreaker/slowerThan" },
   ]);
+});
+
+test("what was signed as portolan/v1 goes on meaning what it meant", () => {
+  const step = [{ kind: "constant" }];
+  expect([
+    sharesP99("portolan/v1", step),
+    sharesP99("portolan/v2", step),
+    sharesP99("portolan/v2", []),
+  ]).toEqual([false, true, false]);
 });

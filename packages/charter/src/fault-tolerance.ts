@@ -10,7 +10,7 @@ export const FaultTolerance = Type.Object(
   {
     timeout: Type.Optional(
       DurationText(
-        "A prediction is given up after this time, fallbacks included. Absent: the p99 where there is a fallback, else twice the p99.",
+        "A prediction is given up after this time, fallbacks included. Absent: twice the p99; since portolan/v2 the p99 where there is a fallback.",
       ),
     ),
     retries: Type.Optional(
@@ -70,18 +70,29 @@ export interface FaultToleranceTerms {
 export interface AnswerTerms {
   /** Milliseconds. */
   readonly p99: number;
-  /** Something answers when the model cannot: then it does so within the p99. */
-  readonly hasFallback: boolean;
+  /** Whether model and fallback have the p99 together: `sharesP99`. */
+  readonly sharesP99: boolean;
+}
+
+/**
+ * Whether what answers when the model cannot does so within the p99 by itself: where there is something, since `portolan/v2`. Charters that
+ * were signed before go on meaning what they meant. Pure.
+ */
+export function sharesP99(apiVersion: string, fallbacks: readonly unknown[]): boolean {
+  return apiVersion !== "portolan/v1" && fallbacks.length > 0;
 }
 
 /**
  * Without a fallback a slow answer is worth more than none, so that the time is twice the p99. With one the model and what answers for it
  * have the p99 together.
  */
-export function faultToleranceTerms(stated: Stated, { p99, hasFallback }: AnswerTerms): FaultToleranceTerms {
+export function faultToleranceTerms(
+  stated: Stated,
+  { p99, sharesP99: shares }: AnswerTerms,
+): FaultToleranceTerms {
   const { timeout, retries, circuitBreaker = {} } = stated ?? {};
   const { consecutiveFailures = 5, failureRate, slowerThan, openFor } = circuitBreaker;
-  const silentTimeoutMs = Math.ceil(hasFallback ? p99 : p99 * 2);
+  const silentTimeoutMs = Math.ceil(shares ? p99 : p99 * 2);
   return {
     timeoutMs: timeout === undefined ? silentTimeoutMs : Math.ceil(parseDurationMs(timeout)),
     retryShare: retries === undefined ? 0.2 : parsePercent(retries),

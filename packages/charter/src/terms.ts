@@ -2,7 +2,7 @@ import { type Environment, type Money, money, parseBytes, parseDurationMs } from
 import { type ApprovalSize, approvalSize } from "./approval-size.ts";
 import type { CharterDocument, FallbackStep, LatencyClass, Regulation } from "./document.ts";
 import { type ExplanationTerms, explanationTerms } from "./explanation-terms.ts";
-import { type FaultToleranceTerms, faultToleranceTerms } from "./fault-tolerance.ts";
+import { type FaultToleranceTerms, faultToleranceTerms, sharesP99 } from "./fault-tolerance.ts";
 import { type ReviewTerms, reviewTerms } from "./human-review.ts";
 import { type MetricName, metrics } from "./metrics.ts";
 import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-features.ts";
@@ -106,7 +106,7 @@ export function termsOf(document: CharterDocument): CharterTerms {
   const fallbacks = fallbackSteps(document.fallback);
   const faultTolerance = faultToleranceTerms(requirements.faultTolerance, {
     p99: latencyMsP99,
-    hasFallback: fallbacks.length > 0,
+    sharesP99: sharesP99(document.apiVersion, fallbacks),
   });
   const requestTimeoutMs = faultTolerance.timeoutMs;
   const requestsPerSecond = parseRate(requirements.throughput.ceiling);

@@ -134,14 +134,14 @@ test("an incident by hand begins when it is said to, never later than now, and i
   await expect(openIncident(deps(), engineer(), { ...byHand, endpoint: "hidden" })).rejects.toMatchObject({
     code: "kernel.not_found",
   });
-  const budget = await openIncident(deps(), engineer(), {
-    alertId: await alertOf("alr_budget", "budget"),
-    playbook: "revoke-access",
-  });
-  expect(budget, "a budget's alert names who spends, no endpoint").toMatchObject({
-    endpoint: null,
-    model: null,
-  });
+  for (const kind of ["budget", "idle"]) {
+    const alertId = await alertOf(`alr_${kind}`, kind);
+    const opened = await openIncident(deps(), engineer(), { alertId, playbook: "revoke-access" });
+    expect(opened, `an alert of kind ${kind} names no endpoint`).toMatchObject({
+      endpoint: null,
+      model: null,
+    });
+  }
 });
 
 test("a tick names a step that there is, and why it was not done", async () => {

@@ -311,7 +311,7 @@ test("a charter signed anew changes every term of a live route without a deploym
     deploymentId: deployed.deploymentId,
     model: deployed.model,
     charter: { version: 2, digest: inForce.digest },
-    limits: { ratePerSecond: 20, burst: 2, timeoutMs: 200 },
+    limits: { ratePerSecond: 20, burst: 2, timeoutMs: 400 },
     purposes: ["audits"],
     durability: "durable",
     fallbacks: [{ kind: "fixed", outputs: { y: 0.5 } }],

@@ -77,7 +77,9 @@ export class PointWriter {
 
   async #gather(answered: number): Promise<void> {
     const wanted = Math.min(answered + this.#waiting.length, mostRequests);
-    if (wanted < 2 || this.#waiting.length >= wanted) return;
+    const points = this.#waiting.reduce((sum, { request }) => sum + request.points.length, 0);
+    // The next transaction is full as it is.
+    if (wanted < 2 || this.#waiting.length >= wanted || points >= mostPoints) return;
     await new Promise<void>((end) => {
       const timer = setTimeout(end, this.#deps.returnMs ?? defaultReturnMs);
       this.#gathering = {

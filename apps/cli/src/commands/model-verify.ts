@@ -125,6 +125,8 @@ async function fetchEvidence(
   const bytesOf = (local: string | undefined, digest: string) =>
     local === undefined ? api.bytes({ path: `/v1/artifacts/${digest}` }) : readFile(local);
   const { prompt } = found.lineage;
+  if (promptFile !== undefined && prompt === undefined)
+    throw badUsage(`version ${version} of ${name} has no prompt`, "Leave out --prompt.");
   const contents = [
     await bytesOf(file, found.artifact),
     ...(prompt === undefined ? [] : [await bytesOf(promptFile, prompt)]),

@@ -1,7 +1,7 @@
-import { isPortolanError } from "@portolan/kernel";
+import { createLogger, isPortolanError, Secret } from "@portolan/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { busiestQuery, readBusiest } from "./prometheus-cards.ts";
+import { busiestQuery, prometheusCards, readBusiest } from "./prometheus-cards.ts";
 
 const answer = (...values: unknown[]) => ({
   status: "success",
@@ -45,4 +45,22 @@ test("an answer is a percentage, or nothing is known: no series, no number, none
       expect(percent >= 0 && percent <= 100).toBe(true);
     }),
   );
+});
+
+test("an address with a password is refused without repeating it, and a token does not go over plain http", () => {
+  const log = createLogger({ name: "cards", level: "silent" });
+  const refusal = (series: Parameters<typeof prometheusCards>[0]): string => {
+    try {
+      prometheusCards(series, log);
+      return "";
+    } catch (error) {
+      return isPortolanError(error) ? `${error.code}: ${error.message}` : String(error);
+    }
+  };
+  const named = refusal({ url: "https://reader:hunter2@metrics.example.org" });
+  expect(named).toMatch(/kernel\.bad_request.*holds a user or a password/);
+  expect(named).not.toContain("hunter2");
+  expect(refusal({ url: "http://metrics.example.org", token: new Secret("t") })).toMatch(/CARD_METRICS_URL/);
+  expect(refusal({ url: "https://metrics.example.org", token: new Secret("t") })).toBe("");
+  expect(refusal({ url: "http://metrics.example.org" })).toBe("");
 });

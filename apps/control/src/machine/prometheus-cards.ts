@@ -1,4 +1,10 @@
-import { type Logger, messageOf, PortolanError, type Secret } from "@portolan/kernel";
+import {
+  type Logger,
+  messageOf,
+  PortolanError,
+  requirePrivateTransport,
+  type Secret,
+} from "@portolan/kernel";
 import type { CardsOfMachine } from "./cards-at-work.ts";
 
 /** A Prometheus that scrapes NVIDIA's DCGM exporter. */
@@ -26,6 +32,7 @@ export function prometheusCards(
   log: Pick<Logger, "warn">,
   monotonicMs: () => number = () => performance.now(),
 ): CardsOfMachine {
+  requireSafe(series);
   const address = new URL(`${series.url.replace(/\/$/, "")}/api/v1/query`);
   address.searchParams.set("query", busiestQuery(series.selector));
   let askedAt = Number.NEGATIVE_INFINITY;
@@ -43,6 +50,17 @@ export function prometheusCards(
     }
     return known && now - known.at <= oldMs ? { atWork: known.atWork } : undefined;
   };
+}
+
+/** A password in an address would be in each line of the log that names it; a token is read by whoever is on the way of plain http. */
+function requireSafe({ url, token }: CardSeries): void {
+  const { username, password } = new URL(url);
+  if (username !== "" || password !== "")
+    throw new PortolanError("kernel.bad_request", {
+      detail: "CARD_METRICS_URL holds a user or a password",
+      mend: "Give the address alone, and a bearer token in CARD_METRICS_TOKEN.",
+    });
+  if (token !== undefined) requirePrivateTransport(url, "CARD_METRICS_URL");
 }
 
 /** @throws PortolanError `kernel.bad_request` where the selector is none. Pure. */

@@ -130,8 +130,9 @@ async function factsOf(
     );
   const alert = await requireAlert(deps, call, asked.alertId);
   const { environment, useCaseId, openedAt, summary } = alert;
-  // Of a budget it says who spends, and of an endpoint as a whole no version.
-  const own = (text: string): string | null => (alert.kind === "budget" || text === "" ? null : text);
+  // Of a budget it says who spends, of idle work which run it is, and of an endpoint as a whole no version.
+  const isOfEndpoint = alert.kind !== "budget" && alert.kind !== "idle";
+  const own = (text: string): string | null => (isOfEndpoint && text !== "" ? text : null);
   const facts = {
     environment,
     useCaseId,
