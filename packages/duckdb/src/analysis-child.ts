@@ -1,15 +1,24 @@
 import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { AnalysisRow } from "@portolan/data/contract";
 import type { ChildMessage, ChildRequest } from "./messages.ts";
 
-/** The program of the child process: one request on standard input, answers on standard output, then it ends. */
-async function main(): Promise<void> {
-  const lines = createInterface({ input: process.stdin });
-  lines.once("close", () => process.exit(3)); // The parent is gone.
-  lines.once("line", (line) => {
-    answer(JSON.parse(line) as ChildRequest).then(
+/**
+ * The program of the child process: one request on standard input, answers on standard output, then it ends. It is read up to its LF by hand:
+ * `node:readline` parts at U+2028 as well, and the kernel's own reader would bring all that its package loads.
+ */
+function main(): void {
+  const parts: string[] = [];
+  let isAsked = false;
+  process.stdin.setEncoding("utf8");
+  process.stdin.on("end", () => process.exit(3)); // The parent is gone.
+  process.stdin.on("data", (chunk: string) => {
+    if (isAsked) return;
+    const end = chunk.indexOf("\n");
+    parts.push(end < 0 ? chunk : chunk.slice(0, end));
+    if (end < 0) return;
+    isAsked = true;
+    answer(JSON.parse(parts.join("")) as ChildRequest).then(
       () => process.stdout.write("", () => process.exit(0)),
       (error: unknown) => {
         say({ kind: "failed", message: wordsOf(error) });
@@ -85,4 +94,4 @@ function say(message: ChildMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-await main();
+main();

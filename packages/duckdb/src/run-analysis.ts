@@ -1,10 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { AnalysisEngine, AnalysisRequest, AnalysisResult } from "@portolan/data/contract";
-import { PortolanError } from "@portolan/kernel";
+import { linesOf, PortolanError } from "@portolan/kernel";
 import { spawnWalledNode } from "@portolan/sandbox";
 import type { ChildMessage, ChildRequest } from "./messages.ts";
 import { measureFolder, watchFolder, withinFreeSpace } from "./work-folder.ts";
@@ -137,7 +136,8 @@ async function converse(
   exited.catch(() => undefined);
   let rows: AnalysisResult["rows"] | undefined;
   if (child.stdout) {
-    for await (const line of createInterface({ input: child.stdout })) {
+    // Not destroyed where it is left: the child ends by itself, and would find nobody to write to.
+    for await (const line of linesOf(child.stdout.iterator({ destroyOnReturn: false }))) {
       const answer = JSON.parse(line) as ChildMessage;
       if (answer.kind === "progress") request.onProgress?.(answer.fraction, answer.note);
       if (answer.kind === "failed") throw failed(answer.message, answer.note);
@@ -149,7 +149,13 @@ async function converse(
   }
   if (rows) return rows;
   await exited;
-  throw failed(complaint.trim().split("\n").at(-1) ?? "the process ended without an answer");
+  throw failed(lastWords(complaint) ?? "the process ended without an answer");
+}
+
+/** Of what a process said before it ended: the error, where there is one, not the version of Node.js beneath it. */
+function lastWords(complaint: string): string | undefined {
+  const lines = complaint.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("Node.js v"));
+  return lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
 }
 
 function failed(message: string, note?: string): PortolanError {

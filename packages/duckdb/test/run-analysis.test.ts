@@ -35,6 +35,12 @@ test("it reads the named files, writes into its work folder, and answers with 64
   expect(rows["rows"]).toEqual([{ total: "3", last: "y", big: "9007199254740993" }]);
 });
 
+test("every character goes to it and comes back, those too that some take for the end of a line", async () => {
+  const text = "a\u2028b\u2029c\u0085d\ne\rf\u{1d11e}";
+  const { rows } = await run(`select '${text}' as text, length('${text}')::integer as length`);
+  expect(rows["rows"]).toEqual([{ text, length: [...text].length }]);
+});
+
 test("no statement reaches another file, the network, an extension or the way to switch any of it on", async () => {
   const before = await readFile(join(folder, "secret.csv"), "utf8");
   for (const sql of [

@@ -14,6 +14,7 @@ export * from "./guarded-get.ts";
 export * from "./ids.ts";
 export * from "./jobs.ts";
 export * from "./json.ts";
+export * from "./lines-of.ts";
 export * from "./logging.ts";
 export * from "./migrations.ts";
 export * from "./money.ts";

@@ -209,8 +209,8 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
       code: "training.trainer_failed",
       detail: "the trainer used more CPU time than its limit",
     });
-    // The kernel ended it after a second; what put it behind its walls is counted, too.
-    expect(used?.cpuMicros).toBeGreaterThan(950_000);
+    // The kernel ended it after a second, by its own ticks; what put it behind its walls is counted, too.
+    expect(used?.cpuMicros).toBeGreaterThan(800_000);
     expect(used?.cpuMicros).toBeLessThan(2_500_000);
     // More than a Python that holds nothing, less than its limit.
     expect(used?.peakMemoryBytes).toBeGreaterThan(4 * 2 ** 20);

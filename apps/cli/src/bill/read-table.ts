@@ -2,9 +2,8 @@ import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { createDuckDbEngine } from "@portolan/duckdb";
-import { isPortolanError, PortolanError } from "@portolan/kernel";
+import { isPortolanError, linesOf, PortolanError } from "@portolan/kernel";
 import type { Table } from "@portolan/metering";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -96,7 +95,7 @@ function quoted(text: string): string {
 
 async function readRows(file: string): Promise<(string | null)[][]> {
   const rows: (string | null)[][] = [];
-  for await (const line of createInterface({ input: createReadStream(file) })) {
+  for await (const line of linesOf(createReadStream(file))) {
     const { r } = JSON.parse(line) as { readonly r: (string | null)[] };
     rows.push(r);
   }

@@ -1,8 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { createInterface } from "node:readline";
-import type { JsonObject } from "@portolan/kernel";
+import { type JsonObject, linesOf } from "@portolan/kernel";
 import type { LedgerEntry, LedgerPage } from "@portolan/ledger/contract";
 import {
   judgeProof,
@@ -49,14 +48,10 @@ function registerVerify(audit: Command, contextOf: ContextOf): void {
       const report =
         options.export === undefined
           ? await verifyOnline(context, trust)
-          : await verifyExport(linesOf(resolve(context.cwd, options.export)), trust);
+          : await verifyExport(linesOf(createReadStream(resolve(context.cwd, options.export))), trust);
       if (!report.verified) process.exitCode = 1;
       context.output.result(report, reportText(report));
     });
-}
-
-function linesOf(file: string): AsyncIterable<string> {
-  return createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
 export async function verifyOnline(

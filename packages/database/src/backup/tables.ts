@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { createInterface } from "node:readline";
-import type { Digest } from "@portolan/kernel";
+import { type Digest, linesOf } from "@portolan/kernel";
 import type { Session } from "../database.ts";
 import type { FileInBackup, TableInBackup } from "./manifest.ts";
 
@@ -90,7 +89,7 @@ export async function loadTable(session: Session, table: TableInBackup, path: st
     rows += page.length;
     page = [];
   };
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+  for await (const line of linesOf(createReadStream(path))) {
     page.push(line);
     if (page.length >= pageRows) await flush();
   }
