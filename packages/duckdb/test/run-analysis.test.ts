@@ -38,7 +38,7 @@ test("it reads the named files, writes into its work folder, and answers with 64
 test("every character goes to it and comes back, those too that some take for the end of a line", async () => {
   const text = "a\u2028b\u2029c\u0085d\ne\rf\u{1d11e}";
   const { rows } = await run(`select '${text}' as text, length('${text}')::integer as length`);
-  expect(rows["rows"]).toEqual([{ text, length: [...text].length }]);
+  expect(rows["rows"]).toEqual([{ text, length: 12 }]);
 });
 
 test("no statement reaches another file, the network, an extension or the way to switch any of it on", async () => {

@@ -3,7 +3,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { linesOf } from "./lines-of.ts";
 
-const allOf = (chunks: Iterable<Uint8Array | string>) => Array.fromAsync(linesOf(Readable.from(chunks)));
+async function allOf(chunks: Iterable<Uint8Array | string>): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of linesOf(Readable.from(chunks))) lines.push(line);
+  return lines;
+}
 
 test("a text comes back whole, whatever is in it and wherever its bytes are parted", async () => {
   const line = fc
