@@ -31,7 +31,6 @@ import {
   acceptBlocks,
   createPredictionsDeps,
   erasePredictions,
-  getPrediction,
   type PredictionRecord,
   type PredictionsDeps,
   predictionsMigrations,
@@ -48,6 +47,7 @@ import {
 } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildExplainer } from "../src/explaining/child-explainer.ts";
+import { recordsForReaders } from "../src/wiring/explaining.ts";
 
 const columns = ["a", "b", "c"];
 const clock = fakeClock();
@@ -292,7 +292,7 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   const reader = aCall({ roles: ["admin"] });
   const deps = {
     work: db.uow,
-    predictions: { get: (from: CallContext, one: string) => getPrediction(predictions, from, one) },
+    predictions: recordsForReaders(predictions),
     deployments: { fillings: () => Promise.resolve([]) },
     explainer,
   };
@@ -301,6 +301,7 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   expect((await contents()).has(id)).toBe(false);
   const first = await explain({ top: 1 });
   expect(first.kept).toBeUndefined();
+  expect(await readsOf(id)).toEqual([reader.actor.id]);
   await explain({ top: 3 });
   expect((await contents()).get(id)).toBeNull();
   clock.advance(11_000_000);
@@ -314,3 +315,14 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   await expect(explain({})).rejects.toMatchObject({ code: "evaluation.not_explainable" });
   expect((await contents()).has(id)).toBe(false);
 });
+
+/** Who read the record, as the ledger has it. */
+async function readsOf(id: string): Promise<readonly unknown[]> {
+  const rows = await db.database.session((session) =>
+    session.query<{ actor: string }>(
+      `select actor_id as actor from ledger.rows where event = 'predictions.records.read' and subject = $1`,
+      [id],
+    ),
+  );
+  return rows.map(({ actor }) => actor);
+}
