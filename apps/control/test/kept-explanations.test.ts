@@ -316,6 +316,30 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   expect((await contents()).has(id)).toBe(false);
 });
 
+test("what people ask for takes a part of the room, and leaves the rest to what charters ask for", async () => {
+  terms = undefined;
+  const row = [[0.2, 0.7, 0.5]];
+  const records = [await aRecord("trees", row), await aRecord("trees", row), await aRecord("trees", row)];
+  const { ids } = await deliver(records);
+  const { signal } = new AbortController();
+  // All three are of one row.
+  let found: ReturnType<Explainer["explain"]> | undefined;
+  const deps: Parameters<typeof explainPrediction>[0] = {
+    work: db.uow,
+    predictions: recordsForReaders(predictions),
+    deployments: { fillings: () => Promise.resolve([]) },
+    explainer: { explain: (asked) => (found ??= explainer.explain(asked, signal)) },
+    mostAsked: 2,
+  };
+  for (const id of ids) await explainPrediction(deps, aCall({ roles: ["admin"] }), id, { row: 0 }, signal);
+  const waiting = await contents();
+  expect(ids.map((id) => waiting.has(id))).toEqual([true, true, false]);
+  terms = { share: 1, top: 2, fixed: [] };
+  const chosen = await deliver(records);
+  const now = await contents();
+  expect(chosen.ids.map((id) => now.has(id))).toEqual([true, true, true]);
+});
+
 /** Who read the record, as the ledger has it. */
 async function readsOf(id: string): Promise<readonly unknown[]> {
   const rows = await db.database.session((session) =>
