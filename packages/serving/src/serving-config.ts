@@ -57,7 +57,7 @@ function sharesOf({ rules, split, sticky }: NonNullable<Route["traffic"]>): obje
   return { rules: counted, split, sticky };
 }
 
-/** A version that a route names, and as what. */
+/** A version that requests to a route may meet, and as what. */
 export interface NamedVersion {
   readonly name: string;
   readonly version: number;
@@ -65,7 +65,7 @@ export interface NamedVersion {
   readonly role: string;
 }
 
-/** The versions that a route names, each once, the champion first. Pure. */
+/** Champion, variants and secondary of a route, each version once, the champion first; neither the version before nor forms for other hardware. Pure. */
 export function namedVersions({
   model,
   secondary,
