@@ -31,7 +31,6 @@ import {
   acceptBlocks,
   createPredictionsDeps,
   erasePredictions,
-  getPrediction,
   type PredictionRecord,
   type PredictionsDeps,
   predictionsMigrations,
@@ -48,6 +47,7 @@ import {
 } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildExplainer } from "../src/explaining/child-explainer.ts";
+import { recordsForReaders } from "../src/wiring/explaining.ts";
 
 const columns = ["a", "b", "c"];
 const clock = fakeClock();
@@ -292,7 +292,7 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   const reader = aCall({ roles: ["admin"] });
   const deps = {
     work: db.uow,
-    predictions: { get: (from: CallContext, one: string) => getPrediction(predictions, from, one) },
+    predictions: recordsForReaders(predictions),
     deployments: { fillings: () => Promise.resolve([]) },
     explainer,
   };
@@ -301,6 +301,7 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   expect((await contents()).has(id)).toBe(false);
   const first = await explain({ top: 1 });
   expect(first.kept).toBeUndefined();
+  expect(await readsOf(id)).toEqual([reader.actor.id]);
   await explain({ top: 3 });
   expect((await contents()).get(id)).toBeNull();
   clock.advance(11_000_000);
@@ -314,3 +315,38 @@ test("what somebody asked for is kept as well, once, by what it was first asked 
   await expect(explain({})).rejects.toMatchObject({ code: "evaluation.not_explainable" });
   expect((await contents()).has(id)).toBe(false);
 });
+
+test("what people ask for takes a part of the room, and leaves the rest to what charters ask for", async () => {
+  terms = undefined;
+  const row = [[0.2, 0.7, 0.5]];
+  const records = [await aRecord("trees", row), await aRecord("trees", row), await aRecord("trees", row)];
+  const { ids } = await deliver(records);
+  const { signal } = new AbortController();
+  // All three are of one row.
+  let found: ReturnType<Explainer["explain"]> | undefined;
+  const deps: Parameters<typeof explainPrediction>[0] = {
+    work: db.uow,
+    predictions: recordsForReaders(predictions),
+    deployments: { fillings: () => Promise.resolve([]) },
+    explainer: { explain: (asked) => (found ??= explainer.explain(asked, signal)) },
+    mostAsked: 2,
+  };
+  for (const id of ids) await explainPrediction(deps, aCall({ roles: ["admin"] }), id, { row: 0 }, signal);
+  const waiting = await contents();
+  expect(ids.map((id) => waiting.has(id))).toEqual([true, true, false]);
+  terms = { share: 1, top: 2, fixed: [] };
+  const chosen = await deliver(records);
+  const now = await contents();
+  expect(chosen.ids.map((id) => now.has(id))).toEqual([true, true, true]);
+});
+
+/** Who read the record, as the ledger has it. */
+async function readsOf(id: string): Promise<readonly unknown[]> {
+  const rows = await db.database.session((session) =>
+    session.query<{ actor: string }>(
+      `select actor_id as actor from ledger.rows where event = 'predictions.records.read' and subject = $1`,
+      [id],
+    ),
+  );
+  return rows.map(({ actor }) => actor);
+}

@@ -39,11 +39,18 @@ const questions = (count: number) =>
     expect: `hello ${i}`,
   }));
 
-async function open(said?: StatedPrompt) {
+async function open(said?: StatedPrompt, operations?: readonly ("chat" | "completions")[]) {
   const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
   const prompt = said && (await objects.put(encodePrompt(said)));
   const bytes = encodeUpstream(
-    { protocol: "openai", url: server.url, model: "parrot", region: "local", owner: "self" },
+    {
+      protocol: "openai",
+      url: server.url,
+      model: "parrot",
+      region: "local",
+      owner: "self",
+      ...(operations ? { operations: [...operations] } : {}),
+    },
     { signature: { inputs: [], outputs: [] }, binaryTensors: false },
     { organisationId: "org_1", useCaseId: "uc_1" },
     prompt,
@@ -89,6 +96,18 @@ test("a case that the version's prompt leaves no room for did not pass, and nobo
   );
   expect(result).toMatchObject({ passed: false, why: expect.stringMatching(/^refused: .*role/) as string });
   expect(server.bodies).toHaveLength(asked);
+});
+
+test.each([
+  ["completions", { prompt: "Colour of grass?" }],
+  ["chat", { messages: [{ role: "user", content: "Colour of grass?" }] }],
+] as const)("a case of variables alone is asked of a version that serves %s only", async (serves, sent) => {
+  await using model = await open({ template: "Colour of {{thing}}?" }, [serves]);
+  const question = { messages: [], prompt_variables: { thing: "grass" } };
+  const cases = [{ id: "0", question, maxTokens: 10, expect: "Colour of grass?" }];
+  const [result] = await askCases(model, cases, never, quick);
+  expect(result).toMatchObject({ passed: true });
+  expect(server.bodies.at(-1)).toMatchObject(sent);
 });
 
 test.each(["fail", "busy", "page", "excuse"] as const)(

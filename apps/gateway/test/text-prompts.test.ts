@@ -115,6 +115,19 @@ test("what the server says of a request that it refuses is kept from the caller:
   prompted.mode = "ok";
 });
 
+test("an error within a stream ends it in the gateway's words: the server's may quote the prompt", async () => {
+  prompted.mode = "failing";
+  const body = { model: "prompted", messages: [user("good day to all")], stream: true, ...given("x") };
+  const response = await gateway.post("/v1/chat/completions", JSON.stringify(body), {
+    "content-type": "application/json",
+  });
+  const text = await response.text();
+  prompted.mode = "ok";
+  expect(text).toContain('"content":"good"');
+  expect(text).toContain("The upstream failed within its answer.");
+  expect(text).not.toMatch(/lost a GPU|tangerine|Colour/);
+});
+
 test("a version that stands in is asked in its own way, and only with what it takes", async () => {
   const chat = { model: "standing-in", messages: [user("hi")] };
   const { response } = await client.chat.completions.create(chat).withResponse();

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { parseCharter, requireValid } from "./parse-charter.ts";
+import { releaseFindings } from "./release-gates.ts";
 import { readTemplate, type TemplateName } from "./templates.ts";
 
 function template(name: TemplateName): CharterDocument {
@@ -75,4 +76,35 @@ test("attacks, membership and training labels are gates where they have a bound"
     membership: { maximumAuc: 0.6 },
     trainingData: { maximumSuspects: 0.05 },
   });
+});
+
+test("a floor on support that the task's slices and groups are not judged by is a finding", () => {
+  const document = template("flight-delays");
+  const pointers = (task: "binary_classification" | "regression", support: object) => {
+    const { requirements, model } = document;
+    const asked = {
+      ...document,
+      model: { ...model, task },
+      requirements: { ...requirements, slices: { columns: ["hub"], support } },
+      fairness: {
+        attributes: ["hub"],
+        maximumDifference: 0.1,
+        measures: ["demographic_parity_difference"],
+        support,
+      },
+    } as CharterDocument;
+    return releaseFindings(asked)
+      .map(({ pointer }) => pointer)
+      .filter((pointer) => pointer.includes("support"));
+  };
+  expect(pointers("binary_classification", { positives: 40, negatives: 40 })).toEqual([]);
+  expect(pointers("binary_classification", { positives: 40, rows: 100 })).toEqual([
+    "/requirements/slices/support/rows",
+    "/fairness/support/rows",
+  ]);
+  expect(pointers("regression", { rows: 100 })).toEqual([]);
+  expect(pointers("regression", { rows: 100, positives: 40, negatives: 2 })).toEqual([
+    "/requirements/slices/support/positives",
+    "/requirements/slices/support/negatives",
+  ]);
 });

@@ -285,7 +285,7 @@ export function releaseFindings(document: CharterDocument): Finding[] {
 
 /** What is measured of decisions of two classes alone; parts of rows and pairs of versions are measured of quantities too. */
 function taskFindings(document: CharterDocument): Finding[] {
-  return [...queryFindings(document), ...unmeasuredMembers(document)];
+  return [...queryFindings(document), ...unmeasuredMembers(document), ...supportFindings(document)];
 }
 
 function queryFindings({ model }: CharterDocument): Finding[] {
@@ -311,6 +311,29 @@ function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): 
     detail: `the model's task is ${model.task}, and this is measured of binary_classification only`,
     mend: "Remove it, or correct model.task.",
   }));
+}
+
+/** Rows of a class count where there are classes, and rows where there are none: the other floor would hold nothing. */
+function supportFindings({
+  requirements: { slices },
+  fairness,
+  model: { task },
+}: CharterDocument): Finding[] {
+  if (task !== "binary_classification" && task !== "regression") return [];
+  const isClasses = task === "binary_classification";
+  const [others, mend] = isClasses
+    ? ([["rows"], "Write positives and negatives instead, or remove it."] as const)
+    : ([["positives", "negatives"], "Write rows instead, or remove it."] as const);
+  const places = [
+    ["/requirements/slices", slices?.support],
+    ["/fairness", isClasses && fairness?.measures ? fairness.support : undefined],
+  ] as const;
+  const detail = `the model's task is ${task}, whose parts are judged by ${isClasses ? "their rows of each class" : "their rows"}`;
+  return places.flatMap(([at, support]) =>
+    others
+      .filter((name) => support?.[name] !== undefined)
+      .map((name) => ({ pointer: `${at}/support/${name}`, detail, mend })),
+  );
 }
 
 function gapFindings({ requirements: { slices, accuracy } }: CharterDocument): Finding[] {

@@ -41,6 +41,7 @@ export {
   type PredictionQuery,
   provePrediction,
 } from "./control/read-predictions.ts";
+export { readPrediction } from "./control/record-access.ts";
 export { type OutcomeReport, reportOutcomes } from "./control/report-outcomes.ts";
 export { applyRetention, type RetentionDeps, type RetentionTerms } from "./control/retention.ts";
 export { countSubjectRecords, type SubjectRecordDeps, searchPayloads } from "./control/subject-records.ts";

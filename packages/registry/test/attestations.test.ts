@@ -11,6 +11,7 @@ import {
 } from "../src/index.ts";
 import { missingEvidence, verifyAttestation } from "../src/policy.ts";
 import { folderOf } from "../src/provenance/attest-version.ts";
+import { chainStatements } from "../src/provenance/attestation-store.ts";
 import { readVersionRecord } from "../src/provenance/read-record.ts";
 import { sealStatement } from "../src/sign-files.ts";
 import {
@@ -255,6 +256,19 @@ test("what people decided and how it was served is attested once each, beside th
   await attest();
   const found = await db.uow.read(ci, (sql) =>
     findReleaseAttestations(sql, organisationId, "staging", [{ name: "delays", version: 1 }]),
+  );
+  const ids = await db.database.session((session) =>
+    session.query<{ id: string }>("select id from registry.versions where model = 'delays'"),
+  );
+  const read = await db.uow.read(ci, (sql) =>
+    chainStatements(
+      sql,
+      ids.map(({ id }) => id),
+    ),
+  );
+  expect(read.filter(({ about }) => /^(release|size|deployment)[/]/.test(about))).toEqual([]);
+  expect(read.map((one) => one.about)).toEqual(
+    expect.arrayContaining((found.get("delays/1") ?? []).map((one) => one.about)),
   );
   const told = (found.get("delays/1") ?? []).map((one) => one.about.replace(/[/].*$/, ""));
   expect([...new Set(told)].toSorted()).toEqual(["evaluation", "promotion", "training"]);

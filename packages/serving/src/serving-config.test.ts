@@ -61,6 +61,26 @@ describe("a serving configuration", () => {
     expect(digest).toBe(digestOf(aRoute({ deploymentId: "dpl_9" }, asked, variants)));
   });
 
+  test("says of whom a rule names how many and the digest of their list, in whatever order, and no id", () => {
+    const configOf = (values: string[]) =>
+      servingConfig(
+        aRoute({}, { traffic: { rules: [{ by: "principal", values, variant: "candidate" }] } }, [candidate]),
+      );
+    const config = configOf(["usr_b", "usr_a"]);
+    expect(config["traffic"]).toMatchObject({
+      rules: [
+        {
+          by: "principal",
+          values: { count: 2, digest: digestJson(["usr_a", "usr_b"]) },
+          variant: "candidate",
+        },
+      ],
+    });
+    expect(JSON.stringify(config)).not.toMatch(/usr_/);
+    expect(configOf(["usr_a", "usr_b"])).toEqual(config);
+    expect(configOf(["usr_a", "usr_c"])).not.toEqual(config);
+  });
+
   test("names the bytes of versions beside it, and none of their signatures", () => {
     const config = servingConfig(aRoute({}, {}, [candidate]));
     expect(config["variants"]).toEqual([

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "@portolan/kernel";
+import { digestJson, type JsonObject, type JsonValue } from "@portolan/kernel";
 import type { ModelReference, Route } from "./snapshot/schema.ts";
 
 /** A version of a route by its name and bytes. */
@@ -26,7 +26,7 @@ export function servingConfig(route: Route): JsonObject {
     fallbacks,
     resilience,
     variants: variants.map(({ model, ...variant }) => ({ ...variant, model: versionOf(model) })),
-    traffic: traffic && withoutSeed(traffic),
+    traffic: traffic && sharesOf(traffic),
     cache,
     batching,
     scaling,
@@ -45,12 +45,19 @@ export function servingConfig(route: Route): JsonObject {
   return JSON.parse(JSON.stringify(config)) as { [name: string]: JsonValue };
 }
 
-/** Without the seed, which is the endpoint's id: it says who gets which, not how much of which. */
-function withoutSeed({ rules, split, sticky }: NonNullable<Route["traffic"]>): object {
-  return { rules, split, sticky };
+/**
+ * Without the seed, which is the endpoint's id: it says who gets which, not how much of which. Of whom a rule names, how many and the digest of
+ * their sorted list: ids of people are no part of what leaves the installation.
+ */
+function sharesOf({ rules, split, sticky }: NonNullable<Route["traffic"]>): object {
+  const counted = rules.map(({ values, ...rule }) => ({
+    ...rule,
+    values: { count: values.length, digest: digestJson(values.toSorted()) },
+  }));
+  return { rules: counted, split, sticky };
 }
 
-/** A version that a route names, and as what. */
+/** A version that requests to a route may meet, and as what. */
 export interface NamedVersion {
   readonly name: string;
   readonly version: number;
@@ -58,7 +65,7 @@ export interface NamedVersion {
   readonly role: string;
 }
 
-/** The versions that a route names, each once, the champion first. Pure. */
+/** Champion, variants and secondary of a route, each version once, the champion first; neither the version before nor forms for other hardware. Pure. */
 export function namedVersions({
   model,
   secondary,

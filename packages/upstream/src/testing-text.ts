@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What the server does with a request. `cut` ends the connection within a stream, `broken` sends an event that is no JSON, `quiet`
- * stops sending within one, `failing` reports an error in one, `silent` never answers. `page` answers 200 with a web page, `excuse` with an
+ * stops sending within one, `failing` reports an error in one, and quotes what it was sent, `silent` never answers. `page` answers 200 with a web page, `excuse` with an
  * error, and `garbled` with what is no JSON.
  */
 export type TextServerMode =
@@ -154,7 +154,10 @@ export class TextServer {
       this.written++;
       if (at === 1 && this.mode === "cut") return await this.#cut(response);
       if (at === 1 && this.mode === "broken") response.write("data: {broken\n\n");
-      if (at === 1 && this.mode === "failing") response.write('data: {"error":{"message":"lost a GPU"}}\n\n');
+      if (at === 1 && this.mode === "failing")
+        response.write(
+          `data: ${JSON.stringify({ error: { message: `lost a GPU at ${JSON.stringify(body["messages"])}` } })}\n\n`,
+        );
       if (at === 1 && this.mode === "quiet") await new Promise((resolve) => response.once("close", resolve));
       if (this.pauseMs > 0) await sleep(this.pauseMs);
     }

@@ -42,14 +42,16 @@ async function ask(
   { question, maxTokens }: TextCase,
   signal: AbortSignal,
 ): Promise<TextReply> {
-  const operation = "messages" in question ? "chat" : "completions";
+  const operation = operationOf(text, question);
   if (!text.operations.includes(operation))
     return { kind: "refused", detail: `the version was registered without ${operation}` };
   const most = Math.min(maxTokens, text.mostAnswerTokens ?? maxTokens);
   const bound = operation === "chat" ? { max_completion_tokens: most } : { max_tokens: most };
   // A version whose prompt says how its answers are drawn is measured as it is served; else the same answer comes again.
   const drawn = text.ownsTemperature ? {} : { temperature: 0 };
-  const body = { model: text.name, ...question, ...bound, ...drawn };
+  const { prompt_variables } = question;
+  const asked = saysNothing(question) ? { prompt_variables } : question;
+  const body = { model: text.name, ...asked, ...bound, ...drawn };
   try {
     const request = text.prepare(readTextRequest(operation, Buffer.from(JSON.stringify(body))));
     const outcome = await text.ask(operation, writeTextRequest(request, text.name), signal);
@@ -67,6 +69,17 @@ async function ask(
       return { kind: "refused", detail: messageOf(error) };
     return { kind: "unavailable", detail: `it sent no answer: ${messageOf(error)}` };
   }
+}
+
+/** A case of variables alone is asked by whichever the version serves, a chat where it serves both. */
+function operationOf(text: TextModel, question: TextCase["question"]): "chat" | "completions" {
+  if (!("messages" in question)) return "completions";
+  return saysNothing(question) && !text.operations.includes("chat") ? "completions" : "chat";
+}
+
+/** Only the version's template says something. */
+function saysNothing(question: TextCase["question"]): boolean {
+  return "messages" in question && question.messages.length === 0;
 }
 
 /** `undefined` for one that is too long. */

@@ -1,6 +1,6 @@
 import { backgroundJob, type ExplainDeps } from "@portolan/evaluation";
 import type { JobHandler } from "@portolan/kernel";
-import { getPrediction } from "@portolan/predictions";
+import { type PredictionsDeps, readPrediction } from "@portolan/predictions";
 import { type RegistryDeps, readVersion } from "@portolan/registry";
 import { findFillings } from "@portolan/serving";
 import { createChildExplainer } from "../explaining/child-explainer.ts";
@@ -18,7 +18,7 @@ export function wireExplaining(
   { work, clock, objects }: Foundation,
   { authorizer }: IdentityWiring,
   registry: RegistryDeps,
-  predictions: Parameters<typeof getPrediction>[0],
+  predictions: PredictionsDeps,
 ): ExplainingWiring {
   const explain: ExplainDeps = {
     work,
@@ -30,7 +30,7 @@ export function wireExplaining(
       find: async (call, model, version) =>
         profiledVersion(await readVersion(registry, call, model, version)),
     },
-    predictions: { get: (call, id) => getPrediction(predictions, call, id) },
+    predictions: recordsForReaders(predictions),
     deployments: {
       fillings: (call, asked) =>
         work.read(call, (sql) => findFillings(sql, call.actor.organisationId, asked)),
@@ -38,4 +38,9 @@ export function wireExplaining(
     explainer: createChildExplainer(objects),
   };
   return { explain, jobs: [backgroundJob(explain)] };
+}
+
+/** An explanation says what the model got and what it answered: whoever asks for one reads the record. */
+export function recordsForReaders(predictions: PredictionsDeps): ExplainDeps["predictions"] {
+  return { get: (call, id) => readPrediction(predictions, call, id) };
 }

@@ -243,7 +243,7 @@ async function deploymentFacts(
   });
 }
 
-/** Has what was decided about a version attested, in the transaction that decides it. */
+/** Has what was decided about a version attested, in the transaction that decides it: the outcome that is on record when the job runs. */
 export function attestDecision(kind: "release" | "retraining") {
   return async (
     tx: Transaction,
@@ -258,7 +258,7 @@ export function attestDecision(kind: "release" | "retraining") {
   };
 }
 
-/** Has the configuration of a deployment attested of each version that it names, in the transaction that makes it. */
+/** Has the configuration of a deployment attested of its champion, variants and secondary, in the transaction that makes it. */
 export const attestDeployment: NonNullable<DeployDeps["deployed"]> = async (tx, route) => {
   const { environment, deploymentId } = route;
   for (const { name, version } of namedVersions(route))

@@ -130,8 +130,10 @@ class Relay {
       this.#done = bytes;
       return false;
     }
-    const { meter, asked } = this.#answering;
+    const { meter, asked, beginning } = this.#answering;
     const kind = meter.note(JSON.parse(data));
+    // The upstream's words of an error may quote the version's prompt: the relay's own error ends the stream.
+    if (kind === "error" && beginning.by.route.model.prompt !== undefined) return false;
     return kind !== "usage" || asked.request.wantsUsage;
   }
 

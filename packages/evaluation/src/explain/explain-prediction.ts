@@ -20,8 +20,13 @@ export interface ExplanationAsked {
   readonly again?: boolean;
 }
 
+/** What somebody asked for is kept while fewer predictions of the organisation wait in all: most of the room is for what charters ask for. */
+const usuallyMostAsked = usuallyMostWaiting / 10;
+
 export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "deployments"> & {
   readonly explainer: Pick<Explainer, "explain">;
+  /** Absent: a tenth of what may wait in all. */
+  readonly mostAsked?: number;
 };
 
 /**
@@ -67,7 +72,7 @@ export async function explainPrediction(
  * parameters that a prediction was explained by stay; where too many wait already it is not kept.
  */
 async function haveKept(
-  { work }: Pick<ExplainDeps, "work">,
+  { work, mostAsked = usuallyMostAsked }: Pick<ExplainPredictionDeps, "work" | "mostAsked">,
   call: CallContext,
   { header }: StoredPrediction,
   parameters: { readonly top: number; readonly fixed: readonly string[] },
@@ -79,7 +84,7 @@ async function haveKept(
     call,
     async (sql) =>
       !(await findKept(sql, organisationId, header.id)) &&
-      (await countWaiting(sql, organisationId, usuallyMostWaiting)) < usuallyMostWaiting,
+      (await countWaiting(sql, organisationId, mostAsked)) < mostAsked,
   );
   if (hasRoom)
     await work.write(call, ({ sql, now }) => insertChosen(sql, [rowOf(header, parameters, block)], now));

@@ -76,6 +76,11 @@ function rowsByQuery(column: string, queries: SliceValues | undefined): number[]
   for (let row = 0; row < ids.length; row++) {
     const id = ids[row] ?? null;
     if (id === null || Number.isNaN(id)) throw new RangeError(`row ${row + 1} has no ${column}`);
+    // They were read as doubles: beyond, ids that differ round alike, and their rows would be one list.
+    if (typeof id === "number" && Math.abs(id) > Number.MAX_SAFE_INTEGER)
+      throw new RangeError(
+        `row ${row + 1} has a ${column} beyond 2^53, where numbers are not told apart; give each a smaller number`,
+      );
     const rows = found.get(id);
     if (rows) rows.push(row);
     else found.set(id, [row]);

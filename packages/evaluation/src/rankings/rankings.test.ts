@@ -67,6 +67,8 @@ describe("rankings on held-out rows", () => {
   test.each([
     ["rows without the column", undefined, "no column session"],
     ["a row without a query", ids([1, 1, Number.NaN, 2]), "row 3 has no session"],
+    ["ids that round alike", ids([1, 1, 2 ** 53, 2 ** 53 + 1]), "row 3 has a session beyond 2^53"],
+    ["infinite ids", ids([1, 1, -1 / 0, -1 / 0]), "row 3 has a session beyond 2^53"],
     ["one query", ids([1, 1, 1, 1]), "fewer than two queries"],
     ["queries of one row", ids([1, 2, 3, 4]), "fewer than two queries"],
     [

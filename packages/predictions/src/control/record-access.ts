@@ -1,5 +1,6 @@
 import { type CallContext, digestJson, newId } from "@portolan/kernel";
 import type { StoredPrediction } from "../contract.ts";
+import { getPrediction } from "./read-predictions.ts";
 import type { RecordReadsDeps } from "./record-reads.ts";
 
 /** Of one read; a page may hold records of more endpoints. */
@@ -31,4 +32,15 @@ export async function recordAccess(
       });
     }
   });
+}
+
+/** One record for somebody who asked, whatever they are then shown of it: that they read it is in the ledger first. @throws as `getPrediction` */
+export async function readPrediction(
+  deps: Parameters<typeof getPrediction>[0] & RecordReadsDeps,
+  call: CallContext,
+  id: string,
+): Promise<StoredPrediction> {
+  const prediction = await getPrediction(deps, call, id);
+  await recordAccess(deps, call, [prediction]);
+  return prediction;
 }

@@ -4,13 +4,8 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { variants } from "../contract.ts";
 import { type EraseDeps, ErasureSelector, erasePredictions } from "../control/erase-predictions.ts";
-import {
-  getPrediction,
-  listPredictions,
-  provePrediction,
-  type ReadDeps,
-} from "../control/read-predictions.ts";
-import { recordAccess } from "../control/record-access.ts";
+import { listPredictions, provePrediction, type ReadDeps } from "../control/read-predictions.ts";
+import { readPrediction, recordAccess } from "../control/record-access.ts";
 import type { RecordReadsDeps } from "../control/record-reads.ts";
 import { PredictionProof } from "../policy.ts";
 import { PredictionView, viewPrediction } from "./views.ts";
@@ -97,11 +92,7 @@ function oneRoutes(app: FastifyInstance, deps: ReadDeps & RecordReadsDeps): void
       config: routeConfig("predictions:read", "read"),
       schema: { summary: "Read one prediction", tags, params: IdParams, response: { 200: PredictionView } },
     },
-    async (request) => {
-      const prediction = await getPrediction(deps, request.call, request.params.id);
-      await recordAccess(deps, request.call, [prediction]);
-      return viewPrediction(prediction);
-    },
+    async (request) => viewPrediction(await readPrediction(deps, request.call, request.params.id)),
   );
 
   app.get<{ Params: Static<typeof IdParams> }>(
@@ -118,7 +109,7 @@ function oneRoutes(app: FastifyInstance, deps: ReadDeps & RecordReadsDeps): void
     async (request) => {
       const { id } = request.params;
       const proof = await provePrediction(deps, request.call, id);
-      await recordAccess(deps, request.call, [await getPrediction(deps, request.call, id)]);
+      await readPrediction(deps, request.call, id);
       return proof;
     },
   );

@@ -97,13 +97,7 @@ export async function findReleaseAttestations(
       .where("version_id", "in", [...ids.keys()])
       .orderBy("id")
       .execute(),
-    await tables(sql)
-      .selectFrom("registry.attestations")
-      .selectAll()
-      .where("version_id", "in", [...ids.keys()])
-      .orderBy("signed_at")
-      .orderBy("about")
-      .execute(),
+    await chainStatements(sql, [...ids.keys()]),
   ];
   const found = new Map<string, AttestationView[]>();
   for (const [id, name] of ids) {
@@ -119,7 +113,28 @@ export async function findReleaseAttestations(
   return found;
 }
 
-/** Whether a promotion may rest on it: decisions and deployments stand beside the chain. */
+/** Promotions and what they may rest on: decisions and deployments, of which there is one more each time, stand beside the chain and are not read. */
+export function chainStatements(
+  sql: Sql,
+  versionIds: readonly string[],
+): Promise<Selectable<AttestationTable>[]> {
+  return tables(sql)
+    .selectFrom("registry.attestations")
+    .selectAll()
+    .where("version_id", "in", versionIds)
+    .where(({ eb, or }) =>
+      or([
+        eb("about", "=", "training"),
+        eb("about", "like", "evaluation/%"),
+        eb("about", "like", "promotion/%"),
+      ]),
+    )
+    .orderBy("signed_at")
+    .orderBy("about")
+    .execute();
+}
+
+/** What a promotion may rest on. */
 function isInput(about: string): boolean {
   return about === "training" || about.startsWith("evaluation/");
 }

@@ -103,6 +103,23 @@ describe("a version with a prompt", () => {
       );
   });
 
+  test("makes no large request of a small one: refused before anything is joined", () => {
+    const system: Prompt = { format, system: "a".repeat(1022) };
+    const list = (items: number) => ({ prompt: Array.from({ length: items }, () => "b") });
+    // With what stands between them, each item makes 1027 characters.
+    expect(refusal(system, "completions", list(4084))).toBeUndefined();
+    expect(refusal(system, "completions", list(4085))).toBe("/prompt");
+    // Joined, these would be more characters than any text can have.
+    const long: Prompt = { format, system: "a".repeat(60_000) };
+    expect(refusal(long, "completions", list(1_000_000))).toBe("/prompt");
+    const repeats: Prompt = { format, template: "{{v}}".repeat(64) };
+    const value = (length: number) => ({ prompt_variables: { v: "a".repeat(length) } });
+    expect(refusal(repeats, "completions", value(65_530))).toBeUndefined();
+    expect(refusal({ format, template: "{{v}}".repeat(20_000) }, "chat", value(65_536))).toBe(
+      "/prompt_variables",
+    );
+  });
+
   test("lets nobody else instruct the model, by whatever name, field or template", () => {
     const prompt: Prompt = { format, system: secret };
     for (const role of ["system", "developer", "System", "system ", "ipython", ""])

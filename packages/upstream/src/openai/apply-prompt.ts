@@ -11,6 +11,8 @@ import {
 
 /** Characters of one variable's value. */
 const mostValueCharacters = 65_536;
+/** Characters of all that the prompt and the values make of one request: a value may be repeated, and stands before each text of a list. */
+const mostMadeCharacters = 4 * 1024 * 1024;
 const betweenTexts = "\n\n";
 
 /**
@@ -101,7 +103,23 @@ function fill(
   }
   const names = new Set(template.flatMap((part) => (part.kind === "variable" ? [part.name] : [])));
   const values = valuesOf(given ?? {}, names);
-  return template.map((part) => (part.kind === "text" ? part.text : (values.get(part.name) ?? ""))).join("");
+  const texts = template.map((part) => (part.kind === "text" ? part.text : (values.get(part.name) ?? "")));
+  refuseTooLong(charactersOf(texts), `/${promptVariablesField}`, "Send shorter values.");
+  return texts.join("");
+}
+
+function charactersOf(texts: readonly (string | undefined)[]): number {
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+}
+
+/** Asked before anything is joined, so that a small request never makes a large one. */
+function refuseTooLong(characters: number, pointer: string, mend: string): void {
+  if (characters > mostMadeCharacters)
+    throw badRequest(
+      `With what this version adds, the request has more than ${mostMadeCharacters} characters.`,
+      pointer,
+      mend,
+    );
 }
 
 /** Each variable's value, no more and no fewer. */
@@ -157,6 +175,8 @@ function promptsOf({ system }: Prompt, filled: string | undefined, body: JsonObj
     );
   });
   const given = saidOrRefused(texts.length === 0 ? [""] : texts, filled, "prompt");
+  const added = charactersOf([system, filled, betweenTexts, betweenTexts]);
+  refuseTooLong(added * given.length + charactersOf(given), "/prompt", "Send fewer or shorter texts.");
   const whole = given.map((text) => [system, filled, text].filter((one) => one).join(betweenTexts));
   return { prompt: isList ? whole : (whole[0] ?? "") };
 }
