@@ -83,7 +83,10 @@ test("rules of Prometheus have the share of thirty days and an alert when its bu
 
 test("an endpoint of the same name that another organisation has is in no rule and no indicator of this one", () => {
   const other = { ...of, organisation: "org_umbrella" };
-  for (const text of [JSON.stringify(prometheusRules(of, "classic")), JSON.stringify(openSlo(of, "classic"))]) {
+  for (const text of [
+    JSON.stringify(prometheusRules(of, "classic")),
+    JSON.stringify(openSlo(of, "classic")),
+  ]) {
     const reads = text.match(/portolan_lifecycle_events\{[^}]*\}/g) ?? [];
     expect(reads.length).toBeGreaterThanOrEqual(6);
     for (const one of reads) expect(one).toContain('organisation=\\"org_acme\\"');

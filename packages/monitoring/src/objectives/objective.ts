@@ -52,7 +52,8 @@ const ownWord = "no word of the charter: 99 % is this product's own";
 
 /** The objectives that follow from a charter. Pure. */
 export function objectivesOf(terms: ObjectiveTerms): EndpointObjectives {
-  const { organisation, environment, endpoint, availability, latencyMsP95, readsFeatures, hasFallback } = terms;
+  const { organisation, environment, endpoint, availability, latencyMsP95, readsFeatures, hasFallback } =
+    terms;
   const objectives: Objective[] = [
     {
       name: "latency",
