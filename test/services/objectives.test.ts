@@ -20,6 +20,7 @@ const promtool = join(dirname(program ?? ""), "promtool");
 function objectives(endpoint: string, environment: EndpointObjectives["environment"]): EndpointObjectives {
   const wantedBy = "the test";
   return {
+    organisation: "org_acme",
     environment,
     endpoint,
     objectives: [
@@ -72,12 +73,12 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
   });
 
   test("a ticket is for the budget of thirty days that is spent, and for none other", async () => {
-    const event = (slo: string, outcome: string, count: number) => ({
-      series: `portolan_lifecycle_events{organisation="o",environment="production",endpoint="churn",slo="${slo}",outcome="${outcome}"}`,
+    const event = (slo: string, outcome: string, count: number, organisation = "org_acme") => ({
+      series: `portolan_lifecycle_events{organisation="${organisation}",environment="production",endpoint="churn",slo="${slo}",outcome="${outcome}"}`,
       values: `${count}x10`,
     });
     const used = (slo: string, value: number) => ({
-      labels: `{environment="production",endpoint="churn",slo="${slo}"}`,
+      labels: `{organisation="org_acme",environment="production",endpoint="churn",slo="${slo}"}`,
       value,
     });
     const tests = {
@@ -91,6 +92,8 @@ describe.skipIf(program === undefined)("rules for objectives", () => {
             event("label-maturity", "bad", 21),
             event("drift-detection", "good", 20),
             event("drift-detection", "bad", 0),
+            // Of another organisation, whose endpoint has the same name.
+            event("drift-detection", "bad", 900, "org_umbrella"),
           ],
           promql_expr_test: [
             {

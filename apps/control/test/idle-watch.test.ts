@@ -61,6 +61,7 @@ async function begun(control: AdmissionQueue, gpus = 0): Promise<QueuedWork> {
 const asks = (control: AdmissionQueue, work: QueuedWork) =>
   db.uow.write(call, (tx) => control.ask(tx, work, "job_1"));
 const ends = (control: AdmissionQueue, id: string) => db.uow.write(call, (tx) => control.release(tx, id));
+const viewOf = (control: AdmissionQueue, id: string) => control.view(db.sql, testOrganisation, id);
 const stateOf = async (id: string) =>
   (await rowsOf<{ state: string }>("select state from capacity.workloads where id = $1", [id]))[0]?.state;
 const eventsOf = async (id: string) =>
@@ -123,6 +124,7 @@ test("what is stopped has lost its part at once; a control that dies before the 
   await rowsOf("delete from capacity.quotas");
   expect(await asks(after, work)).toMatchObject({ kind: "wait" });
   await ends(after, work.id);
+  expect((await viewOf(after, work.id))?.idle, "given up since").toHaveProperty("stopped");
   await ends(after, "run_next");
 });
 
@@ -168,5 +170,32 @@ test("work with a card is told where its card is seen to rest, and never where n
     await looked(control.watchUse(work.id, clock.now()), 10 * minute);
     expect(await eventsOf(work.id), `${seen} %`).toEqual(events);
     await ends(control, work.id);
+    expect((await viewOf(control, work.id))?.idle, "it ended before it had to").toBeUndefined();
   }
+});
+
+test("a look that changes nothing takes no lock of the organisation, one that tells or stops does", async () => {
+  await apply("idle: { grace: 1min, window: 5min, notice: 2min }");
+  const control = aControl();
+  const work = await begun(control);
+  const watch = control.watchUse(work.id, clock.now());
+  const locked: [looks: number, events: number][] = [];
+  for (let looks = 1; (await stateOf(work.id)) === "running"; looks++) {
+    clock.advance(30 * second);
+    const locks = await db.uow.write(call, async (tx) => {
+      await watch.look(tx, { cpuMicros: 50_000 });
+      const { locks } = await tx.sql
+        .withTables<{ pg_locks: { locktype: string; pid: number } }>()
+        .selectFrom("pg_locks")
+        .select(({ fn }) => fn.countAll<number>().as("locks"))
+        .where("locktype", "=", "advisory")
+        .where(({ eb, fn }) => eb("pid", "=", fn<number>("pg_backend_pid", [])))
+        .executeTakeFirstOrThrow();
+      return Number(locks);
+    });
+    if (locks > 0) locked.push([looks, (await eventsOf(work.id)).length]);
+    expect(looks).toBeLessThan(40);
+  }
+  expect(locked.map(([, events]) => events)).toEqual([1, 2]);
+  await ends(control, work.id);
 });

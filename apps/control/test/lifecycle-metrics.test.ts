@@ -122,6 +122,39 @@ test("predictions of seven days ago and before count by whether they have a labe
   ).toEqual(["2", "3"]);
 });
 
+test("a read that failed is done again after thirty seconds, one that did not after fifteen minutes", async () => {
+  const registry = new Registry();
+  let reads = 0;
+  let isAway = true;
+  const read: typeof db.uow.read = (...of) => {
+    reads += 1;
+    return isAway ? Promise.reject(new Error("it is away")) : db.uow.read(...of);
+  };
+  const ticking = fakeClock("2026-03-20T12:00:00Z");
+  addLifecycleMetrics(registry, {
+    work: { ...db.uow, read },
+    clock: ticking,
+    retrainings: { completedWithin },
+  });
+  const scrape = async (): Promise<[up: boolean, hasRead: boolean]> => {
+    const before = reads;
+    const text = await registry.metrics();
+    return [text.includes("portolan_lifecycle_figures_up 1"), reads > before];
+  };
+  const second = 1_000_000;
+  expect(await scrape()).toEqual([false, true]);
+  isAway = false;
+  ticking.advance(30 * second - 1);
+  expect(await scrape()).toEqual([false, false]);
+  ticking.advance(1);
+  expect(await scrape()).toEqual([true, true]);
+  isAway = true;
+  ticking.advance(900 * second - 1);
+  expect(await scrape()).toEqual([true, false]);
+  ticking.advance(1);
+  expect(await scrape()).toEqual([false, true]);
+});
+
 test("without the database the events are absent, and that is said", async () => {
   const registry = new Registry();
   const away = await openTestDatabase({ migrations: [{ ...monitoringMigrations, after: [] }], clock });

@@ -1,3 +1,4 @@
+import type { JobTimes } from "@portolan/capacity/contract";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { readTemplate } from "@portolan/charter/templates";
 import { addMicros, parseInstant } from "@portolan/kernel";
@@ -24,6 +25,10 @@ interface Kept {
   readonly useCase: string;
   readonly state?: string;
   readonly backend?: string;
+  /** Besides, what it asked for. */
+  readonly times?: JobTimes;
+  /** How each of its attempts ended. */
+  readonly ending?: string;
   /** Hours since the start of the month. */
   readonly from: number;
   readonly to?: number;
@@ -31,7 +36,16 @@ interface Kept {
 }
 
 let count = 0;
-async function keep({ useCase, state = "succeeded", backend, from, to, attempts }: Kept): Promise<string> {
+async function keep({
+  useCase,
+  state = "succeeded",
+  backend,
+  times,
+  ending = "finished",
+  from,
+  to,
+  attempts,
+}: Kept): Promise<string> {
   count += 1;
   const id = `run_${count}`;
   const at = (hours: number) => start + hours * hour;
@@ -42,7 +56,7 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
         id,
         call.actor.organisationId,
         useCase,
-        JSON.stringify(backend === undefined ? {} : { backend }),
+        JSON.stringify({ ...(backend === undefined ? {} : { backend }), ...times }),
         state,
         at(from),
         to === undefined ? null : at(to),
@@ -51,7 +65,7 @@ async function keep({ useCase, state = "succeeded", backend, from, to, attempts 
     for (const [n, [began, seen, ended = true]] of attempts.entries())
       await session.query(
         "insert into training.attempts (run_id, attempt, started_at, seen_at, ended_at, ending) values ($1, $2, $3, $4, $5, $6)",
-        [id, n + 1, at(began), at(seen), ended ? at(seen) : null, ended ? "finished" : null],
+        [id, n + 1, at(began), at(seen), ended ? at(seen) : null, ended ? ending : null],
       );
   });
   return id;
@@ -158,4 +172,27 @@ test("a run's own cost is the time of all of its attempts at the same price, in 
   expect(await costs().ofRun(stranger, of)).toBeUndefined();
   const waiting = await keep({ useCase, state: "waiting", from: 20, attempts: [] });
   expect((await costs().ofRun(call, { ...of, runId: waiting }))?.amount).toBe("0 USD");
+});
+
+test("runs that wait for their time, or were stopped for they did nothing, keep no retraining back; others do", async () => {
+  const useCase = "uc_parked";
+  await db.database.session((session) =>
+    session.query("update training.runs set state = 'cancelled' where state in ('waiting', 'running')", []),
+  );
+  const may = async () => {
+    const permit = await asked(useCase, "1000 USD/month");
+    return permit.kind === "no" ? permit.by : permit.kind;
+  };
+  const parked = { useCase, state: "waiting", from: 20 } as const;
+  const later = { notBefore: start + 1_000 * hour };
+  await keep({ ...parked, times: later, attempts: [] });
+  // It is 04:00.
+  await keep({ ...parked, times: { windows: [{ from: "22:00", to: "03:00" }] }, attempts: [] });
+  await keep({ ...parked, ending: "idle", attempts: [[20, 21]] });
+  await keep({ ...parked, ending: "idle", attempts: [[20, 21]] });
+  expect(await may()).toBe("yes");
+  await keep({ useCase, state: "running", times: later, from: 20, attempts: [[20, 21, false]] });
+  expect(await may()).toBe("yes");
+  await keep({ ...parked, ending: "preempted", attempts: [[20, 21]] });
+  expect(await may()).toEqual(["runs_under_way"]);
 });

@@ -104,6 +104,33 @@ test("one that works for longer than its time limit is stopped, and has failed f
   expect(await chunkFolders(), "its process has ended").toEqual([]);
 });
 
+test("what tries that came to nothing worked is of its time limit, and a chunk that is kept leaves no try behind", async () => {
+  const resources = { timeLimitSeconds: 60 };
+  const asked = { environment: "dev", model: "waits", version: 1, datasetId: world.datasetId, resources };
+  const start = async (out: string, lostMicros: number) => {
+    const body = { ...asked, purpose: "staff-planning", columns: ["wait"], out };
+    const id = String((await post("/v1/scorings", body, "sam"))["id"]);
+    await control.database.session((session) =>
+      session.query("insert into scoring.tries (run_id, try, chunk, worked_micros) values ($1, 1, 0, $2)", [
+        id,
+        lostMicros,
+      ]),
+    );
+    return id;
+  };
+  const [spent, within] = [await start("spent", 60_000_000), await start("within", 1_000_000)];
+  const [failed, ready] = await world.working(async () => [
+    await world.untilOver(spent),
+    await world.untilOver(within),
+  ]);
+  expect(failed).toMatchObject({ state: "failed", failure: expect.stringContaining("1min") as string });
+  expect(ready?.state).toBe("ready");
+  const left = await control.database.session((session) =>
+    session.query("select try from scoring.tries where run_id = $1", [within]),
+  );
+  expect(left, "the one that failed").toEqual([{ try: 1 }]);
+});
+
 const chunkFolders = async (): Promise<string[]> =>
   (await readdir(join(control.home, "work"))).filter((name) => name.startsWith("chunk-"));
 

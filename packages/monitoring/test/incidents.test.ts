@@ -173,14 +173,51 @@ test("another organisation, and whoever may only read, changes nothing; what is 
   await expect(
     openIncident(deps(), stranger, { alertId: "alr_flow", playbook: "rollback" }),
   ).rejects.toMatchObject(missing);
-  expect(await readIncidents(deps(), stranger, {})).toEqual([]);
+  expect(await readIncidents(deps(), stranger, {})).toEqual({ incidents: [] });
   const auditor = aCall({ roles: ["auditor"] });
   expect((await readIncident(deps(), auditor, id)).state).toBe("open");
   await expect(noteIncident(deps(), auditor, id, "mine")).rejects.toThrow();
   expect((await readIncident(deps(), auditor, id)).entries).toHaveLength(1);
-  const [newest, second] = await readIncidents(deps(), auditor, { state: "open" });
+  const [newest, second] = (await readIncidents(deps(), auditor, { state: "open" })).incidents;
   expect(newest?.id).toBe(id);
   const older = await readIncidents(deps(), auditor, { state: "open", after: id });
-  expect(older[0]?.id).toBe(second?.id);
-  expect(await readIncidents(deps(), auditor, { environment: "dev" })).toEqual([]);
+  expect(older.incidents[0]?.id).toBe(second?.id);
+  expect(await readIncidents(deps(), auditor, { environment: "dev" })).toEqual({ incidents: [] });
+});
+
+test("a request looks through so many incidents, whatever the caller may see of them, and says where to go on", async () => {
+  for (let count = 0; count < 205; count++) await openIncident(deps(), engineer(), byHand);
+  let reads = 0;
+  const counted = (mostLookedThrough?: number) => {
+    const of = deps();
+    const read: typeof of.work.read = (...asked) => {
+      reads += 1;
+      return of.work.read(...asked);
+    };
+    return {
+      ...of,
+      work: { ...of.work, read },
+      ...(mostLookedThrough === undefined ? {} : { mostLookedThrough }),
+    };
+  };
+  const nobody = aCall({ roles: [] });
+  const page = await readIncidents(counted(100), nobody, {});
+  expect([page.incidents, reads]).toEqual([[], 1]);
+  expect(page.next).toMatch(/^inc_/);
+  let after = page.next;
+  for (let pages = 0; after !== undefined; pages++) {
+    expect(pages).toBeLessThan(9);
+    after = (await readIncidents(deps(), nobody, { after })).next;
+  }
+  const auditor = aCall({ roles: ["auditor"] });
+  const first = await readIncidents(deps(), auditor, {});
+  expect([first.incidents.length, first.next]).toEqual([100, first.incidents.at(-1)?.id]);
+  const seen = [...first.incidents];
+  for (let { next } = first; next !== undefined; ) {
+    const more = await readIncidents(deps(), auditor, { after: next });
+    seen.push(...more.incidents);
+    ({ next } = more);
+  }
+  expect(new Set(seen.map(({ id }) => id)).size).toBe(seen.length);
+  expect(seen.length).toBeGreaterThanOrEqual(205);
 });

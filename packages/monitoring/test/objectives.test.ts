@@ -26,6 +26,7 @@ afterAll(() => db.close());
 
 const control = () => aCall({ kind: "system", id: "control" });
 const terms = {
+  organisation: "org_acme",
   environment: "production",
   endpoint: "churn",
   availability: 0.999,

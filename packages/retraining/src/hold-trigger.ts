@@ -6,7 +6,10 @@ import type { Champion, Permit } from "./ports.ts";
 /** What one look at an endpoint found its trigger to wait for. */
 export type Held = Pick<Hold, "trigger" | "because" | "by">;
 
-export function heldBy(trigger: Trigger, { because, by }: Extract<Permit, { readonly kind: "no" }>): Held {
+export function heldBy(
+  trigger: Trigger,
+  { because, by }: Pick<Extract<Permit, { readonly kind: "no" }>, "because" | "by">,
+): Held {
   return { trigger, because, by: [...by] };
 }
 

@@ -142,7 +142,7 @@ export const RetrainingPolicyView = Type.Object({
         trigger: Type.Enum(["accuracy", "concept_drift", "drift", "drift_with_harm", "schedule"]),
         by: Type.Array(Type.String(), {
           description:
-            "starts, runs_under_way, training_hours, training_money, charter_budget (its month's money is spent), quota (none could ever let its run in)",
+            "paused, under_way (another one of the use case), cool_down, starts, runs_under_way, training_hours, training_money, charter_budget (its month's money is spent), quota (none could ever let its run in)",
         }),
         because: Type.String(),
         since: Micros("When it began to wait"),

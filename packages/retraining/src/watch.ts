@@ -81,7 +81,8 @@ async function look(deps: WatchDeps, call: CallContext, champion: Champion): Pro
     ...history,
   };
   const decision = decideRetraining(terms, standing, now);
-  if (decision.kind !== "start") return undefined;
+  if (decision.kind === "nothing") return undefined;
+  if (decision.kind === "held") return heldBy(decision.trigger, { ...decision, by: [decision.by] });
   const permit = await permitFor(deps, call, champion, terms);
   if (permit.kind === "no") {
     deps.log.info({ endpoint: champion.endpoint, because: permit.because }, "retraining.not_permitted");

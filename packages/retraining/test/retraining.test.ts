@@ -291,6 +291,38 @@ describe("without anybody asking", () => {
     expect((await readPolicy(deps, lead(), endpoint, "production")).hold).toBeNull();
   });
 
+  test("a trigger that stands waits on through a pause, one that is under way and a cool-down, and lapses with what began it", async () => {
+    const { endpoint } = elsewhere.champion;
+    const waitsFor = async () => {
+      await watchEndpoints(deps);
+      return (await readPolicy(deps, lead(), endpoint, "production")).hold?.by;
+    };
+    elsewhere.hasConceptDrift = true;
+    elsewhere.permitted = false;
+    await policy({ onConceptDrift: true });
+    expect(await waitsFor()).toEqual(["charter_budget"]);
+    const since = clock.now();
+    elsewhere.permitted = true;
+    await policy({ onConceptDrift: true, isPaused: true });
+    clock.advance(hourMicros);
+    expect(await waitsFor()).toEqual(["paused"]);
+    await policy({ onConceptDrift: true, mostRuns: 1 });
+    expect(await waitsFor()).toBeUndefined();
+    const [begun] = await all();
+    expect(begun?.cause.evidence).toMatchObject({ heldSince: formatInstant(since) });
+    expect(await waitsFor()).toEqual(["under_way"]);
+    await cancelRetraining(deps, lead(), begun?.id ?? "", "no");
+    expect(await waitsFor()).toEqual(["cool_down"]);
+    clock.advance(25 * hourMicros);
+    expect(await waitsFor()).toEqual(["starts"]);
+    const told = async () =>
+      (await eventsOf(`production/${endpoint}`)).filter((event) => event.startsWith("retraining.trigger"));
+    expect(await told()).not.toContain("retraining.trigger.lapsed");
+    elsewhere.hasConceptDrift = false;
+    expect(await waitsFor()).toBeUndefined();
+    expect((await told()).filter((event) => event === "retraining.trigger.lapsed")).toHaveLength(1);
+  });
+
   test("money that was spent while the sets were built keeps what is made: the run is started when there is some", async () => {
     await policy({ approval: "none" });
     const refusal = new PortolanError("metering.budget_exhausted" as never, { detail: "5 of 5 USD" });

@@ -18,6 +18,7 @@ import {
 import { admitScoring, stepAside } from "./admit-scoring.ts";
 import type { ScoredManifest, Scoring, ScoringPlan, ScoringRequest } from "./contract.ts";
 import type { ScoringErrorCode } from "./errors.ts";
+import { tryWithinLimit } from "./limited-try.ts";
 import { type MergedChunks, mergeChunks } from "./merge-chunks.ts";
 import type { ScoredChunk } from "./ports.ts";
 import {
@@ -30,7 +31,7 @@ import {
   scoringQueue,
 } from "./start-scoring.ts";
 import { closeRun, findRun, findSnapshot, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
-import { withinLimit } from "./time-limit.ts";
+import { type ChunkTry, endTry } from "./try-store.ts";
 
 /** Until a server that was away is asked again. */
 const upstreamPauseMicros = 30_000_000;
@@ -144,7 +145,7 @@ interface Chunk {
 }
 
 /** A chunk as the job keeps it, with the time that it took; absent of those from before that was kept. */
-type KeptChunk = ScoredChunk & { readonly workedMicros?: number };
+type KeptChunk = ScoredChunk & { readonly workedMicros?: number; readonly counted?: ChunkTry };
 
 async function scoreChunk(
   deps: ScoringDeps,
@@ -160,7 +161,6 @@ async function scoreChunk(
     await requireStillAllowed(deps, job.call, request, pinned);
     const { model, dataset } = plan;
     const { upstream } = pinned;
-    const began = deps.clock.now();
     const asked = {
       model: digestOf(model.digest),
       dataset: digestOf(dataset.object),
@@ -171,10 +171,11 @@ async function scoreChunk(
       label: `${model.name}/${model.version}`,
       ...(upstream ? { upstream } : {}),
     };
-    const scored = await withinLimit(request, workedMicros, job.signal, (signal) =>
+    const limited = { runId: id, chunk: at, request, workedMicros, signal: job.signal };
+    const { scored, ...tried } = await tryWithinLimit(deps, job.call, limited, (signal) =>
       deps.scorer.score(asked, signal),
     ).catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
-    return { ...scored, workedMicros: Math.max(0, deps.clock.now() - began) };
+    return { ...scored, ...tried };
   });
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
@@ -192,6 +193,7 @@ async function scoreChunk(
       bytes_in: bytes?.in ?? null,
       bytes_out: bytes?.out ?? null,
     });
+    if (chunk.counted) await endTry(tx.sql, chunk.counted);
     await deps.artifacts.note(tx, placeOf(scoring), [{ digest: object, kind: "scored_snapshot" }]);
     await deps.recordBatch(tx, {
       event: "scoring.chunk.scored",

@@ -1,6 +1,9 @@
 import type { AdmissionQueue } from "@portolan/capacity/contract";
-import type { Sql } from "@portolan/kernel";
+import { opensAt } from "@portolan/capacity/policy";
+import type { EpochMicros, Sql } from "@portolan/kernel";
+import type { JSONColumnType } from "kysely";
 import type { AttemptEnding } from "./attempt-schema.ts";
+import type { TrainingRunRequest } from "./contract.ts";
 import type { KeptAttempt } from "./lost-work.ts";
 import type { TrainerUsage } from "./trainer-usage.ts";
 
@@ -26,6 +29,7 @@ type RunColumns = {
   organisation_id: string;
   environment: string;
   state: string;
+  request: JSONColumnType<TrainingRunRequest>;
   priority: number;
   preemption_asked: string | null;
 };
@@ -163,10 +167,14 @@ export async function askToMakeRoom(sql: Sql, runId: string, reason: string): Pr
   return asked.numUpdatedRows === 1n;
 }
 
-/** Why a run is to make room: somebody asked, or a run of its organisation waits for the trainer alone that goes before it. */
+/**
+ * Why a run is to make room: somebody asked, or a run of its organisation waits for the trainer alone that goes before it. One whose time has not come
+ * would leave the place empty.
+ */
 export async function roomWantedBy(
   sql: Sql,
   runId: string,
+  now: EpochMicros,
   admission?: Pick<AdmissionQueue, "waitingAmong">,
 ): Promise<{ readonly asked?: string; readonly moreUrgent?: string }> {
   const run = await tables(sql)
@@ -175,14 +183,15 @@ export async function roomWantedBy(
     .where("id", "=", runId)
     .executeTakeFirst();
   if (!run) return {};
-  const urgent = await tables(sql)
+  const moreUrgent = await tables(sql)
     .selectFrom("training.runs")
-    .select("id")
+    .select(["id", "request"])
     .where("organisation_id", "=", run.organisation_id)
     .where("state", "=", "waiting")
     .where("priority", ">", run.priority)
     .orderBy("priority", "desc")
     .execute();
+  const urgent = moreUrgent.filter(({ request }) => opensAt(request, now) === undefined);
   // One that its team's quota holds back would find the place empty and leave it so.
   const held = await admission?.waitingAmong(
     sql,

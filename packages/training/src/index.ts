@@ -25,7 +25,8 @@ export { runObjectNames } from "./names-store.ts";
 export type { BaseModel, BaseModels, CharterGate, RemoteTracking, RunTracking } from "./ports.ts";
 export { type Python, type PythonMinor, pythonMinors } from "./python.ts";
 export { type StartHindrance, startHindrances } from "./start-hindrances.ts";
-export { findRun, microsTrained, runsUnderWay } from "./store.ts";
+export { runsUnderWay } from "./runs-under-way.ts";
+export { findRun, microsTrained } from "./store.ts";
 export { lastLines, metricsOf, mostMetricsBytes } from "./trainer-output.ts";
 export { runProgram, runTrainer } from "./trainer-process.ts";
 export {

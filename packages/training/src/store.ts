@@ -128,17 +128,6 @@ export async function microsTrained(
   return rows.reduce((sum, row) => sum + (row.finished_at ?? now) - Math.max(since, row.started_at), 0);
 }
 
-/** How many an organisation has that wait or run. */
-export async function runsUnderWay(sql: Sql, organisationId: string): Promise<number> {
-  const row = await tables(sql)
-    .selectFrom("training.runs")
-    .select((select) => select.fn.countAll<number>().as("runs"))
-    .where("organisation_id", "=", organisationId)
-    .where("state", "in", ["waiting", "running"])
-    .executeTakeFirst();
-  return row?.runs ?? 0;
-}
-
 export async function findRun(
   sql: Sql,
   organisationId: string,

@@ -176,7 +176,7 @@ export class WatchedAttempt {
       await this.#idle?.look(tx, used);
       const evicted = await admission?.evictedBy(tx.sql, id);
       if (evicted !== undefined) return evicted;
-      const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, admission);
+      const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, tx.now, admission);
       const reason = asked ?? (moreUrgent === undefined ? undefined : `${moreUrgent} goes before it`);
       return reason === undefined ? undefined : { reason, isIdle: false };
     });

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Id, PortolanError } from "@portolan/kernel";
+import type { JobTimes } from "@portolan/capacity/contract";
+import { asEpochMicros, type Id, PortolanError } from "@portolan/kernel";
 import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listAttempts, openAttempt, roomWantedBy } from "../src/attempt-store.ts";
@@ -23,6 +24,8 @@ const request = {
 };
 const call = aCall();
 const second = 1_000_000;
+/** Of 1970-01-01. */
+const noon = asEpochMicros(12 * 3_600 * second);
 
 beforeAll(async () => {
   db = await openTestDatabase({ migrations: [{ ...trainingMigrations, after: [] }] });
@@ -34,10 +37,15 @@ afterAll(async () => {
 });
 
 /** A run that waits. */
-async function aRun(priority = 0, organisationId: string = testOrganisation): Promise<string> {
+async function aRun(
+  priority = 0,
+  organisationId: string = testOrganisation,
+  times: JobTimes = {},
+): Promise<string> {
   count += 1;
   const id = `run_${count}`;
-  await insertRun(db.sql, { id, organisationId, request, startedBy: "usr_1", now: count, priority });
+  const asked = { ...request, ...times };
+  await insertRun(db.sql, { id, organisationId, request: asked, startedBy: "usr_1", now: count, priority });
   return id;
 }
 
@@ -66,11 +74,23 @@ test("room is wanted by a waiting run of the same organisation that is more urge
   await aRun(3);
   await aRun(50, "org_another" as Id<"organisation">);
   await openAttempt(db.sql, await aRun(40), second);
-  expect(await roomWantedBy(db.sql, id)).toEqual({});
+  expect(await roomWantedBy(db.sql, id, noon)).toEqual({});
   const [urgent, mostUrgent] = [await aRun(4), await aRun(5)];
-  expect(await roomWantedBy(db.sql, id)).toEqual({ moreUrgent: mostUrgent });
+  expect(await roomWantedBy(db.sql, id, noon)).toEqual({ moreUrgent: mostUrgent });
   for (const one of [urgent, mostUrgent]) await openAttempt(db.sql, one, second);
-  expect(await roomWantedBy(db.sql, id)).toEqual({});
+  expect(await roomWantedBy(db.sql, id, noon)).toEqual({});
+});
+
+test("no room is wanted by one whose time has not come; once it has, it is", async () => {
+  const org = "org_windows";
+  const id = await aRun(3, org);
+  await openAttempt(db.sql, id, second);
+  const nightly = await aRun(5, org, { windows: [{ from: "22:00", to: "06:00" }] });
+  const later = await aRun(4, org, { notBefore: noon + second });
+  expect(await roomWantedBy(db.sql, id, noon)).toEqual({});
+  expect(await roomWantedBy(db.sql, id, asEpochMicros(noon + second))).toEqual({ moreUrgent: later });
+  const night = asEpochMicros(noon + 11 * 3_600 * second);
+  expect(await roomWantedBy(db.sql, id, night)).toEqual({ moreUrgent: nightly });
 });
 
 test.each([

@@ -101,6 +101,17 @@ Examples:
     });
 }
 
+interface IncidentPage {
+  readonly incidents: readonly IncidentSummary[];
+  readonly next?: string;
+}
+
+/** A page that says where to go on may hold nothing: what was looked through is not for this caller. */
+function pageText({ incidents, next }: IncidentPage): string {
+  const found = incidents.length === 0 ? "no incidents" : incidentTable(incidents);
+  return next === undefined ? found : `${found}\nolder ones: --after ${next}`;
+}
+
 interface ListOptions {
   readonly state?: string;
   readonly environment?: string;
@@ -121,13 +132,8 @@ function registerList(incident: Command, contextOf: ContextOf): void {
       for (const name of ["state", "environment", "after"] as const)
         if (options[name] !== undefined) query.set(name, options[name]);
       const path = `/v1/incidents?${query.toString()}`;
-      const { incidents } = await (await connect(context)).json<{ incidents: readonly IncidentSummary[] }>({
-        path,
-      });
-      context.output.result(
-        { incidents },
-        incidents.length === 0 ? "no incidents" : incidentTable(incidents),
-      );
+      const page = await (await connect(context)).json<IncidentPage>({ path });
+      context.output.result(page, pageText(page));
     });
 }
 

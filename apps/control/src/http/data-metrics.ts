@@ -137,16 +137,27 @@ function placeLabels(of: {
   };
 }
 
-/** All metrics wait for the one read of their scrape; scrapes that follow within `rest` microseconds show the same. */
+/**
+ * All metrics wait for the one read of their scrape; scrapes that follow within `rest` microseconds show the same. What could not be read is read again after
+ * thirty seconds at most.
+ *
+ * @param read resolves to false where it found nothing out
+ */
 export function sharedForAWhile(
   clock: Clock,
-  read: () => Promise<void>,
+  read: () => Promise<boolean | void>,
   rest = restMicros,
 ): () => Promise<void> {
-  let last: { readonly at: number; readonly reading: Promise<void> } | undefined;
+  let last: { readonly at: number; rest: number; readonly reading: Promise<void> } | undefined;
   return () => {
-    if (!last || clock.now() - last.at >= rest) last = { at: clock.now(), reading: read() };
-    return last.reading;
+    if (last && clock.now() - last.at < last.rest) return last.reading;
+    const retry = Math.min(rest, restMicros);
+    const reading = read().then((found) => {
+      if (found !== false) now.rest = rest;
+    });
+    const now = { at: clock.now(), rest: retry, reading };
+    last = now;
+    return reading;
   };
 }
 

@@ -62,7 +62,7 @@ export function addDriftMetrics(
       }
     }
   };
-  const refresh = async (): Promise<void> => {
+  const refresh = async (): Promise<boolean> => {
     const since = deps.clock.now() - shownMicros;
     const found = await inTime(driftFigures(deps, systemCall(deps.clock), { since, most: mostSeries }));
     for (const one of [detected, columns, judged]) one.reset();
@@ -70,5 +70,6 @@ export function addDriftMetrics(
     if (found) cut.set(found.isCut ? 1 : 0);
     for (const figures of found?.figures ?? []) show(figures);
     up.set(found?.failed === 0 ? 1 : 0);
+    return found !== undefined;
   };
 }

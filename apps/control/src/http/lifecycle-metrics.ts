@@ -8,7 +8,7 @@ const restMicros = 900_000_000;
 
 /**
  * Retrainings, drift alerts and labels of the last thirty days that are due, by whether they were in time: what rules of `slo export` read. Read from the database
- * when they are asked for, at most every fifteen minutes; absent where it does not answer.
+ * when they are asked for, at most every fifteen minutes; absent where it does not answer, and asked for again after thirty seconds.
  */
 export function addLifecycleMetrics(registry: Registry, deps: LifecycleDeps): void {
   const collect = sharedForAWhile(deps.clock, () => refresh(), restMicros);
@@ -25,7 +25,7 @@ export function addLifecycleMetrics(registry: Registry, deps: LifecycleDeps): vo
     registers: [registry],
     collect,
   });
-  const refresh = async (): Promise<void> => {
+  const refresh = async (): Promise<boolean> => {
     const found = await inTime(lifecycleEvents(deps, systemCall(deps.clock)));
     events.reset();
     for (const [slo, places] of found ?? [])
@@ -35,5 +35,6 @@ export function addLifecycleMetrics(registry: Registry, deps: LifecycleDeps): vo
         events.set({ ...labels, outcome: "bad" }, total - good);
       }
     up.set(found ? 1 : 0);
+    return found !== undefined;
   };
 }

@@ -137,8 +137,9 @@ export function watchedObjectives(
 
 function objectiveTerms(route: Route, { charter }: Pick<InForceCharter, "charter">): ObjectiveTerms {
   const terms = termsOf(charter);
-  const { environment, endpoint } = route;
+  const { organisationId: organisation, environment, endpoint } = route;
   return {
+    organisation,
     environment,
     endpoint,
     availability: terms.availability,

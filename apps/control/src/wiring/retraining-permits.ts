@@ -52,7 +52,7 @@ export function permitsOf(
       const now = clock.now();
       const { time } = budget;
       const found = await work.read(call, async (sql) => ({
-        runs: await runsUnderWay(sql, organisationId),
+        runs: await runsUnderWay(sql, organisationId, now),
         micros: time
           ? await microsTrained(sql, { organisationId, useCaseId }, { since: time.since, now })
           : 0,

@@ -23,6 +23,7 @@ import {
   insertWorkload,
   moveWorkload,
   noteApproval,
+  noteIdle,
   openWorkloads,
   refreshWorkload,
   waitingAmong,
@@ -265,6 +266,11 @@ async function release(deps: QueueDeps, tx: Transaction, id: string): Promise<vo
   const found = await findWorkload(tx.sql, id);
   if (!found || found.state === "ended") return;
   await lockOrganisation(tx.sql, found.organisationId);
+  const work = await findWorkload(tx.sql, id);
+  const { stopped, ...idle } = work?.idle ?? {};
+  // It came to its own end before it had to go.
+  if (work?.state === "evicting" && stopped)
+    await noteIdle(tx.sql, id, Object.keys(idle).length === 0 ? undefined : idle);
   await moveWorkload(tx.sql, id, { state: "ended", now: tx.now });
   await settleQueue(deps, tx, id);
 }

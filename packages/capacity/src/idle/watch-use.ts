@@ -33,33 +33,37 @@ export function watchUse(deps: WatchUseDeps, id: string, startedAt: number): Use
         looks = [];
         return;
       }
+      const heldBy = (work: Workload): Held => (tree ? heldOf(tree, work) : { cores: 0, cards: 0 });
+      if (policy && used) {
+        const busiest = heldBy(found).cards > 0 ? deps.cards.busiest() : undefined;
+        const seen = seenAt(looks.at(-1) ?? nothing, tx.now, used, busiest);
+        looks = withLook(looks, seen, policy, found.idle?.notice);
+      }
+      // Without a look there is nothing to judge by; the gap that it leaves is judged by the next one.
+      if (policy && !used) return;
+      const judged = (work: Workload): IdleVerdict =>
+        judgeIdle({ policy, held: heldBy(work), looks, startedAt, ...toldOf(work) });
+      // Most looks change nothing, and hold nobody else up.
+      if (judged(found).kind === "as it was") return;
       await lockOrganisation(tx.sql, tx.call.actor.organisationId);
       // Somebody may have had it kept, or it may have been evicted, since.
       const work = await findWorkload(tx.sql, id);
       if (work?.state !== "running") return;
-      const { notice, kept } = work.idle ?? {};
-      const held = tree ? heldOf(tree, work) : { cores: 0, cards: 0 };
-      if (policy && used)
-        looks = withLook(
-          looks,
-          seenAt(looks.at(-1) ?? nothing, tx.now, used, held.cards > 0 ? deps.cards.busiest() : undefined),
-          policy,
-          notice,
-        );
-      // Without a look there is nothing to judge by; the gap that it leaves is judged by the next one.
-      if (policy && !used) return;
-      const verdict = judgeIdle({
-        policy,
-        held,
-        looks,
-        startedAt,
-        isPreemptible: work.isPreemptible,
-        ...(notice ? { noticed: notice } : {}),
-        ...(kept ? { keptUntil: kept.until } : {}),
-      });
+      const verdict = judged(work);
+      const held = heldBy(work);
       if (verdict.kind === "withdraw") looks = looks.slice(-1);
       if (verdict.kind !== "as it was") await settle(deps, tx, { work, tree, held, verdict });
     },
+  };
+}
+
+/** What of its row a verdict rests on. Pure. */
+function toldOf({ isPreemptible, idle = {} }: Workload) {
+  const { notice, kept } = idle;
+  return {
+    isPreemptible,
+    ...(notice ? { noticed: notice } : {}),
+    ...(kept ? { keptUntil: kept.until } : {}),
   };
 }
 

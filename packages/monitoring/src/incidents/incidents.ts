@@ -53,6 +53,8 @@ export interface IncidentRequest
 }
 
 const pageSize = 100;
+/** Incidents that one request looks through: where the caller may see few of them, its page ends before it is full, and says where to go on. */
+const mostLookedThrough = 1_000;
 
 /**
  * Opens the record of an incident. Of an alert it began when the alert was opened and is about what the alert is about; by hand it is of an environment and
@@ -164,25 +166,36 @@ async function taken(tx: Transaction, alertId: string): Promise<PortolanError> {
   });
 }
 
-/** Incidents that the caller may see, newest first, at most a hundred; `after` the last of them come the next. */
+export interface IncidentPage {
+  readonly incidents: readonly IncidentSummary[];
+  /** The next page is of incidents after this one; absent: there are none. */
+  readonly next?: string;
+}
+
+/**
+ * Incidents that the caller may see, newest first, at most a hundred. What others may see does not push out what this caller may, as far as one request looks.
+ */
 export async function readIncidents(
-  deps: AlertDeps,
+  deps: AlertDeps & { readonly mostLookedThrough?: number },
   call: CallContext,
   filter: Omit<IncidentFilter, "organisationId">,
-): Promise<IncidentSummary[]> {
-  const seen: IncidentSummary[] = [];
+): Promise<IncidentPage> {
+  const incidents: IncidentSummary[] = [];
   let page: IncidentFilter = { ...filter, organisationId: call.actor.organisationId };
-  // What others may see must not push out what this caller may.
-  while (seen.length < pageSize) {
+  let looked = 0;
+  while (looked < (deps.mostLookedThrough ?? mostLookedThrough)) {
     const found = await deps.work.read(call, (sql) => listIncidents(sql, page, pageSize));
-    for (const incident of found)
-      if ((await deps.authorizer.decide(call, "incidents:read", resourceOf(call, incident))).allowed)
-        seen.push(incident);
-    const last = found.at(-1);
-    if (!last || found.length < pageSize) break;
-    page = { ...page, after: last.id };
+    for (const incident of found) {
+      page = { ...page, after: incident.id };
+      if (!(await deps.authorizer.decide(call, "incidents:read", resourceOf(call, incident))).allowed)
+        continue;
+      incidents.push(incident);
+      if (incidents.length === pageSize) return { incidents, next: incident.id };
+    }
+    if (found.length < pageSize) return { incidents };
+    looked += found.length;
   }
-  return seen.slice(0, pageSize);
+  return { incidents, ...(page.after === undefined ? {} : { next: page.after }) };
 }
 
 /** @throws PortolanError `kernel.not_found`, also for an incident that the caller may not see */

@@ -14,6 +14,7 @@ import { bucketEdgeMicros } from "./indicator.ts";
 import { objectivesOf } from "./objective.ts";
 
 const of = objectivesOf({
+  organisation: "org_acme",
   environment: "production",
   endpoint: "churn",
   availability: 0.999,

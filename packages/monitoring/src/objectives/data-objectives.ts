@@ -1,7 +1,8 @@
 import type { Environment, JsonObject } from "@portolan/kernel";
 import { budgetDays } from "./burn-rates.ts";
 import { burnPolicies, document, onCall } from "./open-slo.ts";
-import { matchers, ruleGroup } from "./prometheus-rules.ts";
+import { ruleGroup } from "./prometheus-rules.ts";
+import { matchers } from "./rule-labels.ts";
 
 /** What is wanted of data in one environment: how old its newest event may be, or a figure of its batches. */
 export interface DataObjective {

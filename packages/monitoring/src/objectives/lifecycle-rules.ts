@@ -1,8 +1,11 @@
 import type { JsonObject } from "@portolan/kernel";
 import { budgetDays } from "./burn-rates.ts";
 import { restOfOne } from "./decimal.ts";
-import type { MeasuredEndpoint } from "./indicator.ts";
 import type { LifecycleName, LifecycleObjective } from "./lifecycle.ts";
+import type { EndpointObjectives } from "./objective.ts";
+import { matchers } from "./rule-labels.ts";
+
+type OwnedEndpoint = Pick<EndpointObjectives, "organisation" | "environment" | "endpoint">;
 
 /** Control's own counts of thirty days. */
 export const lifecycleMetric = "portolan_lifecycle_events";
@@ -12,14 +15,15 @@ export const lifecycleMetric = "portolan_lifecycle_events";
  * is spent. Rates of minutes would say nothing of three retrainings a month. Pure.
  */
 export function lifecycleGroup(
-  of: MeasuredEndpoint,
+  of: OwnedEndpoint,
   { name, description, target }: LifecycleObjective,
 ): JsonObject {
-  const { environment, endpoint } = of;
-  const labels = { environment, endpoint, slo: name };
+  const { organisation, environment, endpoint } = of;
+  // What control shows is of all organisations, and each of them may have an endpoint of this name.
+  const labels = { organisation, environment, endpoint, slo: name };
   const budget = restOfOne(target);
   const used = "portolan:slo_error_budget_used:ratio";
-  const own = `{environment=${JSON.stringify(environment)},endpoint=${JSON.stringify(endpoint)},slo=${JSON.stringify(name)}}`;
+  const own = matchers(labels);
   return {
     name: `portolan-slo-${environment}-${endpoint}-${name}`,
     rules: [
@@ -45,19 +49,19 @@ export function lifecycleGroup(
 }
 
 /** The indicator of OpenSLO: two numbers that go up and down, as events leave the thirty days. Pure. */
-export function lifecycleRatio(of: MeasuredEndpoint, { name }: LifecycleObjective): JsonObject {
+export function lifecycleRatio(of: OwnedEndpoint, { name }: LifecycleObjective): JsonObject {
   const source = (query: string): JsonObject => ({ metricSource: { type: "Prometheus", spec: { query } } });
   return { counter: false, bad: source(badEvents(of, name)), total: source(allEvents(of, name)) };
 }
 
-function badEvents(of: MeasuredEndpoint, name: LifecycleName): string {
-  return `sum(${lifecycleMetric}{${matched(of, name)},outcome="bad"})`;
+function badEvents(of: OwnedEndpoint, name: LifecycleName): string {
+  return `sum(${lifecycleMetric}${matchers({ ...ownLabels(of, name), outcome: "bad" })})`;
 }
 
-function allEvents(of: MeasuredEndpoint, name: LifecycleName): string {
-  return `sum(${lifecycleMetric}{${matched(of, name)}})`;
+function allEvents(of: OwnedEndpoint, name: LifecycleName): string {
+  return `sum(${lifecycleMetric}${matchers(ownLabels(of, name))})`;
 }
 
-function matched({ environment, endpoint }: MeasuredEndpoint, name: LifecycleName): string {
-  return `endpoint=${JSON.stringify(endpoint)},environment=${JSON.stringify(environment)},slo=${JSON.stringify(name)}`;
+function ownLabels({ organisation, environment, endpoint }: OwnedEndpoint, slo: LifecycleName) {
+  return { endpoint, environment, organisation, slo };
 }

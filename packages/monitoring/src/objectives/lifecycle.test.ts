@@ -6,6 +6,7 @@ import { openSlo } from "./open-slo.ts";
 import { prometheusRules } from "./prometheus-rules.ts";
 
 const of = objectivesOf({
+  organisation: "org_acme",
   environment: "production",
   endpoint: "churn",
   availability: 1,
@@ -66,8 +67,8 @@ test("rules of Prometheus have the share of thirty days and an alert when its bu
     readonly groups: readonly { readonly name: string; readonly rules: readonly Record<string, unknown>[] }[];
   };
   const found = groups.find(({ name }) => name === "portolan-slo-production-churn-label-maturity");
-  const at = 'endpoint="churn",environment="production",slo="label-maturity"';
-  const own = '{environment="production",endpoint="churn",slo="label-maturity"}';
+  const at = 'endpoint="churn",environment="production",organisation="org_acme",slo="label-maturity"';
+  const own = '{organisation="org_acme",environment="production",endpoint="churn",slo="label-maturity"}';
   expect(found?.rules.map((rule) => [rule["record"] ?? rule["alert"], rule["expr"]])).toEqual([
     [
       "portolan:sli_error:ratio_rate30d",
@@ -78,6 +79,22 @@ test("rules of Prometheus have the share of thirty days and an alert when its bu
     ["portolan:slo_error_budget_used:ratio", `portolan:sli_error:ratio_rate30d${own} / 0.2`],
     ["PortolanBudgetSpent", `portolan:slo_error_budget_used:ratio${own} > 1`],
   ]);
+});
+
+test("an endpoint of the same name that another organisation has is in no rule and no indicator of this one", () => {
+  const other = { ...of, organisation: "org_umbrella" };
+  for (const text of [
+    JSON.stringify(prometheusRules(of, "classic")),
+    JSON.stringify(openSlo(of, "classic")),
+  ]) {
+    const reads = text.match(/portolan_lifecycle_events\{[^}]*\}/g) ?? [];
+    expect(reads.length).toBeGreaterThanOrEqual(6);
+    for (const one of reads) expect(one).toContain('organisation=\\"org_acme\\"');
+  }
+  const recorded = (objectives: typeof of) =>
+    JSON.stringify(prometheusRules({ ...objectives, objectives: [] }, "classic"));
+  expect(recorded(other)).not.toBe(recorded(of));
+  expect(recorded(other).replaceAll("org_umbrella", "org_acme")).toBe(recorded(of));
 });
 
 test("OpenSLO has them as ratios of numbers that go up and down", () => {

@@ -4,6 +4,8 @@ import { LifecycleObjective, lifecycleObjectives } from "./lifecycle.ts";
 
 /** What is wanted of an endpoint, by the charter in force and by what is deployed. */
 export interface ObjectiveTerms {
+  /** Whose endpoint it is: others may have one of the same name. */
+  readonly organisation: string;
   readonly environment: Environment;
   readonly endpoint: string;
   /** Between 0 and 1. */
@@ -34,6 +36,7 @@ export const Objective = Type.Object({
 export type Objective = Static<typeof Objective>;
 
 export const EndpointObjectives = Type.Object({
+  organisation: Type.String({ description: "Its id, as in the labels of control's own metrics" }),
   environment: Type.Enum([...environments]),
   endpoint: Type.String(),
   objectives: Type.Array(Objective),
@@ -49,7 +52,8 @@ const ownWord = "no word of the charter: 99 % is this product's own";
 
 /** The objectives that follow from a charter. Pure. */
 export function objectivesOf(terms: ObjectiveTerms): EndpointObjectives {
-  const { environment, endpoint, availability, latencyMsP95, readsFeatures, hasFallback } = terms;
+  const { organisation, environment, endpoint, availability, latencyMsP95, readsFeatures, hasFallback } =
+    terms;
   const objectives: Objective[] = [
     {
       name: "latency",
@@ -81,7 +85,7 @@ export function objectivesOf(terms: ObjectiveTerms): EndpointObjectives {
       target: ownTarget,
       wantedBy: `/fallback; of the share ${ownWord}`,
     });
-  return { environment, endpoint, objectives, lifecycle: lifecycleObjectives(terms) };
+  return { organisation, environment, endpoint, objectives, lifecycle: lifecycleObjectives(terms) };
 }
 
 /** Charters write percents of at most ten digits behind the point. */

@@ -6,6 +6,7 @@ import { openSlo } from "./open-slo.ts";
 import { prometheusRules } from "./prometheus-rules.ts";
 
 const terms: ObjectiveTerms = {
+  organisation: "org_acme",
   environment: "production",
   endpoint: "churn",
   availability: 0.999,

@@ -4,6 +4,7 @@ import { restOfOne, timesDecimal } from "./decimal.ts";
 import { errorRatio, type HistogramKind, indicatorOf } from "./indicator.ts";
 import { lifecycleGroup } from "./lifecycle-rules.ts";
 import type { EndpointObjectives, Objective } from "./objective.ts";
+import { matchers, type RuleLabels } from "./rule-labels.ts";
 
 const alertNames = { page: "PortolanBudgetBurnsFast", ticket: "PortolanBudgetBurnsSlowly" } as const;
 
@@ -78,18 +79,10 @@ function recorded(window: string): string {
   return `portolan:sli_error:ratio_rate${window}`;
 }
 
-type RuleLabels = Readonly<Record<string, string>>;
-
 /** What the labels are of, for people: all but the objective's own name. */
 function subjectOf(labels: RuleLabels): string {
   const of = Object.entries(labels).filter(([name]) => name !== "slo");
   return of.map(([, value]) => value).join("/");
-}
-
-/** Labels as PromQL selects by them. */
-export function matchers(labels: RuleLabels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return `{${parts.join(",")}}`;
 }
 
 function alert(

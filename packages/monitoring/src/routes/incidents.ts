@@ -35,12 +35,21 @@ const Query = Type.Object(
     after: Type.Optional(
       Type.String({
         maxLength: 60,
-        description: "The last incident of the page before: those that are older",
+        description: "`next` of the page before: those that are older",
       }),
     ),
   },
   closed,
 );
+const IncidentPage = Type.Object({
+  incidents: Type.Array(IncidentSummary),
+  next: Type.Optional(
+    Type.String({
+      description:
+        "`after` of the next page; absent: it was the last. A page may hold fewer, even none, and have a next one: a request looks through a thousand incidents",
+    }),
+  ),
+});
 const NewIncident = Type.Object(
   {
     alertId: Type.Optional(Type.String({ maxLength: 60, description: "`alr_…`; absent: by hand" })),
@@ -75,10 +84,10 @@ export async function incidentRoutes(app: FastifyInstance, deps: IncidentDeps): 
         summary: "Incidents with their response times, newest first, a hundred at a time",
         tags,
         querystring: Query,
-        response: { 200: Type.Object({ incidents: Type.Array(IncidentSummary) }) },
+        response: { 200: IncidentPage },
       },
     },
-    async (request) => ({ incidents: await readIncidents(deps, request.call, request.query) }),
+    (request) => readIncidents(deps, request.call, request.query),
   );
 
   app.get<{ Params: Static<typeof IdParams> }>(

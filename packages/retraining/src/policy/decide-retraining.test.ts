@@ -132,7 +132,15 @@ describe("when a model is trained again", () => {
     expect(decideRetraining(terms, { ...bad, running: "rtr_1" }, now)).toEqual({
       kind: "held",
       trigger: "accuracy",
+      by: "under_way",
       because: "rtr_1 is under way",
     });
+    const later = 90 * 24 * hourMicros;
+    expect(decideRetraining({ ...terms, isPaused: true }, bad, later)).toMatchObject({ by: "paused" });
+    expect(decideRetraining(terms, { ...bad, lastEndedAt: later - 1 }, later)).toMatchObject({
+      by: "cool_down",
+    });
+    const starts = Array.from({ length: terms.mostRuns }, () => later - 1);
+    expect(decideRetraining(terms, { ...bad, starts }, later)).toMatchObject({ by: "starts" });
   });
 });

@@ -19,10 +19,18 @@ export interface RetrainingStanding {
 /** What starts a retraining without anybody asking. */
 export type Trigger = "accuracy" | "concept_drift" | "drift" | "drift_with_harm" | "schedule";
 
+/** What keeps one back that something would start, before anybody asks whether there is room. */
+export type KeptBackBy = "paused" | "under_way" | "cool_down" | "starts";
+
+interface KeptBack {
+  readonly by: KeptBackBy;
+  readonly because: string;
+}
+
 export type RetrainingDecision =
   | { readonly kind: "nothing" }
   /** Something would start one, and something else keeps it back. */
-  | { readonly kind: "held"; readonly trigger: Trigger; readonly because: string }
+  | ({ readonly kind: "held"; readonly trigger: Trigger } & KeptBack)
   | { readonly kind: "start"; readonly trigger: Trigger };
 
 /** Whether an endpoint's model is to be trained again now. The same standing gives the same decision. Pure. */
@@ -33,8 +41,8 @@ export function decideRetraining(
 ): RetrainingDecision {
   const trigger = triggerOf(terms, standing, now);
   if (trigger === undefined) return { kind: "nothing" };
-  const because = keptBack(terms, standing, now);
-  return because === undefined ? { kind: "start", trigger } : { kind: "held", trigger, because };
+  const back = keptBack(terms, standing, now);
+  return back === undefined ? { kind: "start", trigger } : { kind: "held", trigger, ...back };
 }
 
 function triggerOf(
@@ -50,14 +58,18 @@ function triggerOf(
   return everyMs !== undefined && now - last >= everyMs * 1000 ? "schedule" : undefined;
 }
 
-function keptBack(terms: RetrainingTerms, standing: RetrainingStanding, now: number): string | undefined {
+function keptBack(terms: RetrainingTerms, standing: RetrainingStanding, now: number): KeptBack | undefined {
   const { isPaused, coolDownMs } = terms;
   const { running, lastEndedAt } = standing;
-  if (isPaused) return "retraining is paused by its policy";
-  if (running !== undefined) return `${running} is under way`;
+  if (isPaused) return { by: "paused", because: "retraining is paused by its policy" };
+  if (running !== undefined) return { by: "under_way", because: `${running} is under way` };
   if (lastEndedAt !== undefined && now - lastEndedAt < coolDownMs * 1000)
-    return `the last one ended less than ${coolDownMs / 3_600_000} hours ago`;
-  return beyondRuns(terms, standing.starts, now);
+    return {
+      by: "cool_down",
+      because: `the last one ended less than ${coolDownMs / 3_600_000} hours ago`,
+    };
+  const because = beyondRuns(terms, standing.starts, now);
+  return because === undefined ? undefined : { by: "starts", because };
 }
 
 /** Why another one would be more than the period allows; also what people ask for is held to it. Pure. */
