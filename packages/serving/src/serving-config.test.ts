@@ -64,7 +64,9 @@ describe("a serving configuration", () => {
   test("says of whom a rule names how many and the digest of their list, in whatever order, and no id", () => {
     const configOf = (values: string[]) =>
       servingConfig(
-        aRoute({}, { traffic: { rules: [{ by: "principal", values, variant: "candidate" }] } }, [candidate]),
+        aRoute({}, { traffic: { split, rules: [{ by: "principal", values, variant: "candidate" }] } }, [
+          candidate,
+        ]),
       );
     const config = configOf(["usr_b", "usr_a"]);
     expect(config["traffic"]).toMatchObject({

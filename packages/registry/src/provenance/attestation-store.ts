@@ -122,11 +122,11 @@ export function chainStatements(
     .selectFrom("registry.attestations")
     .selectAll()
     .where("version_id", "in", versionIds)
-    .where(({ eb, or }) =>
-      or([
-        eb("about", "=", "training"),
-        eb("about", "like", "evaluation/%"),
-        eb("about", "like", "promotion/%"),
+    .where((where) =>
+      where.or([
+        where("about", "=", "training"),
+        where("about", "like", "evaluation/%"),
+        where("about", "like", "promotion/%"),
       ]),
     )
     .orderBy("signed_at")
