@@ -17,6 +17,12 @@ import { processesSuite } from "../../packages/features/test/online-store/proces
 import { header, once, readOne, rowsOf } from "../../packages/features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../packages/features/test/online-store/values-suite.ts";
 import { windowsSuite } from "../../packages/features/test/online-store/windows-suite.ts";
+import { openConnection } from "../../packages/redis/src/connect.ts";
+import { scanFields } from "../../packages/redis/src/online-scripts.ts";
+import type { Writer } from "../../packages/redis/src/online-steps.ts";
+import { foldLog, foldPosition, replace } from "../../packages/redis/src/online-writes.ts";
+import { scriptRunner } from "../../packages/redis/src/run-script.ts";
+import { valueState } from "../../packages/redis/src/value-count.ts";
 import { openRedisWorld } from "../../packages/redis/test/redis-world.ts";
 import { requireService } from "../../tools/services.ts";
 import { RedisServer } from "./redis-server.ts";
@@ -68,6 +74,52 @@ describe.skipIf(program === "")("Redis keeps the contract of the online store", 
     // The correction ends the event that the log has.
     expect((await readOne(store, viewHeader, ["a"], 5)).values["n_short"]?.value).toBe(1);
     await store.close();
+  });
+
+  test("a count of values that fails fails no fold, and one whose view is replaced meanwhile is not kept", async () => {
+    await using world = await openWorld();
+    const connection = openConnection({ url: new Secret(world.address), log });
+    await connection.ready(5_000);
+    const run = scriptRunner(connection);
+    const faults: string[] = [];
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const store: Writer = {
+      run: async (script, keys, args) => {
+        const first = script === scanFields ? meanwhile : undefined;
+        if (first) {
+          meanwhile = undefined;
+          await first();
+        }
+        return run(script, keys, args);
+      },
+      inStep: (step) => step(),
+      countFailed: (error) => faults.push(String(error)),
+    };
+    const folded = async (after: number): Promise<void> => {
+      const asOf = asEpochMicros(after * 10 ** 12);
+      const record = {
+        event: asOf,
+        available: asOf,
+        sequence: after + 1,
+        isTombstone: false,
+        values: [1, null],
+      };
+      const pages = once([{ key: ["x"], record }]);
+      await foldLog(store, header, { log: "log_1", after, upTo: after + 1, asOf, pages });
+    };
+    meanwhile = () => Promise.reject(new Error("the store is full"));
+    await folded(0);
+    expect(faults).toEqual(["Error: the store is full"]);
+    expect(await foldPosition(run, header)).toMatchObject({ sequence: 1 });
+    expect(await valueState(run, header)).toBeUndefined();
+    meanwhile = () => replace(store, header, asEpochMicros(2 * 10 ** 12), []);
+    await folded(1);
+    expect(meanwhile).toBeUndefined();
+    expect(await valueState(run, header)).toBeUndefined();
+    await folded(0);
+    expect(await valueState(run, header)).toMatchObject({ entities: 1 });
+    expect(faults).toHaveLength(1);
+    await connection.close();
   });
 
   test("one process folds while another accepts: whoever is refused does it again, and nothing is lost", async () => {

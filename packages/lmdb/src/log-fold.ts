@@ -14,6 +14,9 @@ import { dropGenerationsBefore, headerKey, headerOf, stage, type Values, valueKe
 import { countWhenDue } from "./value-count.ts";
 import { foldWindows, sweepWindows } from "./window-rows.ts";
 
+/** Told why what was folded could not be counted. */
+export type CountFailed = (error: unknown) => void;
+
 /** Where a fold writes. */
 interface Target {
   /** Inside a transaction: the header that counts for what is written now; absent when another writer came in between. */
@@ -26,7 +29,12 @@ interface Target {
  * Folds records of a log into the store, page by page. The position moves with the last page and is on disk when it resolves; pages
  * before that may be folded again, which changes nothing. Readers of a view that another log replaces see the old values until then.
  */
-export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogFold): Promise<void> {
+export async function foldLog(
+  values: Values,
+  view: OnlineViewHeader,
+  fold: LogFold,
+  countFailed: CountFailed,
+): Promise<void> {
   const before = headerOf(values, view);
   const header = headerBefore(before, view, fold);
   const isContinued = goesOn(before, view, fold);
@@ -45,7 +53,8 @@ export async function foldLog(values: Values, view: OnlineViewHeader, fold: LogF
     target.end();
   });
   if (view.windows) await sweepWindows(values, header, view.windows);
-  else await countWhenDue(values, header);
+  // The fold is there for readers already: that it could not be counted is no fault of it, and the next one counts.
+  else await countWhenDue(values, header).catch(countFailed);
   await values.flushed;
   if (isContinued) return;
   // What was erased is not kept for readers of the old header either: they find the entity nowhere, for as long as they have that.

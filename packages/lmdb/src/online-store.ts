@@ -20,7 +20,7 @@ import { asEpochMicros, type EpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
 import { changesOf, earlyRecords, earlyValues, forgetEarly } from "./early-rows.ts";
 import { entityAt, putEntity } from "./entity-rows.ts";
-import { foldLog } from "./log-fold.ts";
+import { type CountFailed, foldLog } from "./log-fold.ts";
 import { readColumns } from "./read-columns.ts";
 import {
   dropGenerationsBefore,
@@ -48,7 +48,9 @@ export type LmdbOnlineStore = OnlineStore & { readonly early: EarlyValues };
 export function openOnlineStore(options: {
   readonly folder: string;
   readonly readOnly?: boolean;
+  readonly countFailed?: CountFailed;
 }): LmdbOnlineStore {
+  const countFailed = options.countFailed ?? (() => undefined);
   const readOnly = options.readOnly ?? false;
   if (!readOnly) mkdirSync(options.folder, { recursive: true });
   const values: Values = open({ path: `${options.folder}/online.lmdb`, readOnly, compression: false });
@@ -86,7 +88,7 @@ export function openOnlineStore(options: {
     },
     windowState: async (view) => windowState(values, view),
     valueState: async (view) => valueState(values, view),
-    fold: (header, fold) => inTurn(() => foldLog(values, header, fold)),
+    fold: (header, fold) => inTurn(() => foldLog(values, header, fold, countFailed)),
     countEntities: async (view, named) => entitiesIn(await keysNamed(values, view, named), named),
     // In turn with folds: one that has read an entity's records would write them back.
     forgetEntities: (view, named) =>

@@ -7,6 +7,7 @@ import { foldSuite } from "../../features/test/online-store/fold-suite.ts";
 import { header, once, readOne, rowOf, rowsOf } from "../../features/test/online-store/store-world.ts";
 import { valuesSuite } from "../../features/test/online-store/values-suite.ts";
 import { windowsSuite } from "../../features/test/online-store/windows-suite.ts";
+import { openOnlineStore } from "../src/index.ts";
 import { openWorld } from "./lmdb-world.ts";
 
 describe("LMDB keeps the contract of the online store", () => {
@@ -27,6 +28,36 @@ test("old generations do not pile up, and the last one stays for a reader that i
   );
   await raw.close();
   expect([...generations]).toEqual([11, 12]);
+  await store.close();
+});
+
+test("a count of values that fails fails no fold", async () => {
+  await using world = await openWorld();
+  const faults: unknown[] = [];
+  const store = openOnlineStore({ folder: world.folder, countFailed: (error) => faults.push(error) });
+  const fold = (after: number, key: string) => {
+    const sequence = after + 1;
+    const record = { event: 5, available: 5, sequence, isTombstone: false, values: [1, null] };
+    const asOf = asEpochMicros(sequence * 10 ** 12);
+    return store.fold(header, {
+      log: "log_1",
+      after,
+      upTo: sequence,
+      asOf,
+      pages: once([{ key: [key], record }]),
+    });
+  };
+  await fold(0, "x");
+  expect(await store.valueState(header)).toMatchObject({ entities: 1 });
+  // A row that nothing of this version can read.
+  const raw = open({ path: join(world.folder, "online.lmdb") });
+  const [row] = [...raw.getKeys()].filter((key) => Array.isArray(key) && key[0] === "value") as string[][];
+  await raw.put([...(row ?? []).slice(0, -1), "unread"], { r: 5 });
+  await raw.close();
+  await fold(1, "y");
+  expect(faults).toHaveLength(1);
+  expect(await store.foldPosition(header)).toMatchObject({ sequence: 2 });
+  expect(await store.valueState(header), "as it was counted last").toMatchObject({ entities: 1 });
   await store.close();
 });
 

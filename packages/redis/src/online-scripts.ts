@@ -168,6 +168,14 @@ redis.call('INCR', KEYS[1])
 return 1
 `);
 
+/** KEYS: header, state. ARGV: generation, state. 1 when readers still see that generation, and the state is of it. */
+export const keepState = script(`
+local header = redis.call('GET', KEYS[1])
+if not header or string.match(header, '^%d+') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2])
+return 1
+`);
+
 /** KEYS: a key. ARGV: what it is set to, if anything. Answers with what it is. */
 export const stateText = script(`
 if ARGV[1] then redis.call('SET', KEYS[1], ARGV[1]) end

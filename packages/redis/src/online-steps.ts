@@ -10,6 +10,8 @@ import type { RunScript } from "./run-script.ts";
 export interface Writer {
   readonly run: RunScript;
   readonly inStep: <T>(step: () => Promise<T>) => Promise<T>;
+  /** Told why what was folded could not be counted. */
+  readonly countFailed: (error: unknown) => void;
 }
 
 /** What another writer overtook is made anew so often. */

@@ -27,7 +27,11 @@ export function openRedisOnlineStore(options: RedisReaderOptions): RedisOnlineSt
   const run = writerScripts(connection);
   const writes = turns();
   const steps = turns();
-  const store: Writer = { run, inStep: steps.inTurn };
+  const store: Writer = {
+    run,
+    inStep: steps.inTurn,
+    countFailed: (error) => options.log.warn({ reason: messageOf(error) }, "redis.online.count_failed"),
+  };
   const read = createRead(scriptRunner(connection), options);
   return {
     read,

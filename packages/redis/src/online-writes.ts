@@ -96,7 +96,8 @@ export async function foldLog(store: Writer, view: OnlineViewHeader, fold: LogFo
     if (!(await staging.publish(headerAfter(header, fold), revision))) throw writtenElsewhere(view);
   }
   if (view.windows) await sweepWindows(store, header, view.windows);
-  else await countWhenDue(store.run, header);
+  // The fold is there for readers already: that it could not be counted is no fault of it, and the next one counts.
+  else await countWhenDue(store.run, header).catch(store.countFailed);
 }
 
 const noted = { key: [] };

@@ -9,7 +9,7 @@ import { HashEntity } from "./online-entity.ts";
 import { HashFields } from "./online-fields.ts";
 import { readView, viewKeys } from "./online-reader.ts";
 import { entityPattern, fieldsOf } from "./online-scan.ts";
-import { countFields, measureFields, stateText } from "./online-scripts.ts";
+import { countFields, keepState, measureFields, stateText } from "./online-scripts.ts";
 import type { RunScript } from "./run-script.ts";
 
 export async function valueState(run: RunScript, view: OnlineViewKey): Promise<ValueState | undefined> {
@@ -28,7 +28,7 @@ const mostPasses = 3;
 /** Counts the entities of a view of values when that is due. It only reads: whoever asks for a value that is too old is to be told so. */
 export async function countWhenDue(run: RunScript, header: StoredHeader): Promise<void> {
   if (!isCountDue(header, await storedState(run, header))) return;
-  const { state: at, values } = viewKeys(header);
+  const { header: headerKey, state: at, values } = viewKeys(header);
   let state = await countOnce(run, header);
   // A cursor may come by an entity again where the hash is growing: there are never more of them than fields.
   for (
@@ -37,7 +37,8 @@ export async function countWhenDue(run: RunScript, header: StoredHeader): Promis
     pass += 1
   )
     state = await countOnce(run, header);
-  await run(stateText, [at], [JSON.stringify(state)]);
+  // Replaced meanwhile: what was counted is on its way out, or of both.
+  await run(keepState, [headerKey, at], [String(header.generation), JSON.stringify(state)]);
 }
 
 async function countOnce(run: RunScript, header: StoredHeader): Promise<ValueState> {

@@ -1,10 +1,9 @@
 import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { opensAt } from "@portolan/capacity/policy";
 import type { EpochMicros, Sql } from "@portolan/kernel";
-import type { JSONColumnType } from "kysely";
 import type { AttemptEnding } from "./attempt-schema.ts";
-import type { TrainingRunRequest } from "./contract.ts";
 import type { KeptAttempt } from "./lost-work.ts";
+import { timesAsked } from "./runs-under-way.ts";
 import type { TrainerUsage } from "./trainer-usage.ts";
 
 type AttemptTable = {
@@ -29,7 +28,6 @@ type RunColumns = {
   organisation_id: string;
   environment: string;
   state: string;
-  request: JSONColumnType<TrainingRunRequest>;
   priority: number;
   preemption_asked: string | null;
 };
@@ -185,13 +183,13 @@ export async function roomWantedBy(
   if (!run) return {};
   const moreUrgent = await tables(sql)
     .selectFrom("training.runs")
-    .select(["id", "request"])
+    .select(["id", timesAsked.as("times")])
     .where("organisation_id", "=", run.organisation_id)
     .where("state", "=", "waiting")
     .where("priority", ">", run.priority)
     .orderBy("priority", "desc")
     .execute();
-  const urgent = moreUrgent.filter(({ request }) => opensAt(request, now) === undefined);
+  const urgent = moreUrgent.filter(({ times }) => opensAt(times, now) === undefined);
   // One that its team's quota holds back would find the place empty and leave it so.
   const held = await admission?.waitingAmong(
     sql,

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JobTimes } from "@portolan/capacity/contract";
 import { asEpochMicros, type Id, PortolanError } from "@portolan/kernel";
 import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listAttempts, openAttempt, roomWantedBy } from "../src/attempt-store.ts";
+import type { TrainingRunRequest } from "../src/contract.ts";
 import { trainingMigrations } from "../src/index.ts";
 import { newestCheckpoint } from "../src/newest-checkpoint.ts";
 import { insertRun } from "../src/store.ts";
@@ -40,7 +40,7 @@ afterAll(async () => {
 async function aRun(
   priority = 0,
   organisationId: string = testOrganisation,
-  times: JobTimes = {},
+  times: Pick<TrainingRunRequest, "windows" | "notBefore"> = {},
 ): Promise<string> {
   count += 1;
   const id = `run_${count}`;

@@ -9,7 +9,10 @@ import type { Write, WriterReply, WriterRequest } from "./messages.ts";
  */
 
 const [folder = ""] = process.argv.slice(2);
-const store = openOnlineStore({ folder });
+const store = openOnlineStore({
+  folder,
+  countFailed: (error) => process.stderr.write(`values could not be counted: ${messageOf(error)}\n`),
+});
 /** Folds under way, waiting for a page. */
 const waiting = new Map<number, (request: WriterRequest) => void>();
 

@@ -96,6 +96,14 @@ test("the last tick of a step counts; what failed or was not ticked is unfinishe
   expect(steps[2]?.command).toBe("portolan release rollback fees --environment production --reason inc_1");
 });
 
+test("after a leak the ledger is asked for the version alone, and what it does not have is said", () => {
+  const step = stepsOf("model-leak").find(({ id }) => id === "downloads");
+  expect(fillStep(step?.command ?? "", incident)).toBe(
+    "portolan audit search --subject VERSION_ID --from 1970-01-01T00:10:00Z --limit 200",
+  );
+  expect(step?.text).toContain("Reads of its file are not on the ledger");
+});
+
 test("there are playbooks for what has to be stopped, taken back, revoked, erased and kept; ids of steps are unique in each", () => {
   expect(playbookNames).toEqual([
     "rollback",

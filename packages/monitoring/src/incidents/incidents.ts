@@ -166,7 +166,7 @@ async function taken(tx: Transaction, alertId: string): Promise<PortolanError> {
   });
 }
 
-export interface IncidentPage {
+interface IncidentPage {
   readonly incidents: readonly IncidentSummary[];
   /** The next page is of incidents after this one; absent: there are none. */
   readonly next?: string;

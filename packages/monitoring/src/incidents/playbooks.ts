@@ -173,8 +173,8 @@ export const playbooks = {
       keepEvidence,
       {
         id: "downloads",
-        text: "See who touched the version since it began",
-        command: "portolan audit search --from {since} --limit 200",
+        text: "See what was done to the version since it began (its id: portolan model show). Reads of its file are not on the ledger: the access log of the object store, or of the proxy before control, has them if there is one",
+        command: "portolan audit search --subject VERSION_ID --from {since} --limit 200",
         check: {
           text: "What is served is still the signed version",
           command: `portolan model verify {model} {version} --for {environment}`,

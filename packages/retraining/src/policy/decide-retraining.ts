@@ -20,7 +20,7 @@ export interface RetrainingStanding {
 export type Trigger = "accuracy" | "concept_drift" | "drift" | "drift_with_harm" | "schedule";
 
 /** What keeps one back that something would start, before anybody asks whether there is room. */
-export type KeptBackBy = "paused" | "under_way" | "cool_down" | "starts";
+type KeptBackBy = "paused" | "under_way" | "cool_down" | "starts";
 
 interface KeptBack {
   readonly by: KeptBackBy;
