@@ -277,26 +277,3 @@ test("where every model of a chain hangs, the constant answers within the charte
   expect(given[0]).toBeGreaterThan(timeoutMs * 0.45);
   for (const part of given.slice(1)) expect(part).toBeGreaterThan(timeoutMs * 0.1);
 });
-
-test("a version in the chain that hangs after one that hung has its circuit opened too", async () => {
-  const versions = new Versions();
-  const [own, previous] = [await versions.load(1), await versions.load(2)];
-  const timeoutMs = 100;
-  const route = installation.add("score", logisticModel([0.5, -0.25], 1), {
-    model: own,
-    previous: { model: previous, features: null },
-    fallbacks: [{ kind: "previous_version" }, { kind: "fixed", outputs: { score: 0.25 } }],
-    limits: { ratePerSecond: 100_000, burst: 100_000, timeoutMs, bodyBytes: 100_000 },
-  });
-  const given: number[] = [];
-  versions.hang(own, []);
-  versions.hang(previous, given);
-  const deps = { health: new HealthBook(), readOnline: () => async () => [] };
-  for (let i = 0; i < 8; i++) {
-    const startMs = performance.now();
-    const elapsedMs = () => performance.now() - startMs;
-    await answerByChain(deps, { ...asked(route, versions), timeoutMs, elapsedMs });
-  }
-  // Its fifth time in a row was the last.
-  expect(given).toHaveLength(5);
-});

@@ -10,7 +10,7 @@ import {
   type Tensor,
 } from "@portolan/serving/policy";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
-import { answerBy, type StepKind, shareMs, type Turn, turnAt, wasHurried } from "./chain-budget.ts";
+import { answerBy, type StepKind, shareMs, wasHurried } from "./chain-budget.ts";
 import type { HealthBook } from "./health-book.ts";
 import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
@@ -90,7 +90,7 @@ const leastMs = 2;
 export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<ChainAnswer> {
   const steps = stepsOf(asked);
   const parts = answerBy(steps.map(kindOf));
-  const first = await tryVersion(deps, asked, asked.chosen, turnAt(parts, 0));
+  const first = await tryVersion(deps, asked, asked.chosen, parts[0] ?? 1);
   if (first.kind === "answered") return first.answer;
   const { reason } = first;
   for (const [at, step] of steps.entries()) {
@@ -104,9 +104,9 @@ export async function answerByChain(deps: ChainDeps, asked: Asked): Promise<Chai
     if (reason === "overloaded") continue;
     // The same model gets, and says of the same input, the same wherever it runs.
     if (step.kind === "backend" && (reason === "non_finite" || reason === "features_missing")) continue;
-    const turn = turnAt(parts, at + 1);
-    if (shareMs(asked, turn.by) < leastMs) continue;
-    const next = await tryVersion(deps, asked, step.version, turn);
+    const by = parts[at + 1] ?? 1;
+    if (shareMs(asked, by) < leastMs) continue;
+    const next = await tryVersion(deps, asked, step.version, by);
     if (next.kind === "not") continue;
     return step.kind === "backend"
       ? { ...next.answer, failover: reason }
@@ -165,7 +165,7 @@ type Attempt =
   | { readonly kind: "answered"; readonly answer: ChainAnswer }
   | { readonly kind: "not"; readonly reason: FallbackReason; readonly fault: Error };
 
-async function tryVersion(deps: ChainDeps, asked: Asked, version: ActiveRoute, turn: Turn): Promise<Attempt> {
+async function tryVersion(deps: ChainDeps, asked: Asked, version: ActiveRoute, by: number): Promise<Attempt> {
   if (isDisplaced(version)) return { kind: "not", reason: "inaccurate", fault: displaced(version) };
   const { breaker, limit, cache, retries } = deps.health.of(version);
   const startMs = performance.now();
@@ -182,7 +182,7 @@ async function tryVersion(deps: ChainDeps, asked: Asked, version: ActiveRoute, t
       breaker.abstained();
       return { kind: "not", reason: "non_finite", fault: gap };
     }
-    const options = optionsOf(asked, version, turn.by, retries);
+    const options = optionsOf(asked, version, by, retries);
     const ran = await runVersion(deps, version, request, asked.receivedAt, options, cache);
     const { outcome } = ran;
     const now = performance.now();
@@ -206,8 +206,7 @@ async function tryVersion(deps: ChainDeps, asked: Asked, version: ActiveRoute, t
     if (outcome.kind === "failed") throw fault;
     const { timeoutMs, longestMs } = options;
     const isLate = outcome.kind === "timeout";
-    if (hadNoTurn || (isLate && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, turn.own)))
-      breaker.abstained();
+    if (hadNoTurn || (isLate && wasHurried(outcome.ranMs ?? timeoutMs, longestMs, by))) breaker.abstained();
     else breaker.failed(now);
     return { kind: "not", reason: outcome.kind, fault };
   } catch (error) {

@@ -36,20 +36,6 @@ export function answerBy(later: readonly StepKind[]): readonly number[] {
   return parts;
 }
 
-/** A step's time, in parts of the whole. */
-export interface Turn {
-  /** By when it has to have answered. */
-  readonly by: number;
-  /** What is its own of that where the step before used up its time. */
-  readonly own: number;
-}
-
-/** Of what `answerBy` says; the first step is at 0. */
-export function turnAt(parts: readonly number[], at: number): Turn {
-  const by = parts[at] ?? 1;
-  return { by, own: by - (at === 0 ? 0 : (parts[at - 1] ?? 0)) };
-}
-
 /** How long a step may take that has to have answered by that part of the whole time, milliseconds; 0 or less: its time is over. */
 export function shareMs(
   { timeoutMs, elapsedMs }: { readonly timeoutMs: number; readonly elapsedMs: () => number },
@@ -60,10 +46,8 @@ export function shareMs(
 
 /**
  * Whether a run that was late had too little time to say anything about its model: its caller asked for less than the charter's time, its
- * step had little left, or its turn came late. Measured by what such a step has of a request that comes in good time, where the steps before
- * it hang too.
- * @param own part of the whole time, as its turn says
+ * step had little left, or its turn came late. Measured by what such a step has of a request that comes in good time.
  */
-export function wasHurried(ranMs: number, longestMs: number, own: number): boolean {
-  return ranMs < (longestMs * own) / 2;
+export function wasHurried(ranMs: number, longestMs: number, by: number): boolean {
+  return ranMs < (longestMs * by) / 2;
 }

@@ -3,7 +3,7 @@ import type { RetryBudget, RunPriority, TextModel, TextRequest } from "@portolan
 import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
 import type { AnsweredBy, ChainFallback, FallbackReason } from "../infer/answer-chain.ts";
-import { answerBy, shareMs, type Turn, turnAt, wasHurried } from "../infer/chain-budget.ts";
+import { answerBy, shareMs, wasHurried } from "../infer/chain-budget.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { callerGone, faultOf } from "../infer/run-model.ts";
 import { displaced, isDisplaced } from "../infer/shed.ts";
@@ -58,12 +58,12 @@ interface NotBegun {
 export async function beginText(health: HealthBook, asked: TextAsked): Promise<TextBeginning> {
   const [first, ...others] = versionsOf(asked);
   const parts = answerBy(others.map(() => "model"));
-  const attempt = await tryVersion(health, asked, first.version, turnAt(parts, 0));
+  const attempt = await tryVersion(health, asked, first.version, parts[0] ?? 1);
   if (attempt.kind === "begun") return attempt.beginning;
   for (const [at, { version, answeredBy }] of others.entries()) {
     // Whoever is turned away for want of capacity would only take it from somebody else.
     if (attempt.reason === "overloaded") break;
-    const next = await tryVersion(health, asked, version, turnAt(parts, at + 1));
+    const next = await tryVersion(health, asked, version, parts[at + 1] ?? 1);
     if (next.kind === "begun") {
       const fallback = { reason: attempt.reason, answeredBy, insteadOf: asked.chosen };
       return { ...next.beginning, fallback };
@@ -93,7 +93,7 @@ async function tryVersion(
   health: HealthBook,
   asked: TextAsked,
   version: ActiveRoute,
-  turn: Turn,
+  by: number,
 ): Promise<Attempt> {
   const { breaker, limit, retries } = health.of(version);
   const misfit = findMisfit(version, asked.request);
@@ -114,7 +114,7 @@ async function tryVersion(
   let failure = "bad_request";
   try {
     const begun = text
-      ? await begin(text, asked, { turn, longestMs: version.route.limits.timeoutMs, retries }, call)
+      ? await begin(text, asked, { by, longestMs: version.route.limits.timeoutMs, retries }, call)
       : not("unavailable", unavailable(version.problem?.detail ?? "The model is not loaded."));
     if (begun.kind === "not") {
       failure = begun.reason;
@@ -171,8 +171,8 @@ function findMisfit(version: ActiveRoute, request: TextRequest): Error | undefin
 type Begun = { readonly kind: "begun"; readonly beginning: Omit<TextBeginning, "by" | "ended"> } | NotBegun;
 
 interface Time {
-  /** By when the version has to have begun; the rest is kept for further ones. */
-  readonly turn: Turn;
+  /** The part of the whole by which the version has to have begun; the rest is kept for further ones. */
+  readonly by: number;
   /** The charter's whole time. */
   readonly longestMs: number;
   readonly retries: RetryBudget;
@@ -181,7 +181,7 @@ interface Time {
 async function begin(
   text: TextModel,
   asked: TextAsked,
-  { turn, longestMs, retries }: Time,
+  { by, longestMs, retries }: Time,
   call: UpstreamCall | undefined,
 ): Promise<Begun> {
   const { request, gone: left, timeoutMs } = asked;
@@ -189,11 +189,11 @@ async function begin(
   const abort = (): void => control.abort();
   left.addEventListener("abort", abort, { once: true });
   if (left.aborted) abort();
-  const leftMs = shareMs(asked, turn.by);
+  const leftMs = shareMs(asked, by);
   const timer = setTimeout(abort, Math.max(1, leftMs));
   const late = (): NotBegun => ({
     ...not("timeout", faultOf({ kind: "timeout" }, timeoutMs)),
-    wasHurried: wasHurried(leftMs, longestMs, turn.own),
+    wasHurried: wasHurried(leftMs, longestMs, by),
   });
   let isUnderWay = false;
   try {
