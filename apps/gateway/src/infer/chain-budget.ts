@@ -46,7 +46,8 @@ export function shareMs(
 
 /**
  * Whether a run that was late had too little time to say anything about its model: its caller asked for less than the charter's time, its
- * step had little left, or its turn came late. Measured by what such a step has of a request that comes in good time.
+ * step had little left, or its turn came late, as that of a step behind one that hung: it is judged once the other's circuit is open, and its turn comes in
+ * good time. Measured by what such a step has of a request that comes in good time.
  */
 export function wasHurried(ranMs: number, longestMs: number, by: number): boolean {
   return ranMs < (longestMs * by) / 2;
