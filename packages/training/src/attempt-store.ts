@@ -3,8 +3,8 @@ import { opensAt } from "@portolan/capacity/policy";
 import type { EpochMicros, Sql } from "@portolan/kernel";
 import type { AttemptEnding } from "./attempt-schema.ts";
 import type { KeptAttempt } from "./lost-work.ts";
-import { timesAsked } from "./runs-under-way.ts";
 import type { TrainerUsage } from "./trainer-usage.ts";
+import { timesAsked } from "./under-way-store.ts";
 
 type AttemptTable = {
   run_id: string;

@@ -24,7 +24,6 @@ export { normaliseLock } from "./lock-file.ts";
 export { runObjectNames } from "./names-store.ts";
 export type { BaseModel, BaseModels, CharterGate, RemoteTracking, RunTracking } from "./ports.ts";
 export { type Python, type PythonMinor, pythonMinors } from "./python.ts";
-export { runsUnderWay } from "./runs-under-way.ts";
 export { type StartHindrance, startHindrances } from "./start-hindrances.ts";
 export { findRun, microsTrained } from "./store.ts";
 export { lastLines, metricsOf, mostMetricsBytes } from "./trainer-output.ts";
@@ -37,6 +36,7 @@ export {
   trainingJob,
   trainingQueue,
 } from "./training-runs.ts";
+export { runsUnderWay } from "./under-way-store.ts";
 export { timeWorked, timeWorkedOn } from "./worked-time-store.ts";
 
 export const trainingMigrations: MigrationSet = {
