@@ -69,7 +69,6 @@ const panels: readonly Panel[] = [
     targets: [
       { expr: "portolan_gateway_snapshot_age_seconds", legend: "{{instance}} age" },
       { expr: "portolan_gateway_control_reachable", legend: "{{instance}} control reachable" },
-      { expr: "portolan_gateway_clock_offset_seconds", legend: "{{instance}} clock ahead of control" },
     ],
   },
   {
