@@ -1,7 +1,7 @@
 import { type MetricName, metrics } from "./metrics.ts";
 
-/** Metrics that two versions are compared by on the same rows. */
-export const comparedMetrics = [
+/** What is measured of classifiers of two classes. */
+export const binaryMetrics = [
   "roc_auc",
   "pr_auc",
   "accuracy",
@@ -11,10 +11,13 @@ export const comparedMetrics = [
   "f1",
   "brier_score",
   "log_loss",
-  "rmse",
-  "mae",
-  "r2",
 ] as const satisfies readonly MetricName[];
+
+/** What is measured of regressions. */
+export const regressionMetrics = ["rmse", "mae", "r2"] as const satisfies readonly MetricName[];
+
+/** Metrics that two versions are compared by on the same rows. */
+export const comparedMetrics = [...binaryMetrics, ...regressionMetrics] as const;
 export type ComparedMetric = (typeof comparedMetrics)[number];
 
 /** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */

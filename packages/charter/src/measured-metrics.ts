@@ -1,33 +1,18 @@
+import { binaryMetrics, comparedMetrics, regressionMetrics } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import type { MetricName } from "./metrics.ts";
 
 /** What evaluations on held-out rows or cases measure, by the model's task. A gate on another metric passes nobody. */
 export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"], readonly MetricName[]>> = {
-  binary_classification: [
-    "roc_auc",
-    "pr_auc",
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "brier_score",
-    "log_loss",
-  ],
+  binary_classification: binaryMetrics,
   multiclass_classification: [],
-  regression: ["rmse", "mae", "r2"],
+  regression: regressionMetrics,
   ranking: ["ndcg_at_10"],
   generation: ["pass_rate"],
 };
 
 /** What outcomes tell in production. */
-export const outcomeMetrics = [
-  ...evaluatedMetrics.binary_classification,
-  "rmse",
-  "mae",
-  "r2",
-  "pass_rate",
-] as const satisfies readonly MetricName[];
+export const outcomeMetrics: readonly MetricName[] = [...comparedMetrics, "pass_rate"];
 
 /** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
 export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
