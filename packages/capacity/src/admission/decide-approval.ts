@@ -1,10 +1,10 @@
-import { type CallContext, PortolanError, requireSeen, type Transaction } from "@portolan/kernel";
+import { type CallContext, PortolanError, type Transaction } from "@portolan/kernel";
 import type { Approval, QueueView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
-import { lockOrganisation } from "../store.ts";
-import { findWorkload, moveWorkload, noteApproval } from "../workload-store.ts";
-import { type ReadQueueDeps, resourceOf } from "./read-queue.ts";
+import { moveWorkload, noteApproval } from "../workload-store.ts";
+import type { ReadQueueDeps } from "./read-queue.ts";
 import { settleQueue } from "./settle-queue.ts";
+import { lockedWork, requireWork, viewOfWork } from "./work-of-queue.ts";
 import type { Workload } from "./workload.ts";
 
 export interface DecideDeps extends ReadQueueDeps {
@@ -19,14 +19,14 @@ export interface DecideDeps extends ReadQueueDeps {
  * @throws PortolanError `capacity.work_not_found`, `capacity.not_approver`, `capacity.approval_settled`
  */
 export async function approveWork(deps: DecideDeps, call: CallContext, id: string): Promise<QueueView> {
-  await requireApprover(deps, call, id);
+  await requireWork(deps, call, id, approving);
   return deps.work.write(call, async (tx) => {
     const row = await undecided(tx, id);
     await decide(tx, row, { state: "approved" });
     await settleQueue(deps, tx, id);
     // It is to ask again, whether it may begin at once or waits for its quota from now on.
     await deps.wake(tx, [row.job]);
-    return seen(deps, tx, id);
+    return viewOfWork(deps, tx, id);
   });
 }
 
@@ -47,38 +47,23 @@ export async function refuseWork(
       detail: "the reason is empty",
       mend: "Say in a few words why it may not begin.",
     });
-  await requireApprover(deps, call, id);
+  await requireWork(deps, call, id, approving);
   return deps.work.write(call, async (tx) => {
     const row = await undecided(tx, id);
     await decide(tx, row, { state: "refused", reason: said });
     await moveWorkload(tx.sql, id, { state: "ended", now: tx.now });
     await deps.cancel(tx, row.job);
     await settleQueue(deps, tx);
-    return seen(deps, tx, id);
+    return viewOfWork(deps, tx, id);
   });
 }
 
-/** What the caller may not read is not there. */
-async function requireApprover(
-  { work, authorizer }: DecideDeps,
-  call: CallContext,
-  id: string,
-): Promise<void> {
-  const { organisationId } = call.actor;
-  const row = await work.read(call, (sql) => findWorkload(sql, id));
-  if (row?.organisationId !== organisationId) throw notFound(id);
-  const resource = resourceOf(organisationId, row);
-  const action = row.kind === "training" ? "training:read" : "data:read_dataset";
-  await requireSeen(authorizer, call, { action, resource }, () => notFound(id));
-  await authorizer.require(call, "capacity:approve", resource);
-}
+const approving = (): string => "capacity:approve";
 
 /** The row, locked, that awaits a decision and may have the caller's. */
 async function undecided(tx: Transaction, id: string): Promise<Workload> {
   const { actor, onBehalfOf } = tx.call;
-  await lockOrganisation(tx.sql, actor.organisationId);
-  const row = await findWorkload(tx.sql, id);
-  if (!row) throw notFound(id);
+  const row = await lockedWork(tx, id);
   if (row.state === "ended" || row.approval?.state !== "awaited")
     throw new PortolanError<CapacityErrorCode>("capacity.approval_settled", {
       detail: settledText(row),
@@ -116,19 +101,6 @@ async function decide(
     event: `capacity.approval.${state}`,
     subject: id,
     detail: { for: what, startedBy, ...(reason === undefined ? {} : { reason }) },
-  });
-}
-
-async function seen({ admission }: DecideDeps, tx: Transaction, id: string): Promise<QueueView> {
-  const view = await admission.view(tx.sql, tx.call.actor.organisationId, id);
-  if (!view) throw notFound(id);
-  return view;
-}
-
-function notFound(id: string): PortolanError<CapacityErrorCode> {
-  return new PortolanError("capacity.work_not_found", {
-    detail: `there is no run or scoring ${id.slice(0, 60)} in the queue`,
-    mend: "portolan job list has what awaits approval.",
   });
 }
 

@@ -1,12 +1,13 @@
-import { type CallContext, PortolanError, requireSeen, type Transaction } from "@portolan/kernel";
-import { type ReadQueueDeps, resourceOf } from "../admission/read-queue.ts";
+import { type CallContext, PortolanError, type Transaction } from "@portolan/kernel";
+import type { ReadQueueDeps } from "../admission/read-queue.ts";
 import { teamNode } from "../admission/round.ts";
 import { settleQueue, treeInForce } from "../admission/settle-queue.ts";
+import { lockedWork, requireWork, viewOfWork } from "../admission/work-of-queue.ts";
 import type { Workload } from "../admission/workload.ts";
 import type { KeepRequest, QueueView } from "../contract.ts";
 import type { CapacityErrorCode } from "../errors.ts";
-import { findQuotas, lockOrganisation } from "../store.ts";
-import { findWorkload, moveWorkload, noteArrival, noteIdle } from "../workload-store.ts";
+import { findQuotas } from "../store.ts";
+import { moveWorkload, noteArrival, noteIdle } from "../workload-store.ts";
 import { instantOf } from "./held.ts";
 import { durationOf, type IdlePolicy } from "./idle-policy.ts";
 
@@ -27,9 +28,9 @@ export async function keepWork(
       detail: "the reason is empty",
       mend: "Say in a few words why it is to go on.",
     });
-  await requireOwner(deps, call, id);
+  await requireWork(deps, call, id, starting);
   return deps.work.write(call, async (tx) => {
-    const row = await locked(tx, id);
+    const row = await lockedWork(tx, id);
     const policy = await policyOf(tx, row);
     if (row.state !== "running")
       throw notKept(`${id} does not run: it is ${row.state}`, `portolan job show ${id}`);
@@ -50,7 +51,7 @@ export async function keepWork(
       subject: id,
       detail: { until: instantOf(until), reason: said, wasNoticed: notice !== undefined },
     });
-    return seen(deps, tx, id);
+    return viewOfWork(deps, tx, id);
   });
 }
 
@@ -60,9 +61,9 @@ export async function keepWork(
  * @throws PortolanError `capacity.work_not_found`, `capacity.not_stopped`
  */
 export async function resumeWork(deps: ReadQueueDeps, call: CallContext, id: string): Promise<QueueView> {
-  await requireOwner(deps, call, id);
+  await requireWork(deps, call, id, starting);
   return deps.work.write(call, async (tx) => {
-    const row = await locked(tx, id);
+    const row = await lockedWork(tx, id);
     if (row.state !== "stopped")
       throw new PortolanError<CapacityErrorCode>("capacity.not_stopped", {
         detail: `${id} is ${row.state}`,
@@ -74,49 +75,16 @@ export async function resumeWork(deps: ReadQueueDeps, call: CallContext, id: str
     await tx.record({ event: "capacity.idle.resumed", subject: id });
     await settleQueue(deps, tx, id);
     await deps.wake(tx, [row.job]);
-    return seen(deps, tx, id);
+    return viewOfWork(deps, tx, id);
   });
 }
 
-/** Whoever may start such work; what the caller may not read is not there. */
-async function requireOwner(
-  { work, authorizer }: ReadQueueDeps,
-  call: CallContext,
-  id: string,
-): Promise<void> {
-  const { organisationId } = call.actor;
-  const row = await work.read(call, (sql) => findWorkload(sql, id));
-  if (row?.organisationId !== organisationId) throw notFound(id);
-  const resource = resourceOf(organisationId, row);
-  const isTraining = row.kind === "training";
-  const action = isTraining ? "training:read" : "data:read_dataset";
-  await requireSeen(authorizer, call, { action, resource }, () => notFound(id));
-  await authorizer.require(call, isTraining ? "training:start" : "scoring:run", resource);
-}
-
-async function locked(tx: Transaction, id: string): Promise<Workload> {
-  await lockOrganisation(tx.sql, tx.call.actor.organisationId);
-  const row = await findWorkload(tx.sql, id);
-  if (!row) throw notFound(id);
-  return row;
-}
+/** Whoever may start such work. */
+const starting = (kind: Workload["kind"]): string => (kind === "training" ? "training:start" : "scoring:run");
 
 async function policyOf(tx: Transaction, { team }: Workload): Promise<IdlePolicy | undefined> {
   const tree = treeInForce(await findQuotas(tx.sql, tx.call.actor.organisationId));
   return tree && teamNode(tree, team)?.queue?.idle;
-}
-
-async function seen({ admission }: ReadQueueDeps, tx: Transaction, id: string): Promise<QueueView> {
-  const view = await admission.view(tx.sql, tx.call.actor.organisationId, id);
-  if (!view) throw notFound(id);
-  return view;
-}
-
-function notFound(id: string): PortolanError<CapacityErrorCode> {
-  return new PortolanError("capacity.work_not_found", {
-    detail: `there is no run or scoring ${id.slice(0, 60)} in the queue`,
-    mend: "portolan job list has what is in the queue.",
-  });
 }
 
 function notKept(detail: string, look: string): PortolanError<CapacityErrorCode> {
