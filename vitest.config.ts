@@ -2,6 +2,8 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./tools/test-order.ts";
 
+/** Files of T1 that change their process for good, or look at all of it. */
+const alone = ["packages/sandbox/test/walls.test.ts"];
 const never = ["**/node_modules/**", "**/.toolchain/**", "**/.portolan/**", "**/.cache/**"];
 
 /**
@@ -28,10 +30,22 @@ export default defineConfig({
         test: {
           name: "t1",
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+          exclude: [...never, ...alone],
+          pool: "forks",
+          globalSetup: ["packages/testkit/src/database-server.ts"],
+          // A process for many files: each would load the same modules anew, a second and a half of a core.
+          isolate: false,
+          testTimeout: 300_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: "t1-alone",
+          include: alone,
           exclude: never,
           pool: "forks",
           testTimeout: 300_000,
-          hookTimeout: 240_000,
         },
       },
       {

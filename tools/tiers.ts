@@ -22,7 +22,7 @@ export function summary({ passed, failed, skipped }: Tally): string {
 }
 
 export interface Tier {
-  /** The project's name in vitest.config.ts. */
+  /** What the names of its projects in vitest.config.ts begin with. */
   readonly name: string;
   readonly title: string;
   readonly files: readonly string[];
@@ -118,7 +118,7 @@ function vitest(root: string, tier: Tier, json: string, live: boolean): Promise<
     "node_modules/vitest/vitest.mjs",
     "run",
     "--project",
-    tier.name,
+    `${tier.name}*`,
     "--reporter=default",
     "--reporter=json",
   ];

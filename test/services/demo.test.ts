@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { runCommand } from "../../tools/run-command.ts";
-import { expectWholeRoad } from "./demo-result.ts";
+import { expectDeployed, expectWholeRoad } from "./demo-result.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "portolan offline "));
@@ -89,9 +89,9 @@ function run(program: string, args: readonly string[], { cwd }: { readonly cwd: 
   });
 }
 
-async function demo(): Promise<string[]> {
+async function demo(...more: string[]): Promise<string[]> {
   const ports = ["--port", String(await freePort()), "--gateway-port", String(await freePort())];
-  return ["--json", "demo", "--exit", ...ports];
+  return ["--json", "demo", "--exit", ...ports, ...more];
 }
 
 /** In one line, which is what CI repeats at its end. */
@@ -150,9 +150,10 @@ describe.skipIf(!canIsolate())("one file, on a machine without Node and without 
   );
 });
 
-test("the launcher of a checkout walks the whole demo, where it was walked before", async () => {
+// Until its endpoint is deployed: what comes after that was walked above.
+test("the launcher of a checkout walks the demo again where it was walked before, as far as it is told", async () => {
   mkdirSync(work, { recursive: true });
-  const ran = await run(join(root, "portolan"), await demo(), { cwd: work });
+  const ran = await run(join(root, "portolan"), await demo("--steps", "8"), { cwd: work });
   expect(ran.exitCode, told(ran)).toBe(0);
-  expectWholeRoad(ran.out);
+  expectDeployed(ran.out);
 }, 900_000);

@@ -316,6 +316,11 @@ test("what destinations may have forgotten is told again after an hour", async (
   await comesTrue(50);
   await round();
   await until(() => expect(taken).toContain("oncall again open"));
+  // A destination has it a moment before it is noted.
+  await until(async () => {
+    const [alert] = await alertsOf("again");
+    expect(alert?.deliveries).toMatchObject([{ destination: "oncall", told: "open" }]);
+  });
   const call = aCall({ kind: "system", id: "control" });
   const repeated = () => repeatDeliveries({ work: world.db.uow, clock: systemClock }, call);
   expect(await repeated()).toBe(0);

@@ -294,13 +294,13 @@ test("a statement that nobody would open is not signed", async () => {
 test("whoever may not see the version sees none of it, in the words for one that does not exist", async () => {
   const stranger = aCall({ roles: [] });
   const refusals = [
-    readAttestations(deps(), stranger, "delays", 1),
-    readVersionRecord(deps(), stranger, "delays", 1),
-    readAttestation(deps(), stranger, { model: "delays", version: 1, digest: made }),
-    requestAttestation(deps(), stranger, { model: "delays", version: 1, environment: "dev" }),
+    () => readAttestations(deps(), stranger, "delays", 1),
+    () => readVersionRecord(deps(), stranger, "delays", 1),
+    () => readAttestation(deps(), stranger, { model: "delays", version: 1, digest: made }),
+    () => requestAttestation(deps(), stranger, { model: "delays", version: 1, environment: "dev" }),
   ];
   for (const refusal of refusals)
-    await expect(refusal).rejects.toMatchObject({ code: "registry.version_not_found" });
+    await expect(refusal()).rejects.toMatchObject({ code: "registry.version_not_found" });
   const reader = aCall({ roles: ["data_scientist"] });
   const asked = { model: "delays", version: 1, environment: "production" } as const;
   await expect(requestAttestation(deps(), reader, asked)).rejects.toMatchObject({

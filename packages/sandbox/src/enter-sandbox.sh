@@ -12,7 +12,23 @@ root=/sys/inside
 uid=$1 cwd=$2
 shift 2
 writable=
+locked=ro,nosuid,nodev
 
+# places [<what> <path>]... -- …: all that is to be shown gets its place at once, as each process that this starts costs a millisecond.
+places() {
+  total=$# read=0
+  while [ "$1" != -- ]; do
+    case $1 in
+    ro | rw) if [ -d "$2" ]; then set -- "$@" "$root$2"; else set -- "$@" "$root${2%/*}"; fi ;;
+    esac
+    shift 2
+    read=$((read + 2))
+  done
+  shift $((total - read))
+  mkdir -p "$root/dev" "$root/proc" "$root/etc" "$root/.old" "$@"
+}
+
+# show <path> <options>: what the options ask is set here where the kernel takes it at once; `lock` below sees to the rest.
 show() {
   if [ -d "$1" ]; then
     [ -d "$root$1" ] || mkdir -p "$root$1"
@@ -21,7 +37,8 @@ show() {
     [ -e "$root$1" ] || : >"$root$1"
   fi
   # Where other mounts lie below, the kernel only shows all of them together.
-  mount --bind "$1" "$root$1" 2>/dev/null || mount --rbind "$1" "$root$1"
+  mount -o "bind,$2" "$1" "$root$1" 2>/dev/null || mount --bind "$1" "$root$1" 2>/dev/null ||
+    mount --rbind "$1" "$root$1"
 }
 
 devices() {
@@ -37,7 +54,7 @@ welcome() {
   mkdir -p "$root/etc" "$root/tmp" "$root/dev/shm"
   printf '%s:x:%s:%s::/tmp:/bin/sh\n' "$1" "$number" "$number" >"$root/etc/passwd"
   for place in /etc/ld.so.conf /etc/ld.so.conf.d; do
-    if [ -e "$place" ]; then show "$place"; fi
+    if [ -e "$place" ]; then show "$place" "$locked"; fi
   done
   devices full
   ln -s /proc/self/fd "$root/dev/fd"
@@ -51,26 +68,29 @@ lock() {
 mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs /sys
 mkdir "$root"
 mount -t tmpfs -o size=16m,mode=755,nosuid,nodev tmpfs "$root"
+places "$@"
+links=
 for place in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store; do
   if [ -L "$place" ]; then
-    ln -s "$(readlink "$place")" "$root$place"
+    links="$links $place"
   elif [ -d "$place" ]; then
-    show "$place"
+    show "$place" "$locked"
   fi
 done
+# shellcheck disable=SC2086 # Some of the names above, each at the root.
+if [ -n "$links" ]; then cp -P $links "$root/"; fi
 for place in /etc/ld.so.cache /etc/alternatives; do
-  if [ -e "$place" ]; then show "$place"; fi
+  if [ -e "$place" ]; then show "$place" "$locked"; fi
 done
-mkdir -p "$root/dev" "$root/proc" "$root/.old"
 devices null zero random urandom
 # A container may forbid a fresh one; the child then has none, and never the one with the server in it.
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc" 2>/dev/null || :
 
 while [ "$1" != -- ]; do
   case $1 in
-  ro) show "$2" ;;
+  ro) show "$2" "$locked" ;;
   rw)
-    show "$2"
+    show "$2" nosuid,nodev
     writable="$writable|$root$2|"
     ;;
   hide) if [ -d "$root$2" ]; then mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs "$root$2"; fi ;;
@@ -85,7 +105,7 @@ while [ "$1" != -- ]; do
 done
 shift
 
-while read -r _ _ _ _ place _; do
+while read -r _ _ _ _ place options _; do
   case $place in
   "$root"/dev/* | "$root"/proc | "$root"/proc/*) continue ;;
   "$root"/*) ;;
@@ -96,8 +116,14 @@ while read -r _ _ _ _ place _; do
   *\\*) place=$(printf '%b' "$(printf '%s' "$place" | sed 's/\\\([0-7]\)/\\0\1/g')") ;;
   esac
   case $writable in
-  *"|$place|"*) mount -o remount,bind,nosuid,nodev "$place" 2>/dev/null || : ;;
-  *) lock "$place" ;;
+  *"|$place|"*)
+    case $options in rw,nosuid,nodev*) continue ;; esac
+    mount -o remount,bind,nosuid,nodev "$place" 2>/dev/null || :
+    ;;
+  *)
+    case $options in ro,nosuid,nodev*) continue ;; esac
+    lock "$place"
+    ;;
   esac
 done <<MOUNTS
 $(cat /proc/self/mountinfo)

@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readTemplate } from "@portolan/charter/templates";
-import { formatInstant, systemClock } from "@portolan/kernel";
+import { formatInstant, PortolanError, systemClock } from "@portolan/kernel";
 import { toCents } from "@portolan/planner/policy";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
@@ -16,14 +16,46 @@ import { replayStep, retrainStep } from "../demo/renew.ts";
 import { deployStep } from "../demo/serve.ts";
 import { settleStep } from "../demo/settle.ts";
 import { count, type DemoSummary, type World } from "../demo/world.ts";
+import type { CliErrorCode } from "../errors.ts";
 import type { ContextOf } from "../program.ts";
 import { readRunState } from "../supervisor/state-file.ts";
 import { detach, stopUp } from "../supervisor/up.ts";
 
 interface DemoOptions {
   readonly exit?: boolean;
+  readonly steps: string;
   readonly port: string;
   readonly gatewayPort: string;
+}
+
+/** After the start: what each step is called, the seconds that it may take, and what it does. */
+const road: readonly (readonly [string, number, (world: World) => Promise<readonly string[]>])[] = [
+  ["Plan the charter", 5, planCharterStep],
+  ["Apply the folder and sign the charter", 5, signCharterStep],
+  ["Ingest under contract", 15, ingestStep],
+  ["Build point-in-time training sets", 35, trainingSetStep],
+  ["Train in the pinned environment, register, sign", 40, trainStep],
+  ["Evaluate, gate, promote", 10, gateStep],
+  ["Deploy the endpoint", 5, deployStep],
+  ["Retrain on what has come since, unattended", 40, retrainStep],
+  ["Replay later weeks as live traffic: a canary beside the champion, outcomes following", 50, replayStep],
+  ["Judge accuracy and drift of what was served", 10, judgeStep],
+  ["Compare served features with training's", 20, parityStep],
+  ["Explain a prediction", 5, explainStep],
+  ["Release a harmful version", 25, harmfulReleaseStep],
+  ["Put the plan beside what was metered", 10, settleStep],
+  ["Audit", 10, auditStep],
+];
+const stepCount = road.length + 1;
+
+/** @throws PortolanError `cli.bad_usage` */
+function toSteps(given: string): number {
+  const steps = Number(given);
+  if (/^\d+$/.test(given) && steps >= 1 && steps <= stepCount) return steps;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `--steps ${given.slice(0, 20)} is no whole number from 1 to ${stepCount}`,
+    mend: "See portolan demo --help.",
+  });
 }
 
 export function registerDemoCommand(program: Command, contextOf: ContextOf): void {
@@ -33,18 +65,23 @@ export function registerDemoCommand(program: Command, contextOf: ContextOf): voi
       "The whole road on real data: plan, sign, ingest, train, gate, release, serve, audit; then it stays up",
     )
     .option("--exit", "stop everything at the end")
+    .option("--steps <n>", `walk the first n steps only, of ${stepCount}`, String(stepCount))
     .option("--port <port>", "port of the control API", "7400")
     .option("--gateway-port <port>", "port of the gateway", "7401")
-    .addHelpText("after", "\nExample:\n  portolan demo --exit")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan demo --exit\n  portolan demo --steps 8   # until an endpoint is deployed",
+    )
     .action(async (options: DemoOptions, command: Command) => {
       const context = contextOf(command);
+      const steps = toSteps(options.steps);
       const startedAt = performance.now();
       try {
-        const { narrator, world } = await runDemo(context, options);
+        const { narrator, world } = await runDemo(context, options, steps);
         const seconds = (performance.now() - startedAt) / 1000;
         context.output.result(
           { seconds, steps: narrator.reports, ...world.summary },
-          closing(world, seconds, options.exit === true),
+          steps < stepCount ? endedAfter(steps) : closing(world, seconds, options.exit === true),
         );
       } finally {
         if (options.exit) await stopUp(context.home);
@@ -55,9 +92,10 @@ export function registerDemoCommand(program: Command, contextOf: ContextOf): voi
 async function runDemo(
   context: CliContext,
   options: DemoOptions,
+  steps: number,
 ): Promise<{ narrator: Narrator; world: World }> {
   const { output } = context;
-  const narrator = new Narrator(output, 16);
+  const narrator = new Narrator(output, steps);
   output.say(
     "Portolan demo: three million US flights of 2001 (vega-datasets), half of them history, the others as they land; from a charter to governed predictions\n",
   );
@@ -82,27 +120,11 @@ async function runDemo(
     ];
   });
   if (!world) throw new Error("unreachable");
-  const ready = world;
-  await narrator.step("Plan the charter", 5, () => planCharterStep(ready));
-  await narrator.step("Apply the folder and sign the charter", 5, () => signCharterStep(ready));
-  await narrator.step("Ingest under contract", 15, () => ingestStep(ready));
-  await narrator.step("Build point-in-time training sets", 35, () => trainingSetStep(ready));
-  await narrator.step("Train in the pinned environment, register, sign", 40, () => trainStep(ready));
-  await narrator.step("Evaluate, gate, promote", 10, () => gateStep(ready));
-  await narrator.step("Deploy the endpoint", 5, () => deployStep(ready));
-  await narrator.step("Retrain on what has come since, unattended", 40, () => retrainStep(ready));
-  await narrator.step(
-    "Replay later weeks as live traffic: a canary beside the champion, outcomes following",
-    50,
-    () => replayStep(ready),
-  );
-  await narrator.step("Judge accuracy and drift of what was served", 10, () => judgeStep(ready));
-  await narrator.step("Compare served features with training's", 20, () => parityStep(ready));
-  await narrator.step("Explain a prediction", 5, () => explainStep(ready));
-  await narrator.step("Release a harmful version", 25, () => harmfulReleaseStep(ready));
-  await narrator.step("Put the plan beside what was metered", 10, () => settleStep(ready));
-  await narrator.step("Audit", 10, () => auditStep(ready));
-  return { narrator, world: ready };
+  for (const [title, budgetSeconds, work] of road.slice(0, steps - 1)) {
+    const ready = world;
+    await narrator.step(title, budgetSeconds, () => work(ready));
+  }
+  return { narrator, world };
 }
 
 /** The user's folder, as `portolan init --template flight-delays` writes it. */
@@ -113,6 +135,9 @@ async function prepareFolder(context: CliContext): Promise<string> {
   await writeFile(join(folder, "charter.yaml"), readTemplate("flight-delays"));
   return folder;
 }
+
+const endedAfter = (steps: number): string =>
+  `\nIt ended after step ${steps} of ${stepCount}, as asked: portolan demo walks the whole road.`;
 
 function closing(world: World, seconds: number, exits: boolean): string {
   const {

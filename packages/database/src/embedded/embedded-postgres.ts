@@ -15,6 +15,8 @@ export interface EmbeddedPostgresOptions {
   readonly folder: string;
   /** One line of the server's own log. */
   readonly log?: (line: string) => void;
+  /** Instead of the defaults below, by PostgreSQL's names: tests whose data may be lost turn durability off. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedPostgres {
@@ -75,7 +77,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   // The memory of a server killed a moment ago is freed when its last backend notices: a tenth of a second, or more
   // where one is at work.
   for (let attempt = 1; ; attempt++) {
-    const server = launch(binaries, data, sockets, user, options.log);
+    const server = launch(binaries, data, sockets, user, options);
     try {
       await untilAnswering(server, sockets);
       await ensureDatabase(sockets);
@@ -105,12 +107,11 @@ function launch(
   data: string,
   sockets: string,
   user: RunAs,
-  log: ((line: string) => void) | undefined,
+  options: EmbeddedPostgresOptions,
 ): Server {
-  const options = Object.entries({ ...settings, unix_socket_directories: sockets }).flatMap(
-    ([name, value]) => ["-c", `${name}=${value}`],
-  );
-  const child = spawn(binaries.postgres, ["-D", data, ...options], {
+  const all = { ...settings, ...options.settings, unix_socket_directories: sockets };
+  const given = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const child = spawn(binaries.postgres, ["-D", data, ...given], {
     cwd: "/",
     env: { ...binaries.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -123,7 +124,7 @@ function launch(
     createInterface({ input: stream }).on("line", (line) => {
       lastLines.push(line);
       if (lastLines.length > 20) lastLines.shift();
-      log?.(line);
+      options.log?.(line);
     });
   }
   const state = { stopping: false, ended: false };

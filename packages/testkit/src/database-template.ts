@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { databaseMigrations, migrate, openDatabase, prepareJobQueue, type Session } from "@portolan/database";
+import { type MigrationSet, systemClock } from "@portolan/kernel";
+
+// Any constant serves: who first needs a template makes it, others wait for it.
+const templateLock = 7_467_002;
+
+/**
+ * Calls back with a session of the server and the name of a database there that has the schema of these sets and of the job queue, made on first use
+ * and kept: a copy of it takes a tenth of a second, its making a second or two. Keyed by everything that shapes it.
+ */
+export async function withTemplate(
+  serverUrl: string,
+  sets: readonly MigrationSet[],
+  use: (session: Session, template: string) => Promise<void>,
+): Promise<void> {
+  const template = `portolan_template_${await keyOf([databaseMigrations, ...sets])}`;
+  await onServer(serverUrl, async (session) => {
+    const exists = async (): Promise<boolean> => {
+      const found = await session.query("select 1 from pg_database where datname = $1", [template]);
+      return found.length > 0;
+    };
+    if (!(await exists())) {
+      await session.query("select pg_advisory_lock($1)", [templateLock]);
+      if (!(await exists())) await make(serverUrl, session, template, sets);
+      await session.query("select pg_advisory_unlock($1)", [templateLock]);
+    }
+    await use(session, template);
+  });
+}
+
+/** Under another name until it is whole: one whose maker was killed is made anew. */
+async function make(
+  serverUrl: string,
+  session: Session,
+  template: string,
+  sets: readonly MigrationSet[],
+): Promise<void> {
+  const partial = `${template}_partial`;
+  await session.script(`drop database if exists ${partial} with (force)`);
+  await session.script(`create database ${partial}`);
+  const url = databaseUrl(serverUrl, partial);
+  {
+    await using database = await openDatabase({ kind: "postgres", url, maxConnections: 1 });
+    await migrate(database, [], systemClock);
+    await prepareJobQueue(database);
+    await migrate(database, sets, systemClock);
+  }
+  await session.script(`alter database ${partial} rename to ${template}`);
+}
+
+async function keyOf(sets: readonly MigrationSet[]): Promise<string> {
+  const hash = createHash("sha256");
+  // The manifest pins the version of pg-boss.
+  hash.update(await readFile(new URL("../../database/package.json", import.meta.url)));
+  for (const set of sets.toSorted((a, b) => (a.package < b.package ? -1 : 1))) {
+    hash.update(`/${set.package}`);
+    for (const name of (await readdir(set.directory)).toSorted()) {
+      hash.update(`/${name}`).update(await readFile(new URL(name, set.directory)));
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The URL of another database of the same server. */
+export function databaseUrl(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** Through the database that every server has. */
+export async function onServer(serverUrl: string, work: (session: Session) => Promise<void>): Promise<void> {
+  await using server = await openDatabase({ kind: "postgres", url: serverUrl, maxConnections: 1 });
+  await server.session(work);
+}
