@@ -72,8 +72,26 @@ function bannedIn(file: SourceFile): string[] {
   return problems;
 }
 
-/** Hidden inputs (the wall clock, the environment) outside the few files that own them. Tests are free. */
+/** Tests of one process share the modules of their helpers: hooks that one registers by itself are the first file's alone. */
+function hooksOfItsOwn(file: SourceFile): string[] {
+  const body = file.program["body"];
+  const statements = Array.isArray(body) ? body.filter(isNode) : [];
+  return statements.flatMap((statement) => {
+    const call = statement["expression"];
+    if (statement.type !== "ExpressionStatement" || !isNode(call) || call.type !== "CallExpression")
+      return [];
+    const name = isNode(call["callee"]) ? call["callee"]["name"] : undefined;
+    if (typeof name !== "string" || !/^(before|after)(All|Each)$/.test(name)) return [];
+    const where = `${file.path}:${lineOf(file.text, statement.start)}`;
+    return [`${where} calls ${name}() for whoever imports it: export a function that test files call`];
+  });
+}
+
+/** Hidden inputs (the wall clock, the environment) outside the few files that own them; tests are free. And hooks in helpers of tests. */
 export function checkBannedCalls(root: string): CheckReport {
-  const files = readSources(root, ["packages", "apps"]).filter((file) => !isTestFile(file.path));
-  return { examined: files.length, problems: files.flatMap(bannedIn) };
+  const files = readSources(root, ["packages", "apps"]);
+  const ours = files.filter((file) => !isTestFile(file.path));
+  const helpers = files.filter((file) => isTestFile(file.path) && !file.path.endsWith(".test.ts"));
+  const problems = [...ours.flatMap(bannedIn), ...helpers.flatMap(hooksOfItsOwn)];
+  return { examined: ours.length + helpers.length, problems };
 }

@@ -29,6 +29,18 @@ describe("banned calls", () => {
     });
     expect(checkBannedCalls(repository.root)).toEqual({ examined: 3, problems: [] });
   });
+
+  test("hooks that a helper of tests registers by itself are found; in a function, and in a test file, they are not", () => {
+    const hook = "beforeAll(() => 1);";
+    using repository = plant({
+      "packages/a/test/world.ts": `const a = 1;\n${hook}`,
+      "packages/a/test/other-world.ts": `export function openWorld() { ${hook} }`,
+      "packages/a/test/a.test.ts": hook,
+    });
+    const { problems } = checkBannedCalls(repository.root);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("packages/a/test/world.ts:2 calls beforeAll()");
+  });
 });
 
 describe("error pages", () => {

@@ -34,6 +34,7 @@ test("a row a minute is kept of what was seen, and a minute that could not be ke
   const look = machineSampler({
     work: {
       read: (call, work) => db.uow.read(call, work),
+      look: (call, statement) => db.uow.look(call, statement),
       write: (call, work) => (isAway ? Promise.reject(new Error("away")) : db.uow.write(call, work)),
     },
     clock,

@@ -79,7 +79,15 @@ export function createUnitOfWork(deps: UnitOfWorkDeps): UnitOfWork {
       throw asDatabaseError(error);
     }
   };
-  return { write, read };
+  const look = async <T>(_call: CallContext, statement: (sql: Sql) => Promise<T>): Promise<T> => {
+    refuseNesting(open);
+    try {
+      return await open.run(true, () => statement(deps.database.sql));
+    } catch (error) {
+      throw asDatabaseError(error);
+    }
+  };
+  return { write, read, look };
 }
 
 async function attemptWrite<T>(

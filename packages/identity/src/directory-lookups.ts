@@ -119,7 +119,7 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         return key !== undefined && key.revoked_at === null;
       }),
     organisationName: (organisationId) =>
-      unitOfWork.read(callOf(organisationId), async (sql) => {
+      unitOfWork.look(callOf(organisationId), async (sql) => {
         const row = await identityTables(sql)
           .selectFrom("identity.organisations")
           .select("name")
@@ -128,7 +128,7 @@ export function createDirectoryLookups(unitOfWork: UnitOfWork): DirectoryLookups
         return row.name;
       }),
     organisations: () =>
-      unitOfWork.read(callOf("org_" as Id<"organisation">), async (sql) => {
+      unitOfWork.look(callOf("org_" as Id<"organisation">), async (sql) => {
         const rows = await identityTables(sql)
           .selectFrom("identity.organisations")
           .select("id")

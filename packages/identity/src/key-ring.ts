@@ -89,7 +89,7 @@ export function createFileKeyRing(deps: FileKeyRingDeps): ManagedKeyRing {
       return signBytes(digest, bytes, await privateKey(keyId));
     },
     find: (keyId) => readKey(deps, keyId),
-    list: (purpose) => deps.unitOfWork.read(keyRingCall(deps.clock), (sql) => listPlatformKeys(sql, purpose)),
+    list: (purpose) => deps.unitOfWork.look(keyRingCall(deps.clock), (sql) => listPlatformKeys(sql, purpose)),
     async rotate(call, purpose) {
       const made = await make(deps, files, call, purpose);
       active.set(purpose, Promise.resolve(made));

@@ -38,36 +38,42 @@ export interface GrantedEndpoint {
 }
 
 /**
- * Everything that a gateway of one organisation and environment needs to authenticate and decide alone. The policy
- * set, the organisation's own policies included, is asked here for every principal and endpoint; the gateway looks up.
+ * Everything that a gateway of one organisation and environment needs to authenticate and decide alone, by environment. The policy set, the
+ * organisation's own policies included, is asked here for every principal and endpoint; the gateway looks up. What all environments share is read once:
+ * this happens every two seconds.
  */
 export async function grantsForSnapshot(
   deps: SnapshotGrantsDeps,
   call: CallContext,
-  environment: Environment,
+  environments: readonly Environment[],
   endpoints: readonly GrantedEndpoint[],
-): Promise<GatewayGrants> {
+): Promise<GatewayGrants[]> {
   const organisationId = call.actor.organisationId;
-  const loaded = await deps.unitOfWork.read(call, (sql) => load(sql, organisationId, environment, endpoints));
-  const endpointGrants = await decideAll(deps.decisions, loaded, organisationId, environment);
+  const directory = await deps.unitOfWork.read(call, (sql) => load(sql, organisationId, endpoints));
   const development = await deps.developmentIssuer?.trustedBy(organisationId);
-  const trusted = development ? [...loaded.issuers, development] : loaded.issuers;
-  const issuers = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.issuerKeys)));
-  return {
-    organisationId,
-    environment,
-    revocationEpoch: loaded.epoch,
-    issuers: issuers.filter((issuer) => issuer !== undefined),
-    principals: loaded.principals.map(({ principal }) => withOwnSubject(principal, development?.issuer)),
-    apiKeys: loaded.apiKeys,
-    revokedTokens: loaded.revokedTokens,
-    endpoints: endpointGrants,
-  };
+  const trusted = development ? [...directory.issuers, development] : directory.issuers;
+  const withTheirKeys = await Promise.all(trusted.map((issuer) => withKeys(issuer, deps.issuerKeys)));
+  const issuers = withTheirKeys.filter((issuer) => issuer !== undefined);
+  const all: GatewayGrants[] = [];
+  for (const environment of environments) {
+    const loaded = within(directory, organisationId, environment);
+    all.push({
+      organisationId,
+      environment,
+      revocationEpoch: directory.epoch,
+      issuers,
+      principals: loaded.principals.map(({ principal }) => withOwnSubject(principal, development?.issuer)),
+      apiKeys: loaded.apiKeys,
+      revokedTokens: directory.revokedTokens,
+      endpoints: await decideAll(deps.decisions, loaded, organisationId, environment),
+    });
+  }
+  return all;
 }
 
 async function decideAll(
   memory: DecisionMemory,
-  loaded: Awaited<ReturnType<typeof load>>,
+  loaded: ReturnType<typeof within>,
   organisationId: string,
   environment: Environment,
 ): Promise<GatewayEndpointGrant[]> {
@@ -108,20 +114,13 @@ interface LoadedPrincipal {
   readonly facts: PrincipalFacts;
 }
 
-async function load(
-  sql: Sql,
-  organisationId: string,
-  environment: Environment,
-  endpoints: readonly GrantedEndpoint[],
-) {
+async function load(sql: Sql, organisationId: string, endpoints: readonly GrantedEndpoint[]) {
   const db = identityTables(sql);
-  const principals = await loadPrincipals(sql, organisationId, environment);
-  const active = new Set(principals.map(({ principal }) => principal.id));
+  const members = await loadMembers(sql, organisationId);
   const keys = await db
     .selectFrom("identity.api_keys")
     .selectAll()
     .where("organisation_id", "=", organisationId)
-    .where("environment", "=", environment)
     .where("revoked_at", "is", null)
     .orderBy("id")
     .execute();
@@ -133,26 +132,23 @@ async function load(
     .orderBy("subject")
     .execute();
   const resources = await Promise.all(
-    endpoints
-      .filter((entry) => entry.environment === environment)
-      .map(async ({ endpoint, hasFeatures = false, ...rest }) => ({
-        endpoint,
-        hasFeatures,
-        resource: {
-          type: "Endpoint",
-          id: endpoint,
-          organisationId,
-          ...rest,
-          ...(rest.useCaseId === undefined ? {} : await findUseCasePath(sql, organisationId, rest.useCaseId)),
-        },
-      })),
+    endpoints.map(async ({ endpoint, hasFeatures = false, ...rest }) => ({
+      endpoint,
+      hasFeatures,
+      environment: rest.environment,
+      resource: {
+        type: "Endpoint",
+        id: endpoint,
+        organisationId,
+        ...rest,
+        ...(rest.useCaseId === undefined ? {} : await findUseCasePath(sql, organisationId, rest.useCaseId)),
+      },
+    })),
   );
   return {
-    principals,
+    members,
+    keys,
     resources,
-    apiKeys: keys
-      .filter((row) => active.has(row.principal_id))
-      .map((row): GatewayApiKey => storedApiKey(row)),
     revokedTokens: revoked.map((row) => row.subject),
     issuers: await listTrustedIssuers(sql, organisationId),
     epoch: await revocationEpoch(sql, organisationId),
@@ -160,12 +156,26 @@ async function load(
   };
 }
 
-/** Disabled principals are left out: what the gateway does not know it refuses. */
-async function loadPrincipals(
-  sql: Sql,
+/** What counts in one environment. */
+function within(
+  { members, keys, resources, policies }: Awaited<ReturnType<typeof load>>,
   organisationId: string,
   environment: Environment,
-): Promise<LoadedPrincipal[]> {
+) {
+  const principals = principalsOf(members, organisationId, environment);
+  const active = new Set(principals.map(({ principal }) => principal.id));
+  return {
+    principals,
+    policies,
+    resources: resources.filter((entry) => entry.environment === environment),
+    apiKeys: keys
+      .filter((row) => row.environment === environment && active.has(row.principal_id))
+      .map((row): GatewayApiKey => storedApiKey(row)),
+  };
+}
+
+/** Disabled principals are left out: what the gateway does not know it refuses. */
+async function loadMembers(sql: Sql, organisationId: string) {
   const db = identityTables(sql);
   const named = async (table: "identity.users" | "identity.service_accounts") =>
     db
@@ -184,6 +194,16 @@ async function loadPrincipals(
     .orderBy("subject")
     .execute();
   const unitOf = await businessUnits(sql, organisationId);
+  const users = await named("identity.users");
+  const machines = await named("identity.service_accounts");
+  return { bindings, subjects, unitOf, users, machines };
+}
+
+function principalsOf(
+  { bindings, subjects, unitOf, users, machines }: Awaited<ReturnType<typeof loadMembers>>,
+  organisationId: string,
+  environment: Environment,
+): LoadedPrincipal[] {
   const loaded = (kind: "user" | "service_account", id: string): LoadedPrincipal => ({
     principal: {
       id,
@@ -204,8 +224,6 @@ async function loadPrincipals(
       bindings: heldRoles(bindings.filter((row) => row.principal_id === id)),
     },
   });
-  const users = await named("identity.users");
-  const machines = await named("identity.service_accounts");
   return [
     ...users.map(({ id }) => loaded("user", id)),
     ...machines.map(({ id }) => loaded("service_account", id)),

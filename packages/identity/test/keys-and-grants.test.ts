@@ -268,12 +268,18 @@ describe("grants for a gateway's snapshot", () => {
     const verdict = await one.authenticator.authenticate(admin);
     if (verdict.kind !== "authenticated") throw new Error("not authenticated");
     const call = { actor: verdict.actor, requestId: newId("request", one.clock.now()) };
-    return grantsForSnapshot(
+    const [staging, dev] = await grantsForSnapshot(
       { unitOfWork: one.database.uow, developmentIssuer: one.developmentIssuer, decisions: memory },
       call,
-      "staging",
+      ["staging", "dev"],
       [{ ...endpoint, hasFeatures }],
     );
+    if (staging === undefined) throw new Error("there are none");
+    expect(dev, "what is granted in another environment").toMatchObject({
+      environment: "dev",
+      endpoints: [],
+    });
+    return staging;
   };
 
   test("the gateway decides alone as the policy set would", async () => {

@@ -200,7 +200,8 @@ describe("keys of outside issuers", () => {
     const restarted = createIssuerKeys(one.clock, createJwksFetcher(development), store);
     const deps = { unitOfWork: one.database.uow, decisions: createDecisionMemory(), issuerKeys: restarted };
     const inSnapshot = async () =>
-      (await grantsForSnapshot(deps, call, "dev", [])).issuers.find(({ issuer }) => issuer === away)?.jwks;
+      (await grantsForSnapshot(deps, call, ["dev"], []))[0]?.issuers.find(({ issuer }) => issuer === away)
+        ?.jwks;
     const start = one.clock.now();
     one.clock.set(asEpochMicros(start + 86_000_000_000));
     await restarted.refresh([{ issuer: away, jwksUri: `${away}/keys` } as TrustedIssuer]);

@@ -62,6 +62,8 @@ export interface UnitOfWork {
   write<T>(call: CallContext, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Read only; sees committed state. */
   read<T>(call: CallContext, work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** Read only, and one statement alone: without a transaction, which is two more. For what is looked at every second. */
+  look<T>(call: CallContext, statement: (sql: Sql) => Promise<T>): Promise<T>;
 }
 
 /** What a request or delivery with many parts leaves in the ledger. */

@@ -48,7 +48,11 @@ const authorizer = {
 const deps = { work: lateWork(), clock, tenants, authorizer };
 /** The database is opened before the tests, and after this line. */
 function lateWork(): TestDatabase["uow"] {
-  return { write: (...of) => db.uow.write(...of), read: (...of) => db.uow.read(...of) };
+  return {
+    write: (...of) => db.uow.write(...of),
+    read: (...of) => db.uow.read(...of),
+    look: (...of) => db.uow.look(...of),
+  };
 }
 const call = () => aCall({ kind: "system", id: "control" });
 const rows = (): Promise<unknown[]> =>

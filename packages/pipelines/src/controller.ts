@@ -60,7 +60,7 @@ export class PipelineController {
         actor: systemActor("pipeline-controller", organisationId),
         requestId: newId("request", clock.now()),
       }),
-      listOpen: (call) => work.read(call, (sql) => listOpenRuns(sql, call.actor.organisationId)),
+      listOpen: (call) => work.look(call, (sql) => listOpenRuns(sql, call.actor.organisationId)),
       findOpen: (call, id) => work.read(call, (sql) => findPipelineRun(sql, call.actor.organisationId, id)),
       advance: (_call, run) => this.#advance(run),
       onFault: ({ id }, error) => log.error({ run: id, error: messageOf(error) }, "pipelines.look_failed"),

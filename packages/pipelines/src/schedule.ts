@@ -30,7 +30,7 @@ export async function startDueRuns(deps: ScheduleDeps): Promise<void> {
       actor: systemActor("pipeline-schedule", organisationId),
       requestId: newId("request", now),
     };
-    const due = await work.read(call, (sql) => listDue(sql, organisationId, now));
+    const due = await work.look(call, (sql) => listDue(sql, organisationId, now));
     for (const one of due)
       await startDue(deps, one).catch((error: unknown) =>
         log.error({ pipeline: one.name, error: messageOf(error) }, "pipelines.schedule_failed"),

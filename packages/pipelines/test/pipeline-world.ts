@@ -34,10 +34,6 @@ import { startPipelineRun } from "../src/start-run.ts";
 
 export const clock: FakeClock = fakeClock();
 export let db: TestDatabase;
-beforeAll(async () => {
-  db = await openTestDatabase({ migrations: [ledgerMigrations, pipelineMigrations], clock });
-});
-afterAll(() => db.close());
 
 /** What the other domains say, as a test wants it; what they were told, in order. */
 export interface Outside {
@@ -82,35 +78,6 @@ export let outside: Outside;
 export let deps: ScheduleDeps;
 let controller: PipelineController;
 let count = 0;
-
-beforeEach(() => {
-  count += 1;
-  outside = {
-    inputs: [`dataset ${count}`],
-    runState: "succeeded",
-    blocked: [],
-    isBetter: true,
-    releaseState: "promoted",
-    placement: undefined,
-    faults: new Map(),
-    told: [],
-  };
-  deps = {
-    work: db.uow,
-    clock,
-    authorizer,
-    places: namedPlaces,
-    artifacts: {
-      note: () => Promise.resolve(),
-      require: (_call, digest) => Promise.resolve(digest as Digest),
-    },
-    placement: { require: () => (outside.placement ? Promise.reject(outside.placement) : Promise.resolve()) },
-    log: createLogger({ name: "pipelines", level: "silent" }),
-    organisations: () => Promise.resolve([testOrganisation]),
-    ...elsewhereOf(outside),
-  };
-  restart();
-});
 
 /** A controller that knows nothing but the database, as after a crash. */
 export function restart(): void {
@@ -296,3 +263,41 @@ function releasing(of: Outside, tell: Tell): Pick<Elsewhere, "versions" | "endpo
 
 export const forbidden = (): PortolanError =>
   new PortolanError("charter.placement_refused", { detail: "data stays in eu-west" });
+
+/** For a test file, at its top: files share this module, and hooks are of the file that registers them. */
+export function openPipelineWorld(): void {
+  beforeAll(async () => {
+    db = await openTestDatabase({ migrations: [ledgerMigrations, pipelineMigrations], clock });
+  });
+  afterAll(() => db.close());
+  beforeEach(() => {
+    count += 1;
+    outside = {
+      inputs: [`dataset ${count}`],
+      runState: "succeeded",
+      blocked: [],
+      isBetter: true,
+      releaseState: "promoted",
+      placement: undefined,
+      faults: new Map(),
+      told: [],
+    };
+    deps = {
+      work: db.uow,
+      clock,
+      authorizer,
+      places: namedPlaces,
+      artifacts: {
+        note: () => Promise.resolve(),
+        require: (_call, digest) => Promise.resolve(digest as Digest),
+      },
+      placement: {
+        require: () => (outside.placement ? Promise.reject(outside.placement) : Promise.resolve()),
+      },
+      log: createLogger({ name: "pipelines", level: "silent" }),
+      organisations: () => Promise.resolve([testOrganisation]),
+      ...elsewhereOf(outside),
+    };
+    restart();
+  });
+}

@@ -11,6 +11,7 @@ import {
   deps,
   forbidden,
   look,
+  openPipelineWorld,
   outside,
   pipelineName,
   prepare,
@@ -24,6 +25,8 @@ import {
   train,
   withRules,
 } from "./pipeline-world.ts";
+
+openPipelineWorld();
 
 /** Events of the ledger's rows about a subject, in their order. */
 async function eventsOf(subject: string): Promise<string[]> {

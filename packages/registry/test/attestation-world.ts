@@ -77,20 +77,6 @@ const authorizer = testAuthorizer({ ci: ["*"], data_scientist: ["registry:read"]
 export const ci = aCall({ roles: ["ci"], kind: "service_account" });
 export let made: Digest;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "portolan-attestations-"));
-  objects = await openFolderObjectStore(folder, systemClock);
-  db = await openTestDatabase({ migrations: [registryMigrations] });
-  made = await objects.put(logisticModel([1, 2], 0.5));
-  const at = { environment: "production", useCaseId: "uc_1" } as const;
-  await db.uow.write(ci, (tx) => deps().artifacts.note(tx, at, [{ digest: made, kind: "upload" }]));
-  await push("delays", "run_7");
-});
-afterAll(async () => {
-  await db.close();
-  await rm(folder, { recursive: true });
-});
-
 export function deps() {
   const charter = { charterId: "cht_1", digest: aCharter.digest, notEnforced: [] };
   return {
@@ -169,4 +155,21 @@ export async function verified(about: RegExp, model = "delays"): Promise<Record<
       return verdict.kind === "valid" ? { ...verdict.predicate } : {};
     }),
   );
+}
+
+/** For a test file, at its top: files share this module, and hooks are of the file that registers them. */
+export function openAttestationWorld(): void {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "portolan-attestations-"));
+    objects = await openFolderObjectStore(folder, systemClock);
+    db = await openTestDatabase({ migrations: [registryMigrations] });
+    made = await objects.put(logisticModel([1, 2], 0.5));
+    const at = { environment: "production", useCaseId: "uc_1" } as const;
+    await db.uow.write(ci, (tx) => deps().artifacts.note(tx, at, [{ digest: made, kind: "upload" }]));
+    await push("delays", "run_7");
+  });
+  afterAll(async () => {
+    await db.close();
+    await rm(folder, { recursive: true });
+  });
 }

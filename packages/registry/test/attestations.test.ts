@@ -26,10 +26,13 @@ import {
   made,
   manyParams,
   objects,
+  openAttestationWorld,
   push,
   verified,
 } from "./attestation-world.ts";
 import { aDecision, aDeployment, anEvaluation, aTraining } from "./record-fixture.ts";
+
+openAttestationWorld();
 
 test("a trained version has its training attested as SLSA provenance with the digest of everything that went in", async () => {
   await attest();

@@ -124,6 +124,7 @@ function removalWith(between: () => Promise<unknown>): ByteRemoval {
   let writes = 0;
   const work: UnitOfWork = {
     read: (call, run) => db.uow.read(call, run),
+    look: (call, run) => db.uow.look(call, run),
     write: async (call, run) => {
       const result = await db.uow.write(call, run);
       writes += 1;

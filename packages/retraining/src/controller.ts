@@ -74,7 +74,7 @@ export class RetrainingController {
     await steerOpenRows<StoredRetraining>({
       organisations,
       callFor: (organisationId) => callFor(organisationId, clock.now()),
-      listOpen: (call) => work.read(call, (sql) => listOpen(sql, call.actor.organisationId)),
+      listOpen: (call) => work.look(call, (sql) => listOpen(sql, call.actor.organisationId)),
       findOpen: (call, id) => work.read(call, (sql) => findRetraining(sql, call.actor.organisationId, id)),
       advance: (call, one) => this.#advance(call, one),
       onFault: (one, error) =>

@@ -24,10 +24,6 @@ import { readRetraining } from "../src/read-retrainings.ts";
 
 export const clock: FakeClock = fakeClock();
 export let db: TestDatabase;
-beforeAll(async () => {
-  db = await openTestDatabase({ migrations: [ledgerMigrations, retrainingMigrations], clock });
-});
-afterAll(() => db.close());
 
 const dayMicros = 86_400 * microsPerSecond;
 const digest = (hex: string): string => `sha256:${hex.repeat(32)}`;
@@ -68,10 +64,6 @@ const authorizer = testAuthorizer({
 export const lead = (id = "usr_lea") => aCall({ id, roles: ["team_lead"] });
 
 let count = 0;
-beforeEach(() => {
-  count += 1;
-  setUp("production");
-});
 
 export function setUp(environment: Environment): void {
   const now = clock.now();
@@ -270,4 +262,16 @@ export async function settled(id: string): Promise<Retraining> {
     clock.advance(60 * microsPerSecond);
   }
   return readRetraining(deps, lead(), id);
+}
+
+/** For a test file, at its top: files share this module, and hooks are of the file that registers them. */
+export function openRetrainingWorld(): void {
+  beforeAll(async () => {
+    db = await openTestDatabase({ migrations: [ledgerMigrations, retrainingMigrations], clock });
+  });
+  afterAll(() => db.close());
+  beforeEach(() => {
+    count += 1;
+    setUp("production");
+  });
 }

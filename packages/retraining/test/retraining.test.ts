@@ -6,7 +6,20 @@ import { retrainingsOver, watchEndpoints } from "../src/index.ts";
 import { readRetrainings } from "../src/read-retrainings.ts";
 import { readPolicy, setPolicy } from "../src/set-policy.ts";
 import { startRetraining } from "../src/start-retraining.ts";
-import { clock, db, deps, elsewhere, ends, lead, restart, settled, setUp } from "./retraining-world.ts";
+import {
+  clock,
+  db,
+  deps,
+  elsewhere,
+  ends,
+  lead,
+  openRetrainingWorld,
+  restart,
+  settled,
+  setUp,
+} from "./retraining-world.ts";
+
+openRetrainingWorld();
 
 const hourMicros = 3600 * microsPerSecond;
 

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { events, least, looks, now, say, start } from "./release-world.ts";
+import { events, least, looks, now, openReleaseWorld, say, start } from "./release-world.ts";
+
+openReleaseWorld();
 
 const steps = [{ kind: "canary" as const, percent: 50, ...least }];
 const plan = { steps, slowMs: null, divergence: { edges: [0.5], atMost: 0.25 } };

@@ -5,7 +5,9 @@ import { approveFlagChange } from "../src/flags/approve-flag.ts";
 import type { FlagRequest, FlagView } from "../src/flags/contract.ts";
 import { flagsInForce, readFlags } from "../src/flags/read-flags.ts";
 import { type FlagDeps, removeFlag, setFlag } from "../src/flags/set-flag.ts";
-import { charter, db, deps, endpoint, engineer, events, setUp } from "./release-world.ts";
+import { charter, db, deps, endpoint, engineer, events, openReleaseWorld, setUp } from "./release-world.ts";
+
+openReleaseWorld();
 
 const plain: FlagDefinition = { default: false, enabled: true, rules: [], split: [], sticky: "entity" };
 const on: FlagDefinition = { ...plain, rules: [{ by: "tenant", values: ["bu_1"], value: true }] };

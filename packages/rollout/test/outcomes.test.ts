@@ -1,6 +1,20 @@
 import { testOrganisation } from "@portolan/testkit";
 import { expect, test } from "vitest";
-import { clock, db, endpoint, endpoints, events, least, looks, now, serve, start } from "./release-world.ts";
+import {
+  clock,
+  db,
+  endpoint,
+  endpoints,
+  events,
+  least,
+  looks,
+  now,
+  openReleaseWorld,
+  serve,
+  start,
+} from "./release-world.ts";
+
+openReleaseWorld();
 
 let labels = 0;
 

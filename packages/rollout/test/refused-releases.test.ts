@@ -15,11 +15,14 @@ import {
   look,
   looks,
   now,
+  openReleaseWorld,
   plan,
   serve,
   setUp,
   start,
 } from "./release-world.ts";
+
+openReleaseWorld();
 
 describe("while the next step cannot be deployed", () => {
   const refusal = new PortolanError("serving.charter_blocks", { detail: "the charter forbids it" });

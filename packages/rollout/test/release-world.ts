@@ -22,13 +22,6 @@ import { aHeader } from "./prediction-headers.ts";
 
 export const clock: FakeClock = fakeClock();
 export let db: TestDatabase;
-beforeAll(async () => {
-  db = await openTestDatabase({
-    migrations: [ledgerMigrations, predictionsMigrations, rolloutMigrations],
-    clock,
-  });
-});
-afterAll(() => db.close());
 
 export let endpoint = "";
 export let endpoints: DeployedEndpoints;
@@ -46,11 +39,6 @@ const authorizer = testAuthorizer({
 });
 const log = createLogger({ name: "rollout", level: "silent" });
 export const engineer = (id = "usr_lee") => aCall({ id, roles: ["ml_engineer", "approver_risk"] });
-
-beforeEach(() => {
-  endpoint = newId("endpoint", clock.now()).replace("_", "-");
-  setUp("dev");
-});
 
 export function setUp(environment: Environment): void {
   endpoints = new DeployedEndpoints(endpoint, environment);
@@ -168,3 +156,18 @@ export const events = async ({ id }: Release) => {
   );
   return rows.map(({ event }) => event);
 };
+
+/** For a test file, at its top: files share this module, and hooks are of the file that registers them. */
+export function openReleaseWorld(): void {
+  beforeAll(async () => {
+    db = await openTestDatabase({
+      migrations: [ledgerMigrations, predictionsMigrations, rolloutMigrations],
+      clock,
+    });
+  });
+  afterAll(() => db.close());
+  beforeEach(() => {
+    endpoint = newId("endpoint", clock.now()).replace("_", "-");
+    setUp("dev");
+  });
+}

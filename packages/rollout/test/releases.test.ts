@@ -21,11 +21,14 @@ import {
   look,
   looks,
   now,
+  openReleaseWorld,
   plan,
   restart,
   serve,
   start,
 } from "./release-world.ts";
+
+openReleaseWorld();
 
 describe("a release", () => {
   test("is asked about at its start as each of its steps and as the champion that it would be", async () => {

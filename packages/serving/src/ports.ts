@@ -92,15 +92,15 @@ export interface FlagLookup {
   inForce(call: CallContext): Promise<ReadonlyMap<string, readonly Flag[]>>;
 }
 
-/** Identity's grants for one organisation and environment, as gateways get them (`GatewayGrants`). */
+/** Identity's grants for one organisation, as gateways get them (`GatewayGrants`). */
 export interface GrantsSource {
   /** What gateways read them by; grants that do not fit are never signed. */
   readonly shape: TSchema;
+  /** Of every environment, in a fixed order. */
   read(
     organisationId: string,
-    environment: Environment,
     endpoints: readonly GrantedEndpoint[],
-  ): Promise<JsonValue>;
+  ): Promise<readonly { readonly environment: Environment; readonly grants: JsonValue }[]>;
 }
 export interface GrantedEndpoint {
   readonly endpoint: string;

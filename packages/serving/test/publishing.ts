@@ -3,6 +3,7 @@ import {
   asEpochMicros,
   createLogger,
   digestBytes,
+  environments,
   type KeyRing,
   type ObjectStore,
   type SigningKey,
@@ -71,10 +72,14 @@ export function publisherOf(db: TestDatabase, objects: ObjectStore, over: Partia
     log: createLogger({ name: "serving", level: "silent" }),
     grants: {
       shape: Type.Object({ environment: Type.String(), endpoints: Type.Array(Type.String()) }),
-      read: async (_org, environment, endpoints) => ({
-        environment,
-        endpoints: endpoints.map((e) => e.endpoint),
-      }),
+      read: async (_org, endpoints) =>
+        environments.map((environment) => ({
+          environment,
+          grants: {
+            environment,
+            endpoints: endpoints.filter((e) => e.environment === environment).map((e) => e.endpoint),
+          },
+        })),
     },
     profiles: { find: async () => new Map() },
     memory: { find: async () => new Map() },

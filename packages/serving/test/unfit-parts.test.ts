@@ -7,6 +7,7 @@ import {
   createLogger,
   digestBytes,
   digestJson,
+  environments,
   type JsonValue,
   type Logger,
   type ObjectStore,
@@ -48,7 +49,7 @@ const badProfile: ProfileReference = {
 };
 const grants = (marker: JsonValue): PublishDeps["grants"] => ({
   shape: Type.Object({ marker: Type.String() }),
-  read: async () => ({ marker }),
+  read: async () => environments.map((environment) => ({ environment, grants: { marker } })),
 });
 
 /** What gateways would serve and know of, read as they read it. */

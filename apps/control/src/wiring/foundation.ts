@@ -163,6 +163,7 @@ export async function layFoundation(
 function wakingAfterWrites(inner: UnitOfWork, wake: () => void): UnitOfWork {
   return {
     read: (call, reading) => inner.read(call, reading),
+    look: (call, statement) => inner.look(call, statement),
     write: async (call, writing) => {
       const result = await inner.write(call, writing);
       wake();

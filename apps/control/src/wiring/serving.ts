@@ -211,21 +211,26 @@ function wirePublisher(
     log: base.log,
     grants: {
       shape: GatewayGrantsPart,
-      read: async (organisationId, environment, endpoints) => {
+      read: async (organisationId, endpoints) => {
         const call = controlCall(base, organisationId as Id<"organisation">);
         const granted = endpoints.map(({ teamId, views, ...endpoint }) => ({
           ...endpoint,
           hasFeatures: views.length > 0,
           ...(teamId === null ? {} : { teamId }),
         }));
-        const grants = await grantsForSnapshot(
+        const all = await grantsForSnapshot(
           { unitOfWork: work, developmentIssuer, issuerKeys, decisions },
           call,
-          environment,
+          environments,
           granted,
         );
-        return JSON.parse(
-          JSON.stringify(await withReadPurposes({ uow: work, access }, call, grants, endpoints)),
+        return Promise.all(
+          all.map(async (found) => {
+            const { environment } = found;
+            const here = endpoints.filter((one) => one.environment === environment);
+            const grants = await withReadPurposes({ uow: work, access }, call, found, here);
+            return { environment, grants: JSON.parse(JSON.stringify(grants)) };
+          }),
         );
       },
     },

@@ -21,7 +21,7 @@ export async function runSubscriptions(reading: TopicReading): Promise<{ stop():
     running.set(subscription.id, { abort, done });
   };
   const look = async (): Promise<void> => {
-    const active = await reading.uow.read(systemCall(reading), activeSubscriptions);
+    const active = await reading.uow.look(systemCall(reading), activeSubscriptions);
     const wanted = new Set(active.map(({ id }) => id));
     for (const [id, { abort }] of running) if (!wanted.has(id)) abort.abort();
     for (const one of active) if (!running.has(one.id)) start(one);

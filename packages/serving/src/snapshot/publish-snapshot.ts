@@ -1,7 +1,6 @@
 import {
   type CallContext,
   digestJson,
-  environments,
   type Id,
   type KeyRing,
   type Logger,
@@ -105,7 +104,7 @@ export function createSnapshotPublisher(deps: PublishDeps): SnapshotPublisher {
       const timer = setTimeout(resolve, waitMs);
       try {
         const call = callOf(deps, organisationId as Id<"organisation">);
-        const latest = await deps.work.read(call, (sql) => latestSnapshot(sql, organisationId));
+        const latest = await deps.work.look(call, (sql) => latestSnapshot(sql, organisationId));
         if (latest && latest.version > after) return;
         await promise;
       } finally {
@@ -251,16 +250,7 @@ async function contentOf(
       })),
     }),
   );
-  const grants = await Promise.all(
-    environments.map(async (environment) => ({
-      environment,
-      grants: await deps.grants.read(
-        organisationId,
-        environment,
-        granted.filter((one) => one.environment === environment),
-      ),
-    })),
-  );
+  const grants = await deps.grants.read(organisationId, granted);
   const keys = [...(await deps.keys.list("model")), ...(await deps.keys.list("snapshot"))];
   return {
     organisationId,
