@@ -29,6 +29,9 @@ export default defineConfig({
       {
         test: {
           name: "t1",
+          // One more than processors on a small machine: files wait for their children and for the database.
+          maxWorkers: Math.max(3, Math.min(4, availableParallelism())),
+          sequence: { groupOrder: 3 },
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
           exclude: [...never, ...alone],
           pool: "forks",
@@ -64,8 +67,8 @@ export default defineConfig({
           include: ["test/clients/**/*.test.ts"],
           exclude: never,
           pool: "forks",
-          // Each builds a Python environment and starts Portolan: two at a time would only wait for each other.
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 600_000,
         },

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand } from "./run-command.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -33,8 +34,53 @@ export async function pythonClient(client: string): Promise<string | undefined> 
   // A marker, not the folder itself: a virtual environment cannot be renamed into place, its scripts name it.
   const complete = join(folder, ".complete");
   if (existsSync(complete)) return python;
-  await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, ".."), { recursive: true });
+  const release = await exclusively(`${folder}.lock`);
+  try {
+    if (!existsSync(complete)) await build(client, { folder, python, lock, complete, key });
+  } finally {
+    await release();
+  }
+  return python;
+}
+
+/** Files that share an environment run side by side: one builds it, the others wait. A lock whose process is gone is nobody's. */
+async function exclusively(path: string): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      await writeFile(path, String(process.pid), { flag: "wx" });
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    }
+    const holder = Number(await readFile(path, "utf8").catch(() => ""));
+    if (holder > 0 && !isAlive(holder)) await rm(path, { force: true });
+    await sleep(200);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface ClientEnvironment {
+  readonly folder: string;
+  readonly python: string;
+  readonly lock: string;
+  readonly complete: string;
+  readonly key: string;
+}
+
+async function build(
+  client: string,
+  { folder, python, lock, complete, key }: ClientEnvironment,
+): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
   await must("python3", ["-m", "venv", folder], `creating the environment of ${client}`);
   await must(
     python,
@@ -53,5 +99,4 @@ export async function pythonClient(client: string): Promise<string | undefined> 
   );
   await writeFile(`${complete}.new`, key);
   await rename(`${complete}.new`, complete);
-  return python;
 }
