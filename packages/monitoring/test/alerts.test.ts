@@ -92,6 +92,13 @@ const events = async (id: string): Promise<string[]> =>
   ).rows.map(({ event }) => event);
 const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 60_000, interval: 50 });
 
+/** A destination has an alert a moment before that is noted. */
+const untilNoted = (endpoint: string) =>
+  until(async () => {
+    const [alert] = await alertsOf(endpoint);
+    expect(alert?.deliveries).toEqual([{ destination: "oncall", told: "open" }]);
+  });
+
 /** A hundred predictions of the day before, and how to say how many came true. */
 async function endpointOf(endpoint: string) {
   const answers = Array.from({ length: 100 }, (_, at) => ({
@@ -134,6 +141,7 @@ test("a mature window below the floor opens one alert, which is told, kept while
   // Another process, and the same again: nothing new.
   expect(await round()).toEqual({ opened: 0, resolved: 0 });
   await until(() => expect(taken).toEqual(["oncall flow open"]));
+  await untilNoted("flow");
   const [alert] = await alertsOf("flow");
   expect(alert).toMatchObject({
     state: "open",
@@ -316,11 +324,7 @@ test("what destinations may have forgotten is told again after an hour", async (
   await comesTrue(50);
   await round();
   await until(() => expect(taken).toContain("oncall again open"));
-  // A destination has it a moment before it is noted.
-  await until(async () => {
-    const [alert] = await alertsOf("again");
-    expect(alert?.deliveries).toMatchObject([{ destination: "oncall", told: "open" }]);
-  });
+  await untilNoted("again");
   const call = aCall({ kind: "system", id: "control" });
   const repeated = () => repeatDeliveries({ work: world.db.uow, clock: systemClock }, call);
   expect(await repeated()).toBe(0);

@@ -68,17 +68,18 @@ lock() {
 mount -t tmpfs -o size=1m,mode=755,nosuid,nodev tmpfs /sys
 mkdir "$root"
 mount -t tmpfs -o size=16m,mode=755,nosuid,nodev tmpfs "$root"
-places "$@"
+system="/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store"
 links=
-for place in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store; do
-  if [ -L "$place" ]; then
-    links="$links $place"
-  elif [ -d "$place" ]; then
-    show "$place" "$locked"
-  fi
+for place in $system; do
+  if [ -L "$place" ]; then links="$links $place"; fi
 done
+# Before the rest: what is shown may lie behind one of them.
 # shellcheck disable=SC2086 # Some of the names above, each at the root.
 if [ -n "$links" ]; then cp -P $links "$root/"; fi
+for place in $system; do
+  if [ -d "$place" ] && [ ! -L "$place" ]; then show "$place" "$locked"; fi
+done
+places "$@"
 for place in /etc/ld.so.cache /etc/alternatives; do
   if [ -e "$place" ]; then show "$place" "$locked"; fi
 done

@@ -78,8 +78,8 @@ function start(
 }
 
 /** Without Node's own permissions, which bind no native code: what a program finds that does as it likes. */
-function shell(script: string, on: Walls = walls): Promise<string> {
-  const [command = "", ...args] = walledCommand(on, view, ["sh", "-c", script]);
+function shell(script: string, on: Walls = walls, seen: View = view): Promise<string> {
+  const [command = "", ...args] = walledCommand(on, seen, ["sh", "-c", script]);
   return new Promise((resolve) => {
     execFile(command, args, { env: { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" } }, (_error, stdout, stderr) =>
       resolve(`${stdout}${stderr}`.trim()),
@@ -163,6 +163,16 @@ describe.skipIf(!isWalled)("in namespaces, whatever the program does", () => {
     expect(await shell(`echo x > ${given}`)).toMatch(/Read-only/);
     expect(await shell("touch /usr/bin/x /here")).toMatch(/Read-only.*\n.*Read-only/);
     expect(await shell("echo x > out2 && cat out2")).toBe("x");
+  });
+
+  test("what is shown may lie in a folder of the system, and behind one of its links", async () => {
+    const seen = { ...view, readable: [given, "/usr/bin", "/bin/sh", "/lib"] };
+    const said = await shell(
+      `cat ${given} && echo x > out3 && cat out3 && ls -d /lib && touch /usr/bin/x`,
+      walls,
+      seen,
+    );
+    expect(said).toMatch(/^givenx\n\/lib\n.*Read-only/);
   });
 
   test("there is no network, not even to this machine, and no other process", async () => {
