@@ -133,9 +133,9 @@ test("who may halt it may not for that let it go on; who may, does", async () =>
 
 test("an endpoint that is not there, or is of another environment, is not found", async () => {
   for (const call of [
-    haltEndpoint(deps(), lead(), "nothing", asked),
-    haltEndpoint(deps(), lead(), "other", { ...asked, environment: "production" }),
-    resumeEndpoint(deps(), lead(), "nothing", asked),
+    () => haltEndpoint(deps(), lead(), "nothing", asked),
+    () => haltEndpoint(deps(), lead(), "other", { ...asked, environment: "production" }),
+    () => resumeEndpoint(deps(), lead(), "nothing", asked),
   ])
-    await expect(call).rejects.toMatchObject({ code: "serving.endpoint_missing" });
+    await expect(call()).rejects.toMatchObject({ code: "serving.endpoint_missing" });
 });
