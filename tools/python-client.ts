@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type FolderLock, lockFolder } from "@portolan/database/embedded";
+import { isPortolanError } from "@portolan/kernel";
 import { runCommand } from "./run-command.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -35,36 +37,24 @@ export async function pythonClient(client: string): Promise<string | undefined> 
   const complete = join(folder, ".complete");
   if (existsSync(complete)) return python;
   await mkdir(join(folder, ".."), { recursive: true });
-  const release = await exclusively(`${folder}.lock`);
+  const held = await exclusively(folder);
   try {
     if (!existsSync(complete)) await build(client, { folder, python, lock, complete, key });
   } finally {
-    await release();
+    await held.release();
   }
   return python;
 }
 
-/** Files that share an environment run side by side: one builds it, the others wait. A lock whose process is gone is nobody's. */
-async function exclusively(path: string): Promise<() => Promise<void>> {
+/** Files that share an environment run side by side: one builds it, the others wait. */
+async function exclusively(folder: string): Promise<FolderLock> {
   for (;;) {
     try {
-      await writeFile(path, String(process.pid), { flag: "wx" });
-      return () => rm(path, { force: true });
+      return await lockFolder(folder);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      if (!isPortolanError(error) || error.code !== "database.locked") throw error;
     }
-    const holder = Number(await readFile(path, "utf8").catch(() => ""));
-    if (holder > 0 && !isAlive(holder)) await rm(path, { force: true });
     await sleep(200);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

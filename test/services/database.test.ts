@@ -13,6 +13,7 @@ if (postgres !== undefined) {
 
   databaseSuite(
     "PostgreSQL of the distribution",
+    "postgres",
     () => `postgresql://portolan@127.0.0.1:${server.port}/postgres`,
   );
 }

@@ -20,7 +20,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-databaseSuite("PostgreSQL from npm", () => server.url);
+databaseSuite("PostgreSQL from npm", "postgres", () => server.url);
 
 test("a statement that says so is planned once for a connection, and answers with each values; others leave nothing there", async () => {
   await using database = await openDatabase({ kind: "postgres", url: server.url, maxConnections: 1 });

@@ -1,3 +1,3 @@
 import { databaseSuite } from "./shared-suite.ts";
 
-databaseSuite("PGlite", () => undefined);
+databaseSuite("PGlite", "pglite", () => "");

@@ -13,6 +13,7 @@ import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@p
 import { sql as raw } from "kysely";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
+  type Database,
   getJob,
   type JobWorker,
   listJobs,
@@ -25,19 +26,16 @@ import {
 const silent = createLogger({ name: "test", level: "silent" });
 const call = aCall();
 
-/** What holds on every database that Portolan runs on; `url` names a server, else PGlite in memory is used. */
-export function databaseSuite(name: string, url: () => string | undefined): void {
+/** What holds on every database that Portolan runs on; `url` names a server, or, empty, PGlite in memory. */
+export function databaseSuite(name: string, kind: Database["kind"], url: () => string): void {
   describe(name, () => {
     let db: TestDatabase;
     let workers: JobWorker[] = [];
     let wake: () => void = () => undefined;
 
     beforeAll(async () => {
-      const server = url();
-      db = await openTestDatabase({
-        onIntents: () => wake(),
-        ...(server === undefined ? {} : { url: server }),
-      });
+      db = await openTestDatabase({ onIntents: () => wake(), url: url() });
+      expect(db.database.kind).toBe(kind);
       await db.database.session((session) => session.script("create table effects (job text, step text)"));
     });
     afterEach(async () => {

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { databaseMigrations, migrate, openDatabase, prepareJobQueue } from "@portolan/database";
-import { systemClock } from "@portolan/kernel";
+import { openDatabase } from "@portolan/database";
+import { laySchema, schemaKey } from "./schema.ts";
 
 const cacheFolder = new URL("../../../node_modules/.cache/portolan/", import.meta.url);
 
@@ -11,11 +10,10 @@ const cacheFolder = new URL("../../../node_modules/.cache/portolan/", import.met
  * starting from it takes half a second instead of the six of initdb. Keyed by everything that shapes it.
  */
 export async function databaseImage(): Promise<string> {
-  const path = fileURLToPath(new URL(`pglite-${await imageKey()}.tar`, cacheFolder));
+  const path = fileURLToPath(new URL(`pglite-${await schemaKey([])}.tar`, cacheFolder));
   if (await exists(path)) return path;
   await using database = await openDatabase({ kind: "memory" });
-  await migrate(database, [], systemClock);
-  await prepareJobQueue(database);
+  await laySchema(database, []);
   const image = await database.dumpImage();
   if (image === undefined) throw new Error("PGlite gave no image of its data folder");
   await mkdir(cacheFolder, { recursive: true });
@@ -23,16 +21,6 @@ export async function databaseImage(): Promise<string> {
   await writeFile(temporary, image);
   await rename(temporary, path);
   return path;
-}
-
-async function imageKey(): Promise<string> {
-  const hash = createHash("sha256");
-  // The manifest pins the versions of PGlite and pg-boss.
-  hash.update(await readFile(new URL("../../database/package.json", import.meta.url)));
-  for (const name of (await readdir(databaseMigrations.directory)).toSorted()) {
-    hash.update(name).update(await readFile(new URL(name, databaseMigrations.directory)));
-  }
-  return hash.digest("hex").slice(0, 16);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { databaseMigrations, migrate, openDatabase, prepareJobQueue, type Session } from "@portolan/database";
-import { type MigrationSet, systemClock } from "@portolan/kernel";
+import { openDatabase, type Session } from "@portolan/database";
+import type { MigrationSet } from "@portolan/kernel";
+import { laySchema, schemaKey } from "./schema.ts";
 
 // Any constant serves: who first needs a template makes it, others wait for it.
 const templateLock = 7_467_002;
@@ -15,7 +14,7 @@ export async function withTemplate(
   sets: readonly MigrationSet[],
   use: (session: Session, template: string) => Promise<void>,
 ): Promise<void> {
-  const template = `portolan_template_${await keyOf([databaseMigrations, ...sets])}`;
+  const template = `portolan_template_${await schemaKey(sets)}`;
   await onServer(serverUrl, async (session) => {
     const exists = async (): Promise<boolean> => {
       const found = await session.query("select 1 from pg_database where datname = $1", [template]);
@@ -43,24 +42,9 @@ async function make(
   const url = databaseUrl(serverUrl, partial);
   {
     await using database = await openDatabase({ kind: "postgres", url, maxConnections: 1 });
-    await migrate(database, [], systemClock);
-    await prepareJobQueue(database);
-    await migrate(database, sets, systemClock);
+    await laySchema(database, sets);
   }
   await session.script(`alter database ${partial} rename to ${template}`);
-}
-
-async function keyOf(sets: readonly MigrationSet[]): Promise<string> {
-  const hash = createHash("sha256");
-  // The manifest pins the version of pg-boss.
-  hash.update(await readFile(new URL("../../database/package.json", import.meta.url)));
-  for (const set of sets.toSorted((a, b) => (a.package < b.package ? -1 : 1))) {
-    hash.update(`/${set.package}`);
-    for (const name of (await readdir(set.directory)).toSorted()) {
-      hash.update(`/${name}`).update(await readFile(new URL(name, set.directory)));
-    }
-  }
-  return hash.digest("hex").slice(0, 16);
 }
 
 /** The URL of another database of the same server. */

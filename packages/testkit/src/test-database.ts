@@ -20,7 +20,7 @@ export interface TestDatabaseOptions {
   /** Instead of the ledger's own; only tests of the ledger itself want another. */
   readonly recorder?: Recorder;
   readonly onIntents?: () => void;
-  /** A server to run on; by default what PORTOLAN_TEST_DATABASE_URL says, empty for PGlite. */
+  /** A server to run on; empty for PGlite, by default what PORTOLAN_TEST_DATABASE_URL says. */
   readonly url?: string;
 }
 

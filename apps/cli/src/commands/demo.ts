@@ -120,11 +120,10 @@ async function runDemo(
     ];
   });
   if (!world) throw new Error("unreachable");
-  for (const [title, budgetSeconds, work] of road.slice(0, steps - 1)) {
-    const ready = world;
+  const ready = world;
+  for (const [title, budgetSeconds, work] of road.slice(0, steps - 1))
     await narrator.step(title, budgetSeconds, () => work(ready));
-  }
-  return { narrator, world };
+  return { narrator, world: ready };
 }
 
 /** The user's folder, as `portolan init --template flight-delays` writes it. */

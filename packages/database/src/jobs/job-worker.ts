@@ -5,9 +5,10 @@ import {
   type JobHandler,
   type Logger,
   messageOf,
+  Turns,
   type UnitOfWork,
 } from "@portolan/kernel";
-import type { Job, PgBoss } from "pg-boss";
+import type { Db, Job, PgBoss } from "pg-boss";
 import type { Database } from "../database.ts";
 import { bossConnection, lane, newBoss, prepareJobQueue } from "./boss.ts";
 import { type Claim, JobClaims } from "./job-claims.ts";
@@ -48,7 +49,7 @@ export async function startJobWorker(deps: JobWorkerDeps): Promise<JobWorker> {
   await prepareJobQueue(deps.database);
   const runner = new JobRunner(deps);
   if (deps.sole ?? true) await runner.takeOverOrphans();
-  const boss = newBoss(deps.database, bossConnection(deps.database).db, true);
+  const boss = newBoss(deps.database, inOrder(bossConnection(deps.database).db), true);
   boss.on("error", (error) => deps.log.warn({ error: messageOf(error) }, "database.jobs.queue_error"));
   await boss.start();
   await serve(boss, deps, runner);
@@ -72,6 +73,15 @@ export async function startJobWorker(deps: JobWorkerDeps): Promise<JobWorker> {
       await boss.stop({ close: false, graceful: false });
     },
   };
+}
+
+/**
+ * One statement of the queue at a time. Of two looks for work side by side one finds the best job of a queue and the other the next; whichever
+ * answer comes first has the queue's place, and the other job goes back and waits. In order, the first answer is the best.
+ */
+function inOrder(db: Db): Db {
+  const turns = new Turns(1);
+  return { ...db, executeSql: (text, values) => turns.take(() => db.executeSql(text, values)) };
 }
 
 async function serve(boss: PgBoss, deps: JobWorkerDeps, runner: JobRunner): Promise<void> {
