@@ -13,7 +13,7 @@ function model(name: string, protocol: "openai" | "open-inference"): ModelRefere
     bundle: { digest, signedAt: 1 },
     signature: { inputs: [], outputs: [] },
     origin: "imported",
-    upstream: { protocol, region: "local", owner: "self" },
+    upstream: { protocol, region: "local", owner: "self", environments: ["dev"] },
   };
 }
 
