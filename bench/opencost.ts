@@ -83,9 +83,8 @@ function theirs(): Split & Omit<Told, "costs"> {
 }
 
 const paper = bill();
-const [{ model = "cpu" } = {}] = cpus();
 process.stdout.write(
-  `node ${process.version}, ${cpus().length} × ${model}, load ${loadavg()
+  `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${loadavg()
     .map((one) => one.toFixed(1))
     .join(" ")}; ${records} records of ${tenants} tenants\n`,
 );

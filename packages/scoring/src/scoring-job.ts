@@ -190,6 +190,19 @@ async function scoreChunk(
       .catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
     return { ...scored, ...tried };
   });
+  await keepChunk(deps, job, scoring, { at, chunk });
+  return chunk;
+}
+
+/** Its rows, its record and its ledger leaf, in one transaction. */
+async function keepChunk(
+  deps: ScoringDeps,
+  job: JobRun,
+  scoring: Scoring,
+  { at, chunk }: { readonly at: number; readonly chunk: KeptChunk },
+): Promise<void> {
+  const { id, request } = scoring;
+  const from = at * chunkRows;
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
     const { object, rows, refused, cpuSeconds, bytes } = chunk;
@@ -218,7 +231,6 @@ async function scoreChunk(
     });
     return null;
   });
-  return chunk;
 }
 
 /**
