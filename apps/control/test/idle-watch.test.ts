@@ -199,3 +199,35 @@ test("a look that changes nothing takes no lock of the organisation, one that te
   expect(locked.map(([, events]) => events)).toEqual([1, 2]);
   await ends(control, work.id);
 });
+
+test("a run on another cluster is listed where idle work of its team is looked for, with the word that nobody does so there; and holds nothing", async () => {
+  const control = aControl();
+  const elsewhere = (id: string) =>
+    control.prepare(call, {
+      id,
+      kind: "training",
+      environment: "dev",
+      useCaseId: "uc_1",
+      priority: 0,
+      isPreemptible: true,
+      isElsewhere: true,
+      request: { cpu: "8" },
+      assumed: { cpu: 2, memoryBytes: 1 },
+    });
+  await apply("");
+  expect(await elsewhere("run_unlisted")).toBeUndefined();
+  await apply("idle: { grace: 1min, window: 5min, notice: 2min }");
+  const work = await elsewhere("run_ray");
+  if (!work) throw new Error("it is not listed");
+  await db.uow.write(call, (tx) => control.enter(tx, work, "job_ray"));
+  expect(await asks(control, work)).toMatchObject({ kind: "go" });
+  const says =
+    "has no part of the quotas: it runs on another cluster, and nobody sees there whether it is idle";
+  expect(await viewOf(control, work.id)).toMatchObject({ state: "running", says });
+  // All of the team's own is free beside it.
+  const beside = await begun(control);
+  await ends(control, beside.id);
+  await apply("");
+  expect((await viewOf(control, work.id))?.says).not.toContain("idle");
+  await ends(control, work.id);
+});

@@ -68,7 +68,7 @@ describe.skipIf(python === undefined || !hasEmbeddedPostgres())("a trainer that 
     folder = await mkdtemp(join(tmpdir(), "portolan-idle-"));
     postgres = await startEmbeddedPostgres({ folder });
     control = await openControl({}, postgres.url);
-    control.lookAtTrainersEvery(300);
+    control.lookAtWorkEvery(300);
     acme = await bootstrapAcme(control, control.secret);
     url = await control.listen();
   });

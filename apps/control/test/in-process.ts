@@ -126,9 +126,11 @@ export async function openControl(more: Readonly<Record<string, string>> = {}, u
     retraining: wiring.retraining,
     pipelines: wiring.pipelines,
     releases: wiring.releases,
-    /** How often trainers are looked at from now on; every two seconds before. */
-    lookAtTrainersEvery: (ms: number): void =>
-      void Object.assign(wiring.data.training.preemption, { watchEveryMs: ms }),
+    /** How often trainers and chunks are looked at from now on; every two seconds before. */
+    lookAtWorkEvery(ms: number): void {
+      for (const deps of [wiring.data.training.preemption, wiring.scoring.scoring])
+        Object.assign(deps, { watchEveryMs: ms });
+    },
     /** One round of what opens and resolves alerts. */
     watchAlerts: () => wiring.alerting.watch(),
     /** What takes trainers' tracking calls. */

@@ -185,6 +185,8 @@ export async function endedWork(sql: Sql, organisationId: string): Promise<Ended
     .select(["kind", "team", "ran_micros"])
     .where("organisation_id", "=", organisationId)
     .where("state", "=", "ended")
+    // Work on another cluster says nothing of how long parts of the quotas are held.
+    .where("is_elsewhere", "=", false)
     .where("ran_micros", ">", 0)
     .orderBy("ended_at", "desc")
     .limit(200)

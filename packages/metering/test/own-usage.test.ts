@@ -4,11 +4,23 @@ import { ledgerMigrations } from "@portolan/ledger";
 import { oversightMigrations } from "@portolan/oversight";
 import { registryMigrations } from "@portolan/registry";
 import { scoringMigrations } from "@portolan/scoring";
-import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
+import {
+  aCall,
+  openTestDatabase,
+  type TestDatabase,
+  testAuthorizer,
+  testOrganisation,
+} from "@portolan/testkit";
 import { trainingMigrations } from "@portolan/training";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { judgeBudgets, judgeWeeks, requireBudget } from "../src/budget/read-budgets.ts";
+import {
+  judgeBudgets,
+  judgeWeeks,
+  readBudgets,
+  requireBudget,
+  unjudgedBudgets,
+} from "../src/budget/read-budgets.ts";
 import { spendingFindings } from "../src/budget/spending-findings.ts";
 import { dropOwn, meteringMigrations, meterOwn } from "../src/index.ts";
 import type { TenantPlace } from "../src/usage/ports.ts";
@@ -192,4 +204,43 @@ test("a budget is what was recorded this month at its prices; beyond it new work
   ]);
   const facts = spendingFindings(await judgeBudgets(of("1100"), call()), anomalies);
   expect(facts.map(({ what }) => what)).toEqual(["2026-11/50", "2026-11/forecast", "week/gpu_hours"]);
+});
+
+test("a ceiling in a currency that nobody can convert is named and judged by nobody; one that should hold new work is told", async () => {
+  const terms = (beyond: "alert" | "hold") => ({
+    useCaseId: "uc_1",
+    useCase: "fraud",
+    ceiling: money("1", "EUR"),
+    beyond,
+    prices: { currency: "USD", perUnit: new Map([["gpu_hours", money("2", "USD")]]) },
+  });
+  const of = (beyond: "alert" | "hold") => ({
+    work: deps.work,
+    clock: deps.clock,
+    charters: { all: async () => [terms(beyond)], of: async () => terms(beyond) },
+  });
+  const because = "prices are in USD, and no rate of exchange into EUR is stated";
+  const [unjudged] = await unjudgedBudgets(of("hold"), call());
+  expect(unjudged).toEqual({
+    useCaseId: "uc_1",
+    useCase: "fraud",
+    ceiling: money("1", "EUR"),
+    beyond: "hold",
+    because,
+  });
+  expect(await judgeBudgets(of("hold"), call())).toEqual([]);
+  await requireBudget(of("hold"), call(), "uc_1");
+  expect(spendingFindings([], [], await unjudgedBudgets(of("hold"), call()))).toMatchObject([
+    {
+      what: "unjudged",
+      summary: `fraud: nothing is held against its ceiling of 1 EUR a month, and no new work is held: ${because}`,
+    },
+  ]);
+  expect(spendingFindings([], [], await unjudgedBudgets(of("alert"), call()))).toEqual([]);
+  // Whoever may not see the use case's usage sees neither.
+  const authorizer = testAuthorizer({ team_lead: ["usage:read"] });
+  const seen = await readBudgets({ ...of("hold"), authorizer }, aCall({ roles: ["team_lead"] }));
+  expect(seen).toMatchObject({ budgets: [], unjudged: [{ because }] });
+  const stranger = await readBudgets({ ...of("hold"), authorizer }, aCall({ roles: [] }));
+  expect(stranger).toEqual({ budgets: [], unjudged: [] });
 });

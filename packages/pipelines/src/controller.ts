@@ -39,6 +39,8 @@ const leaves: Readonly<Record<StageKind, readonly (keyof Made)[]>> = {
   release: ["releaseId"],
 };
 const microsPerSecond = 1_000_000;
+/** Until what could not be begun is tried again. */
+const holdMicros = 30 * microsPerSecond;
 
 /**
  * Moves pipeline runs on, each stage with the rights of whoever began the run. All that is known of one is on its row, and what a stage
@@ -108,7 +110,10 @@ export class PipelineController {
     const { work } = this.#deps;
     switch (outcome.kind) {
       case "wait":
-        await this.#note(run, outcome.note);
+        await this.#note(run, outcome.note, outcome.isQueued === true ? stage : undefined);
+        return false;
+      case "hold":
+        await this.#hold(run, outcome.because);
         return false;
       case "keep": {
         const keys = outcome.key === undefined ? run.keys : { ...run.keys, [stage.kind]: outcome.key };
@@ -126,13 +131,38 @@ export class PipelineController {
     }
   }
 
-  async #note(run: StoredRun, note: string | undefined): Promise<void> {
+  /** @param queued the stage, where its time does not pass meanwhile */
+  async #note(run: StoredRun, note: string | undefined, queued: Stage | undefined): Promise<void> {
     const standing = standingOf(run);
-    const isNews = (note !== undefined && note !== standing.note) || run.problem !== null;
+    const passed = queued && isPassing(queued, standing, this.#deps.clock.now());
+    const isNews = (note !== undefined && note !== standing.note) || run.problem !== null || passed === true;
     if (!isNews) return;
-    const standings = withStanding(run, { ...standing, note: note ?? standing.note });
+    const startedAt = queued ? this.#deps.clock.now() : standing.startedAt;
+    const standings = withStanding(run, { ...standing, startedAt, note: note ?? standing.note });
     await this.#deps.work.write(run.call, (tx) =>
       changeRun(tx, run, { standings, problem: null, faults: 0 }),
+    );
+  }
+
+  /** The stage waits to be begun, as before its first look. */
+  async #hold(run: StoredRun, because: string): Promise<void> {
+    const { work, clock } = this.#deps;
+    const standing = standingOf(run);
+    const note = because.slice(0, 800);
+    const held: StageStanding = {
+      ...standing,
+      state: "waiting",
+      tries: standing.tries - 1,
+      startedAt: null,
+      note,
+    };
+    await work.write(run.call, (tx) =>
+      changeRun(tx, run, {
+        standings: withStanding(run, held),
+        notBefore: clock.now() + holdMicros,
+        faults: 0,
+        problem: note,
+      }),
     );
   }
 
@@ -268,6 +298,12 @@ function withStanding({ standings, at }: StoredRun, standing: StageStanding): St
 
 function begun(standing: StageStanding, now: number): StageStanding {
   return { ...standing, state: "running", tries: standing.tries + 1, startedAt: now };
+}
+
+/** Whether a twentieth of its time has gone by: what is put off less often is not written down at each look. */
+function isPassing(stage: Stage, { startedAt }: StageStanding, now: number): boolean {
+  const { timeoutSeconds } = { ...defaultRules, ...stage };
+  return startedAt !== null && now - startedAt > (timeoutSeconds * microsPerSecond) / 20;
 }
 
 /** A release has a deadline of its own, and cannot be left in the middle. */

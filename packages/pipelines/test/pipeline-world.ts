@@ -40,6 +40,10 @@ export interface Outside {
   inputs: string[] | undefined;
   /** How a training run stands when it is looked at. */
   runState: TrainingRunView["state"];
+  /** Where it stands in the queue of its team. */
+  queue?: { readonly says: string };
+  /** Why no run is begun now. */
+  refused?: PortolanError;
   blocked: readonly GateResult[];
   isBetter: boolean;
   releaseState: Release["state"];
@@ -187,12 +191,17 @@ function makers(of: Outside, tell: Tell): Pick<Elsewhere, "sets" | "runs"> {
     },
     runs: {
       start: async (_call, id, request, priority) => {
+        if (of.refused) throw of.refused;
         tell(`run ${priority ?? 0}`);
         const failure = of.runState === "failed" ? { failure: "no luck" } : {};
         const view = { id, request, state: of.runState, result: { model: digest }, ...failure };
         runs.set(id, view as unknown as TrainingRunView);
       },
-      read: async (_call, id) => runs.get(id),
+      read: async (_call, id) => {
+        const found = runs.get(id);
+        const queue = of.queue as TrainingRunView["queue"];
+        return found && { ...found, state: of.runState, ...(queue ? { queue } : {}) };
+      },
       cancel: async () => tell("cancel-run"),
     },
   };

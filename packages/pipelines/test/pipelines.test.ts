@@ -1,4 +1,4 @@
-import { microsPerSecond, parseInstant } from "@portolan/kernel";
+import { microsPerSecond, PortolanError, parseInstant } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
 import { cancelPipelineRun } from "../src/cancel-run.ts";
 import { readPipelineRuns, readPipelines } from "../src/read-pipelines.ts";
@@ -138,6 +138,47 @@ describe("how a run goes", () => {
     expect(run).toMatchObject({ state: "succeeded", problem: null });
     expect(run.stages[2]).toMatchObject({ tries: 1 });
     expect(outside.told.filter((what) => what === "run 0")).toHaveLength(1);
+  });
+
+  test("a month whose money is spent, and a full queue, hold the training back and fail nothing; it goes on when there is room, or ends when it is cancelled", async () => {
+    for (const code of ["metering.budget_exhausted", "capacity.queue_full"] as const) {
+      outside.refused = new PortolanError(code, { detail: "nothing is left" });
+      await publish([prepare, withRules(train, { retries: 0, timeoutSeconds: 90, cache: false })]);
+      const { id } = await begin();
+      const told = outside.told.length;
+      // Longer than the stage may take, and more looks than it has tries.
+      const held = await settled(id);
+      expect(held, code).toMatchObject({
+        state: "running",
+        problem: expect.stringContaining("nothing is left") as string,
+      });
+      expect(held.stages[1]).toMatchObject({ state: "waiting", tries: 0, startedAt: null });
+      expect(outside.told.slice(told).filter((what) => /^(run|cancel)/.test(what))).toEqual([]);
+      restart();
+      delete outside.refused;
+      const run = await settled(id);
+      expect(run).toMatchObject({ state: "succeeded", problem: null });
+      expect(run.stages[1]).toMatchObject({ tries: 1 });
+    }
+    outside.refused = new PortolanError("charter.not_in_force");
+    const { id } = await begin();
+    expect(await settled(id), "what passes by itself alone").toMatchObject({ state: "failed" });
+  });
+
+  test("its time does not pass while its run waits in the queue, and does once it works", async () => {
+    outside.runState = "waiting";
+    outside.queue = { says: "awaits-approval" };
+    await publish([prepare, withRules(train, { retries: 0, timeoutSeconds: 90 })]);
+    const { id } = await begin();
+    const held = await settled(id);
+    expect(held).toMatchObject({
+      state: "running",
+      stages: [{}, { note: "the training run awaits-approval" }],
+    });
+    outside.runState = "running";
+    await look();
+    expect((await read(id)).state).toBe("running");
+    expect(await settled(id)).toMatchObject({ state: "failed", problem: "it took longer than its limit" });
   });
 
   test("a trainer that hangs is stopped at the stage's time limit", async () => {

@@ -28,6 +28,11 @@ export const pricedResources = [
   "egress_gb",
   "zone_egress_gb",
   "region_egress_gb",
+  // No record of the book has these: what bytes that are read, written or received cost is the own contract's, and budgets take it from an own file.
+  "request_gb",
+  "response_gb",
+  "scoring_read_gb",
+  "scoring_written_gb",
   "engineer_month",
   "gpu_purchase",
   "server_purchase",

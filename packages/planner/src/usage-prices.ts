@@ -18,6 +18,10 @@ const priced = {
   memory_gib_hours: "memory_gib_hour",
   storage_gb_months: "storage_gb_month",
   egress_gb: "egress_gb",
+  request_gb: "request_gb",
+  response_gb: "response_gb",
+  scoring_read_gb: "scoring_read_gb",
+  scoring_written_gb: "scoring_written_gb",
 } as const satisfies Record<string, PricedResource>;
 
 /** What a plan takes for inference where the charter lets it be made; resources without a price are left out, and nobody makes one up. Pure. */

@@ -43,8 +43,19 @@ export function createRayBackend(deps: RayBackendDeps): RemoteTrainingBackend {
     // A job runs as whoever runs the cluster, beside other jobs.
     isolationLevel: () => Promise.resolve("none"),
     train: (task) => new RayRun(deps, client, task).train(),
+    hasBegun: async (runId) => isTakenUp(await standingIn(client, runId)),
     stop: (runId) => client.stop(runId),
   };
+}
+
+async function standingIn(client: RayClient, runId: string): Promise<JobStanding | undefined> {
+  const found = await client.job(runId);
+  return found && standingOf(found);
+}
+
+/** Whether a job is waited for as it is; any other one is sent anew. */
+function isTakenUp(standing: JobStanding | undefined): standing is JobStanding {
+  return standing !== undefined && standing.kind !== "lost" && standing.kind !== "environment";
 }
 
 /** One attempt of a run; the job that an earlier one sent is taken up. */
@@ -67,9 +78,8 @@ class RayRun {
     const lock = request.locks[python];
     if (lock === undefined) throw noLock(python);
     if (signal.aborted) throw leftAlone();
-    const found = await this.#client.job(runId);
-    const standing = found && standingOf(found);
-    if (standing === undefined || standing.kind === "lost" || standing.kind === "environment") {
+    const standing = await standingIn(this.#client, runId);
+    if (!isTakenUp(standing)) {
       if (standing) await this.#client.forget(runId);
       await this.#send(lock as Digest);
     }

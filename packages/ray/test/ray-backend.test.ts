@@ -172,6 +172,23 @@ describe("a training run as a job of Ray", () => {
     expect([api.submissions, grants]).toEqual([[], 0]);
   });
 
+  test("has begun where the cluster has its job; one that was never sent, or has to be sent anew, has not", async () => {
+    expect(await backend().hasBegun(runId)).toBe(false);
+    for (const [job, has] of [
+      [{ status: "PENDING" }, true],
+      [{ status: "RUNNING" }, true],
+      [{ status: "SUCCEEDED" }, true],
+      [{ status: "FAILED", driver_exit_code: 1 }, true],
+      [{ status: "FAILED", driver_exit_code: -9 }, false],
+      [{ status: "STOPPED" }, false],
+    ] as const) {
+      api.jobs.set(runId, { submission_id: runId, ...job });
+      expect(await backend().hasBegun(runId), JSON.stringify(job)).toBe(has);
+    }
+    api.state.status = 503;
+    await expect(backend().hasBegun(runId)).rejects.toMatchObject({ code: "training.cluster_unreachable" });
+  });
+
   test("one that was lost is sent anew with a new credential; its log goes on below the old one", async () => {
     const lost: Job = { submission_id: runId, status: "FAILED", driver_exit_code: -9 };
     api.jobs.set(runId, lost);

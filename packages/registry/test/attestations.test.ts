@@ -254,6 +254,22 @@ test("what people decided and how it was served is attested once each, beside th
   const record = await readVersionRecord(deps(), ci, "delays", 1);
   expect(record.decisions.map(({ outcome }) => outcome)).toEqual(["rolled_back", "approved", "promoted"]);
   expect(record.deployments).toEqual([aDeployment]);
+  // How an endpoint serves it is for whoever may read the endpoint: limits, shares, rules of traffic.
+  const reader = aCall({ roles: ["data_scientist"] });
+  const seen = await readVersionRecord(deps(), reader, "delays", 1);
+  expect([seen.deployments, seen.decisions]).toEqual([[], record.decisions]);
+  const isOfDeployment = ({ about }: { readonly about: string }): boolean => about.startsWith("deployment/");
+  expect(seen.attestations).toEqual(record.attestations.filter((one) => !isOfDeployment(one)));
+  expect(await readAttestations(deps(), reader, "delays", 1)).toEqual(seen.attestations);
+  const digest = record.attestations.find(isOfDeployment)?.digest ?? "";
+  await expect(
+    readAttestation(deps(), reader, { model: "delays", version: 1, digest }),
+  ).rejects.toMatchObject({ code: "registry.artifact_not_found" });
+  // One that is older than those that are looked at is for whoever may read them all.
+  deployed.length = 0;
+  expect((await readAttestations(deps(), reader, "delays", 1)).some(isOfDeployment)).toBe(false);
+  expect((await readAttestations(deps(), ci, "delays", 1)).some(isOfDeployment)).toBe(true);
+  deployed.push(aDeployment);
   // A later promotion rests on neither, and gateways are not told of them.
   await promoteVersion(deps(), ci, { model: "delays", version: 1, to: "staging" });
   await attest();

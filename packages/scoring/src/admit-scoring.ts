@@ -71,10 +71,11 @@ export async function admitScoring(deps: AdmitDeps, job: JobRun, scoring: Scorin
     }
     await admission.putBack(tx, id);
     await markWaiting(tx.sql, id);
-    await tx.record({ event: "scoring.run.preempted", subject: id, detail: { reason: evicted.reason } });
+    const event = evicted.isIdle ? "scoring.run.stopped" : "scoring.run.preempted";
+    await tx.record({ event, subject: id, detail: { reason: evicted.reason } });
     return {
       kind: "wait",
-      note: `made room (${evicted.reason})`,
+      note: evicted.isIdle ? `stopped (${evicted.reason})` : `made room (${evicted.reason})`,
       until: asEpochMicros(clock.now()),
     } as const;
   });

@@ -102,10 +102,16 @@ export interface ScoredChunk {
   readonly upstream?: UpstreamUse;
 }
 
+/** What a chunk that is being scored has used so far; nothing is said of one that another server scores. */
+export interface ChunkUse {
+  /** Processor time that it had, or stood in line for: who goes last on a busy machine is not idle. */
+  readonly cpuMicros: number;
+}
+
 /** Scores rows behind walls and stores them as Parquet; the same rows give the same bytes. */
 export interface ChunkScorer {
   /** @throws PortolanError `scoring.chunk_failed`; `scoring.upstream_away` where another server runs the version and does not answer */
-  score(request: ChunkRequest, signal: AbortSignal): Promise<ScoredChunk>;
+  score(request: ChunkRequest, signal: AbortSignal, onUsed?: (used: ChunkUse) => void): Promise<ScoredChunk>;
 }
 
 /** What a core costs, and what the plan takes for a prediction that is asked for by itself. */

@@ -32,6 +32,7 @@ import {
 } from "./start-scoring.ts";
 import { closeRun, findRun, findSnapshot, finishRun, insertChunk, isRunning, markRunning } from "./store.ts";
 import { type ChunkTry, endTry } from "./try-store.ts";
+import { WatchedScoring } from "./watched-scoring.ts";
 
 /** Until a server that was away is asked again. */
 const upstreamPauseMicros = 30_000_000;
@@ -82,9 +83,10 @@ async function runScoring(deps: ScoringDeps, job: JobRun): Promise<JsonObject> {
   // What the manifest says is what scored, not what was foreseen.
   const scoring = { ...asked, plan: pinned.plan };
   const chunks: KeptChunk[] = [];
+  const watched = new WatchedScoring(deps, job, scoring.id);
   for (let at = 0; at < scoring.plan.chunks; at++) {
     const workedMicros = totalOf(chunks, (chunk) => chunk.workedMicros ?? 0);
-    const chunk = await scoreChunk(deps, job, { scoring, pinned, at, workedMicros });
+    const chunk = await scoreChunk(deps, job, { scoring, pinned, watched, at, workedMicros });
     chunks.push(chunk);
     const rows = Math.min((at + 1) * chunkRows, scoring.plan.rows);
     await job.progress(0.95 * (rows / scoring.plan.rows), `${rows} of ${scoring.plan.rows} rows`);
@@ -139,6 +141,7 @@ function resolve(deps: ScoringDeps, job: JobRun, { request }: Scoring): Promise<
 interface Chunk {
   readonly scoring: Scoring;
   readonly pinned: Resolved;
+  readonly watched: WatchedScoring;
   readonly at: number;
   /** Of the chunks before it. */
   readonly workedMicros: number;
@@ -150,7 +153,7 @@ type KeptChunk = ScoredChunk & { readonly workedMicros?: number; readonly counte
 async function scoreChunk(
   deps: ScoringDeps,
   job: JobRun,
-  { scoring, pinned, at, workedMicros }: Chunk,
+  { scoring, pinned, watched, at, workedMicros }: Chunk,
 ): Promise<KeptChunk> {
   const { plan, request, id } = scoring;
   const from = at * chunkRows;
@@ -171,12 +174,35 @@ async function scoreChunk(
       label: `${model.name}/${model.version}`,
       ...(upstream ? { upstream } : {}),
     };
-    const limited = { runId: id, chunk: at, request, workedMicros, signal: job.signal };
-    const { scored, ...tried } = await tryWithinLimit(deps, job.call, limited, (signal) =>
-      deps.scorer.score(asked, signal),
-    ).catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
+    const { scored, ...tried } = await watched
+      .chunk(job.signal, (signal, onUsed) =>
+        tryWithinLimit(
+          deps,
+          job.call,
+          { runId: id, chunk: at, request, workedMicros, signal },
+          async (within) => {
+            const done = await deps.scorer.score(asked, within, onUsed);
+            if (!upstream) onUsed({ cpuMicros: Math.round(done.cpuSeconds * 1e6) });
+            return done;
+          },
+        ),
+      )
+      .catch((error: unknown) => putOff(deps, job, { id, fraction: from / plan.rows }, error));
     return { ...scored, ...tried };
   });
+  await keepChunk(deps, job, scoring, { at, chunk });
+  return chunk;
+}
+
+/** Its rows, its record and its ledger leaf, in one transaction. */
+async function keepChunk(
+  deps: ScoringDeps,
+  job: JobRun,
+  scoring: Scoring,
+  { at, chunk }: { readonly at: number; readonly chunk: KeptChunk },
+): Promise<void> {
+  const { id, request } = scoring;
+  const from = at * chunkRows;
   await job.step(`keep ${at}`, async (tx) => {
     await requireRunning(tx, scoring);
     const { object, rows, refused, cpuSeconds, bytes } = chunk;
@@ -205,7 +231,6 @@ async function scoreChunk(
     });
     return null;
   });
-  return chunk;
 }
 
 /**

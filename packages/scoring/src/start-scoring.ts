@@ -46,6 +46,8 @@ export interface ScoringDeps extends ScoringAccess {
   /** Quotas of teams; without it nothing waits for any. */
   readonly admission?: AdmissionQueue;
   readonly scorer: ChunkScorer;
+  /** How often what a scoring uses is looked at; two seconds by default. */
+  readonly watchEveryMs?: number;
   readonly engine: AnalysisEngine;
   readonly prices: CpuPrices;
   readonly recordBatch: RecordBatch;

@@ -3,8 +3,8 @@ import type { AdmissionQueue, QueuedWork } from "@portolan/capacity/contract";
 import { opensAt } from "@portolan/capacity/policy";
 import { type CallContext, type Clock, JobDeferred, type JobRun, type UnitOfWork } from "@portolan/kernel";
 import { listAttempts, putBack } from "./attempt-store.ts";
-import type { TrainerLimits } from "./backend.ts";
-import type { TrainingRunRequest } from "./contract.ts";
+import type { RemoteTrainingBackend, TrainerLimits } from "./backend.ts";
+import type { TrainingRunRequest, TrainingRunView } from "./contract.ts";
 import { isPreemptible } from "./lost-work.ts";
 import { findRun } from "./store.ts";
 import { endTrainersOf } from "./stray-trainers.ts";
@@ -18,6 +18,8 @@ export interface AdmitDeps {
   readonly preemption: PreemptionRules;
   /** Quotas of teams; without it nothing waits for any. */
   readonly admission?: AdmissionQueue;
+  /** Another cluster, where what was begun goes on without this process. */
+  readonly ray?: Pick<RemoteTrainingBackend, "hasBegun">;
 }
 
 /** A run of which the queue is asked. */
@@ -73,9 +75,7 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
   if (!found) return;
   const { run, preemptions } = found;
   const { request } = run;
-  // On another cluster what was begun is at work, whatever became of control.
-  const isAtWork = request.backend === "ray" && run.state === "running";
-  if (!isAtWork) await requireTime(deps, job, id, request);
+  await requireTime(deps, job, run);
   const work = await queuedRun(deps, job.call, { id, request, priority: request.priority ?? 0, preemptions });
   if (!admission || !work) return;
   // What a killed control left at work must not go on beside what gets its place.
@@ -88,15 +88,24 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
   if (verdict.kind === "wait") throw new JobDeferred(verdict.until, verdict.note);
 }
 
+/**
+ * On another cluster what was begun is at work, whatever became of control, and is past its window; what a killed control only meant to send is not, though
+ * its row says that it runs.
+ */
+async function isAtWorkElsewhere(
+  { ray }: Pick<AdmitDeps, "ray">,
+  { id, request, state }: TrainingRunView,
+): Promise<boolean> {
+  if (request.backend !== "ray" || state !== "running" || !ray) return false;
+  return ray.hasBegun(id);
+}
+
 /** Outside its windows a run has no part of the quota, and what a killed control left at work ends. */
-async function requireTime(
-  { admission, uow, clock, workFolder }: AdmitDeps,
-  job: JobRun,
-  id: string,
-  request: TrainingRunRequest,
-): Promise<void> {
+async function requireTime(deps: AdmitDeps, job: JobRun, run: TrainingRunView): Promise<void> {
+  const { admission, uow, clock, workFolder } = deps;
+  const { id, request } = run;
   const until = opensAt(request, clock.now());
-  if (until === undefined) return;
+  if (until === undefined || (await isAtWorkElsewhere(deps, run))) return;
   await endTrainersOf(join(workFolder, id, "checkpoint"));
   await uow.write(job.call, async (tx) => {
     await putBack(tx.sql, id);

@@ -6,6 +6,7 @@ const here = { isolationLevel: refuse, train: refuse };
 const ray: RemoteTrainingBackend = {
   ...here,
   place: { region: "eu-west-1", owner: "self" },
+  hasBegun: refuse,
   stop: refuse,
 };
 

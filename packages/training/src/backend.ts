@@ -68,6 +68,8 @@ export interface TrainingBackend {
 /** A backend whose trainers outlive this process, so that ending them is an effect of its own. */
 export interface RemoteTrainingBackend extends TrainingBackend {
   readonly place: Place;
+  /** Whether a trainer of the run is at work there, or left something to bring back: what was meant to be sent and was not has not begun. */
+  hasBegun(runId: string): Promise<boolean>;
   /** Ends the trainer of a run, if there is one. Repeatable. */
   stop(runId: string): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { processTree } from "@portolan/sandbox";
 
 /** An empty file costs the disk as well. */
 const leastFileBytes = 4096;
@@ -27,24 +28,12 @@ interface TreeUse {
 }
 
 /**
- * What a process and all its descendants hold in memory, and the processor time of them and of those that they waited for (Linux; elsewhere nothing). In
- * a process table of its own nobody leaves this tree; without one, a process whose parent ended does.
+ * What a process and all its descendants hold in memory, and the processor time of them and of those that they waited for (Linux; elsewhere nothing).
  *
  * @param known resident bytes that need no exact answer
  */
 export async function usageOf(pid: number, known: number): Promise<TreeUse> {
-  const names = (await readdir("/proc").catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
-  const processes = await Promise.all(names.map(readProcess));
-  const tree = new Set([pid]);
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const one of processes)
-      if (one && tree.has(one.parent) && !tree.has(one.pid)) {
-        tree.add(one.pid);
-        grew = true;
-      }
-  }
-  const members = processes.flatMap((one) => (one && tree.has(one.pid) ? [one] : []));
+  const members = await processTree(pid);
   const cpuMicros = sum(members.map((one) => one.cpuMicros));
   const resident = sum(members.map((one) => one.residentBytes));
   if (resident <= known) return { residentBytes: resident, cpuMicros };
@@ -64,29 +53,4 @@ async function proportionalBytes(one: {
   const text = await readFile(`/proc/${one.pid}/smaps_rollup`, "utf8").catch(() => "");
   const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
   return kibibytes === undefined ? one.residentBytes : Number(kibibytes) * 1024;
-}
-
-const pageBytes = 4096;
-/** The kernel tells times to programs in hundredths of a second, whatever it counts in. */
-const microsPerTick = 10_000;
-
-interface ProcessUse {
-  readonly pid: number;
-  readonly parent: number;
-  readonly residentBytes: number;
-  readonly cpuMicros: number;
-}
-
-async function readProcess(name: string): Promise<ProcessUse | undefined> {
-  const text = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-  // The command's name may hold blanks and brackets; the fields behind its last bracket do not. proc(5): ppid is 4, utime, stime,
-  // cutime and cstime are 14 to 17, rss 24.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  if (fields.length < 22) return undefined;
-  return {
-    pid: Number(name),
-    parent: Number(fields[1]),
-    residentBytes: Number(fields[21]) * pageBytes,
-    cpuMicros: sum(fields.slice(11, 15).map(Number)) * microsPerTick,
-  };
 }

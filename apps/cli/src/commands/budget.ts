@@ -1,4 +1,4 @@
-import type { AnomalyReport, BudgetReport, BudgetView } from "@portolan/metering/contract";
+import type { AnomalyReport, BudgetReport, UnjudgedBudgetView } from "@portolan/metering/contract";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
 import { table } from "../output.ts";
@@ -18,19 +18,19 @@ export function registerBudgetCommands(program: Command, contextOf: ContextOf): 
     .action(async (useCase: string | undefined, _options: object, command: Command) => {
       const context = contextOf(command);
       const api = await connect(context);
-      const { budgets: all } = await api.json<BudgetReport>({ path: "/v1/budgets" });
-      const budgets = all.filter(
-        (one) => useCase === undefined || [one.useCase, one.useCaseId].includes(useCase),
-      );
+      const all = await api.json<BudgetReport>({ path: "/v1/budgets" });
+      const isAsked = (one: { readonly useCase: string; readonly useCaseId: string }): boolean =>
+        useCase === undefined || [one.useCase, one.useCaseId].includes(useCase);
+      const [budgets, unjudged] = [all.budgets.filter(isAsked), all.unjudged.filter(isAsked)];
       const { anomalies } = await api.json<AnomalyReport>({ path: "/v1/usage/anomalies" });
       if (budgets.some(({ exceeds }) => exceeds === "did" || exceeds === "will")) process.exitCode = 1;
-      context.output.result({ budgets, anomalies }, budgetText(budgets, anomalies));
+      context.output.result({ budgets, unjudged, anomalies }, budgetText({ budgets, unjudged }, anomalies));
     });
 }
 
 const words = { did: "SPENT", will: "WILL BE PASSED", may: "may be passed", unlikely: "" } as const;
 
-function budgetText(budgets: readonly BudgetView[], anomalies: AnomalyReport["anomalies"]): string {
+function budgetText({ budgets, unjudged }: BudgetReport, anomalies: AnomalyReport["anomalies"]): string {
   const rows = budgets.map(({ useCase, period, spent, ceiling, forecast, exceeds, holds, unpriced }) => [
     useCase,
     period,
@@ -46,8 +46,17 @@ function budgetText(budgets: readonly BudgetView[], anomalies: AnomalyReport["an
       .join("; "),
   ]);
   const shown =
-    budgets.length === 0
-      ? "No charter in force with a budget that you may see."
-      : table(["use case", "month", "spent", "ceiling", "comes to (80 %)", ""], rows);
-  return [shown, ...anomalies.map(({ summary }) => `! ${summary}`)].join("\n");
+    budgets.length > 0
+      ? [table(["use case", "month", "spent", "ceiling", "comes to (80 %)", ""], rows)]
+      : unjudged.length > 0
+        ? []
+        : ["No charter in force with a budget that you may see."];
+  return [...shown, ...unjudged.map(unjudgedText), ...anomalies.map(({ summary }) => `! ${summary}`)].join(
+    "\n",
+  );
+}
+
+function unjudgedText({ useCase, ceiling, because, beyond }: UnjudgedBudgetView): string {
+  const held = beyond === "hold" ? ", and no new work is held" : "";
+  return `! ${useCase}: nothing is held against its ceiling of ${ceiling} a month${held}: ${because}. Have the operator state one under exchange in PRICES_FILE.`;
 }

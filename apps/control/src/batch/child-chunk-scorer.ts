@@ -30,12 +30,12 @@ export interface ChunkScorerDeps extends UpstreamCallerOptions {
  */
 export function createChunkScorer(deps: ChunkScorerDeps): ChunkScorer {
   return {
-    async score(request, signal) {
-      if (!request.upstream) return scoreChunk(deps, request, signal);
+    async score(request, signal, onUsed) {
+      if (!request.upstream) return scoreChunk(deps, request, signal, { onUsed });
       const model = await openUpstream(deps, request);
       try {
         const caller = new UpstreamCaller(model, request.upstream, signal, deps);
-        return { ...(await scoreChunk(deps, request, signal, caller)), upstream: caller.use };
+        return { ...(await scoreChunk(deps, request, signal, { caller })), upstream: caller.use };
       } finally {
         await model.close();
       }
@@ -61,7 +61,10 @@ async function scoreChunk(
   { objects, workFolder, limitMs = defaultLimitMs }: ChunkScorerDeps,
   { model, dataset, plan, keys, from, rows, label }: ChunkRequest,
   signal: AbortSignal,
-  caller?: UpstreamCaller,
+  {
+    caller,
+    onUsed,
+  }: { readonly caller?: UpstreamCaller; readonly onUsed?: Parameters<ChunkScorer["score"]>[2] },
 ): Promise<ScoredChunk> {
   await mkdir(workFolder, { recursive: true });
   const folder = await mkdtemp(join(workFolder, "chunk-"));
@@ -85,6 +88,7 @@ async function scoreChunk(
       limitMs,
       // It takes what the machine's other work leaves.
       niceness: leastPriority,
+      ...(onUsed ? { onDemand: (cpuMicros: number) => onUsed({ cpuMicros }) } : {}),
       answer: (message: unknown) => {
         const asked = message as ChunkReply | RowsAsked;
         return asked.kind === "run" ? caller?.answer(asked) : undefined;

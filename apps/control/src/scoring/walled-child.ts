@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { spawnWalledNode, watchMemory } from "@portolan/sandbox";
+import { ProcessorDemand, spawnWalledNode, watchMemory } from "@portolan/sandbox";
 
 /** A program that is told one job over IPC, answers once, and sees its own files and nothing else. */
 export interface WalledJob {
@@ -14,6 +14,8 @@ export interface WalledJob {
   readonly niceness?: number;
   /** What the child asks on its way, and the answer; `undefined`: the message is its reply. */
   readonly answer?: (question: unknown) => Promise<object> | undefined;
+  /** Every second while it works: the processor time that it has had or stood in line for, in microseconds. */
+  readonly onDemand?: (cpuMicros: number) => void;
 }
 
 /**
@@ -48,6 +50,7 @@ export async function askWalledChild<Reply>(
     isTooLarge = true;
     kill();
   });
+  const demand = watchDemand(child, walled.onDemand);
   over.addEventListener("abort", kill, { once: true });
   if (over.aborted) kill();
   try {
@@ -67,9 +70,22 @@ export async function askWalledChild<Reply>(
   } finally {
     clearTimeout(limit);
     clearInterval(watch);
+    clearInterval(demand);
     over.removeEventListener("abort", kill);
     kill();
   }
+}
+
+const demandEveryMs = 1_000;
+
+function watchDemand({ pid }: ChildProcess, onDemand: WalledJob["onDemand"]): NodeJS.Timeout | undefined {
+  if (pid === undefined || !onDemand) return undefined;
+  const demand = new ProcessorDemand(pid);
+  const look = async (): Promise<void> => {
+    const micros = await demand.look();
+    if (micros !== undefined) onDemand(micros);
+  };
+  return setInterval(() => void look(), demandEveryMs).unref();
 }
 
 function replyOf<Reply>(

@@ -12,6 +12,7 @@ import {
   meterOwn,
   spendingFindings,
   type Tenants,
+  unjudgedBudgets,
 } from "@portolan/metering";
 import type { Spending } from "@portolan/monitoring";
 import { usagePrices } from "@portolan/planner";
@@ -38,7 +39,7 @@ export function wireMetering(
     spending: {
       facts: async (call) => {
         const [money, weeks] = [await judgeBudgets(budgets, call), await judgeWeeks(budgets, call)];
-        return spendingFindings(money, weeks);
+        return spendingFindings(money, weeks, await unjudgedBudgets(budgets, call));
       },
     },
     meter: async () => {

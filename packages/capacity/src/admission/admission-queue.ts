@@ -31,7 +31,7 @@ import {
 import { aboveSize, workSize } from "./approval-size.ts";
 import { usualMicros } from "./expected-wait.ts";
 import { hindranceAlone } from "./hindrance.ts";
-import { approvalText, queueView, refusalText, waitText } from "./queue-view.ts";
+import { approvalText, isUnwatched, queueView, refusalText, waitText } from "./queue-view.ts";
 import { namedRequest, resolveRequest } from "./resolve-request.ts";
 import { requireTeam, teamNode } from "./round.ts";
 import { settleQueue, treeInForce, type WakeDeps } from "./settle-queue.ts";
@@ -83,12 +83,16 @@ async function prepare(
     kept: await findQuotas(sql, organisationId),
     known: await findWorkload(sql, work.id),
   }));
-  const tree = isElsewhere ? undefined : treeInForce(kept);
+  const inForce = treeInForce(kept);
+  const tree = isElsewhere ? undefined : inForce;
   const size = useCaseId === undefined ? undefined : await approvals.ofUseCase(call, useCaseId);
   const approvalFor = size && aboveSize(workSize(request, assumed), size);
   // What is in the queue already asks until it is over, whatever became of quotas and charter meanwhile.
-  if (!tree && approvalFor === undefined && !known) return undefined;
+  if (!inForce && approvalFor === undefined && !known) return undefined;
   const team = useCaseId === undefined ? undefined : await teams.ofUseCase(organisationId, useCaseId);
+  // On another cluster it takes no part of the quotas; where these look for idle work it is listed, with the word that nobody does so there.
+  const isListed = isElsewhere && isUnwatched({ isElsewhere, team }, inForce);
+  if (!tree && approvalFor === undefined && !known && !isListed) return undefined;
   return {
     ...work,
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),

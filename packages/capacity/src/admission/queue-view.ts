@@ -21,7 +21,7 @@ export function queueView(
     state,
     ...(team === undefined ? {} : { team }),
     request: requestTexts(work, tree),
-    says: idleText(work, known.now) ?? saysOf(work),
+    says: idleText(work, known.now) ?? saysOf(work, tree),
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(isAwaitingApproval(work) ? { reason: "awaits-approval" } : {}),
     ...(wait && state === "waiting" && !isAwaitingApproval(work)
@@ -47,12 +47,23 @@ export function requestTexts(
   return known ?? Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
 }
 
-function saysOf({ state, team = "", wait, evictedBy, approval, isElsewhere }: Workload): string {
+/** Whether the quotas look for idle work of its team, and nobody can where it runs. Pure. */
+export function isUnwatched(
+  { isElsewhere, team }: { readonly isElsewhere?: boolean; readonly team?: string | undefined },
+  tree: QuotaTree | undefined,
+): boolean {
+  return isElsewhere === true && tree !== undefined && teamNode(tree, team)?.queue?.idle !== undefined;
+}
+
+function saysOf(work: Workload, tree: QuotaTree | undefined): string {
+  const { state, team = "", wait, evictedBy, approval, isElsewhere } = work;
   if (approval?.state === "refused" && state !== "running") return refusalText(approval);
   if (isAwaitingApproval({ state, ...(approval ? { approval } : {}) }))
     return approvalText(approval?.for ?? "");
   if (isElsewhere === true && state !== "ended")
-    return "has no part of the quotas: it runs on another cluster";
+    return isUnwatched(work, tree)
+      ? "has no part of the quotas: it runs on another cluster, and nobody sees there whether it is idle"
+      : "has no part of the quotas: it runs on another cluster";
   switch (state) {
     case "waiting":
       return wait ? waitText(wait, team) : "waits to be looked at";

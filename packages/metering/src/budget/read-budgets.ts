@@ -52,7 +52,24 @@ export interface Budget extends BudgetVerdict {
   readonly beyond: "alert" | "hold";
 }
 
-/** How all budgets of the organisation stand; for control itself. */
+/** A ceiling that nothing can be held against, for nobody stated what its currency is worth. */
+export interface UnjudgedBudget extends Pick<BudgetTerms, "useCaseId" | "useCase" | "ceiling" | "beyond"> {
+  readonly because: string;
+}
+
+/** Ceilings that are not kept, of the whole organisation; for control itself. */
+export async function unjudgedBudgets(
+  { charters }: Pick<BudgetDeps, "charters">,
+  call: CallContext,
+): Promise<UnjudgedBudget[]> {
+  return (await charters.all(call)).flatMap(({ useCaseId, useCase, ceiling, beyond, prices }) => {
+    if (ceiling.currency === prices.currency) return [];
+    const because = `prices are in ${prices.currency}, and no rate of exchange into ${ceiling.currency} is stated`;
+    return [{ useCaseId, useCase, ceiling, beyond, because }];
+  });
+}
+
+/** How all budgets of the organisation stand that can be judged; for control itself. */
 export async function judgeBudgets(deps: BudgetDeps, call: CallContext): Promise<Budget[]> {
   const terms = (await deps.charters.all(call)).filter(
     ({ ceiling, prices }) => ceiling.currency === prices.currency,
@@ -94,17 +111,28 @@ function dailyCosts(stretches: readonly UsageStretch[], prices: UsagePrices, fro
   return begun < 0 ? [] : costs.slice(begun);
 }
 
-/** Budgets that the caller may see, as whoever may see production's usage of the use case. */
+/** Budgets that the caller may see, as whoever may see production's usage of the use case; those that cannot be judged beside them. */
 export async function readBudgets(
   deps: BudgetDeps & { readonly authorizer: Authorizer },
   call: CallContext,
-): Promise<Budget[]> {
+): Promise<{ readonly budgets: Budget[]; readonly unjudged: UnjudgedBudget[] }> {
+  return {
+    budgets: await visibleOf(deps, call, await judgeBudgets(deps, call)),
+    unjudged: await visibleOf(deps, call, await unjudgedBudgets(deps, call)),
+  };
+}
+
+async function visibleOf<T extends { readonly useCaseId: string; readonly useCase: string }>(
+  { authorizer }: { readonly authorizer: Authorizer },
+  call: CallContext,
+  all: readonly T[],
+): Promise<T[]> {
   const { organisationId } = call.actor;
-  const visible: Budget[] = [];
-  for (const budget of await judgeBudgets(deps, call)) {
-    const { useCaseId } = budget;
+  const visible: T[] = [];
+  for (const one of all) {
+    const { useCaseId } = one;
     const resource = { type: "Usage", organisationId, environment: "production", useCaseId } as const;
-    if ((await deps.authorizer.decide(call, "usage:read", resource)).allowed) visible.push(budget);
+    if ((await authorizer.decide(call, "usage:read", resource)).allowed) visible.push(one);
   }
   return visible.toSorted((a, b) => (a.useCase < b.useCase ? -1 : 1));
 }

@@ -1,7 +1,7 @@
 import { formatMoney } from "@portolan/kernel";
 import type { Anomaly } from "../anomaly/find-anomalies.ts";
 import { alertPercents, estimated } from "./judge-budget.ts";
-import type { Budget } from "./read-budgets.ts";
+import type { Budget, UnjudgedBudget } from "./read-budgets.ts";
 
 /** What somebody should be told of money or usage; one key for the same thing. */
 export interface SpendingFinding {
@@ -13,12 +13,31 @@ export interface SpendingFinding {
   readonly evidence: Readonly<Record<string, string | number>>;
 }
 
-/** Thresholds that are passed, ceilings that a month will or may not keep, and weeks out of the ordinary. Pure. */
+/** Thresholds that are passed, ceilings that a month will or may not keep, stops that stop nothing, and weeks out of the ordinary. Pure. */
 export function spendingFindings(
   budgets: readonly Budget[],
   anomalies: readonly Anomaly[],
+  unjudged: readonly UnjudgedBudget[] = [],
 ): SpendingFinding[] {
-  return [...budgets.flatMap(budgetFindings), ...anomalies.map(anomalyFinding)];
+  return [
+    ...budgets.flatMap(budgetFindings),
+    ...unjudged.flatMap(unjudgedFindings),
+    ...anomalies.map(anomalyFinding),
+  ];
+}
+
+/** Who asked for new work to be held relies on it; a ceiling that only tells is named where budgets are read. */
+function unjudgedFindings({
+  useCaseId,
+  useCase,
+  ceiling,
+  beyond,
+  because,
+}: UnjudgedBudget): SpendingFinding[] {
+  if (beyond !== "hold") return [];
+  const money = formatMoney(ceiling);
+  const summary = `${useCase}: nothing is held against its ceiling of ${money} a month, and no new work is held: ${because}`;
+  return [{ useCaseId, who: useCase, what: "unjudged", summary, evidence: { ceiling: money, because } }];
 }
 
 function budgetFindings(budget: Budget): SpendingFinding[] {

@@ -20,7 +20,13 @@ export async function budgetRoutes(app: FastifyInstance, deps: BudgetRouteDeps):
         response: { 200: BudgetReport },
       },
     },
-    async ({ call }) => ({ budgets: (await readBudgets(deps, call)).map(viewOf) }),
+    async ({ call }) => {
+      const { budgets, unjudged } = await readBudgets(deps, call);
+      return {
+        budgets: budgets.map(viewOf),
+        unjudged: unjudged.map(({ ceiling, ...rest }) => ({ ...rest, ceiling: formatMoney(ceiling) })),
+      };
+    },
   );
   app.get(
     "/v1/usage/anomalies",

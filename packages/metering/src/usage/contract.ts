@@ -129,7 +129,21 @@ export const BudgetView = Type.Object({
 });
 export type BudgetView = Static<typeof BudgetView>;
 
-export const BudgetReport = Type.Object({ budgets: Type.Array(BudgetView) });
+export const UnjudgedBudgetView = Type.Object({
+  useCaseId: Type.String(),
+  useCase: Type.String(),
+  ceiling: MoneyText,
+  beyond: Type.Enum(["alert", "hold"], { description: "The charter; neither happens" }),
+  because: Type.String(),
+});
+export type UnjudgedBudgetView = Static<typeof UnjudgedBudgetView>;
+
+export const BudgetReport = Type.Object({
+  budgets: Type.Array(BudgetView),
+  unjudged: Type.Array(UnjudgedBudgetView, {
+    description: "Ceilings that nothing is held against, for their currency has no rate of exchange",
+  }),
+});
 export type BudgetReport = Static<typeof BudgetReport>;
 
 export const AnomalyReport = Type.Object({

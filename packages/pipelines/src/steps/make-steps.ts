@@ -2,6 +2,7 @@ import { evidenceEnvironment } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import { type CallContext, digestJson, newId } from "@portolan/kernel";
 import type { TrainingRunRequest } from "@portolan/training/contract";
+import { isPassingRefusal } from "@portolan/training/policy";
 import type { Made } from "../contract.ts";
 import type { StageOf } from "../stages.ts";
 import { findResult, type StoredRun } from "../store.ts";
@@ -80,9 +81,20 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
       ...(resources === undefined ? {} : { resources }),
       ...(windows === undefined ? {} : { windows }),
     };
-    await deps.runs.start(call, id, { ...requestOf(run, stage), ...watched }, run.priority);
+    try {
+      await deps.runs.start(call, id, { ...requestOf(run, stage), ...watched }, run.priority);
+    } catch (error) {
+      // The month's money may be spent: what was made is kept, and it goes on when there is some again, or its charter has another ceiling.
+      if (!isPassingRefusal(error)) throw error;
+      return {
+        kind: "hold",
+        because: `the training run waits to be started: ${error.detail ?? error.code}`,
+      };
+    }
     return waiting;
   }
+  if (found.state === "waiting" && found.queue)
+    return { kind: "wait", note: `the training run ${found.queue.says}`, isQueued: true };
   if (found.state === "waiting" || found.state === "running") return waiting;
   if (found.state !== "succeeded" || !found.result)
     return failed(`the training run ${id} ${found.state}: ${found.failure ?? "no reason given"}`);

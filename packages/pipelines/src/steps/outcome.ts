@@ -12,7 +12,14 @@ export interface StepDeps extends Elsewhere {
 /** What a look at a stage comes to. */
 export type Outcome =
   /** What was begun is not over. */
-  | { readonly kind: "wait"; readonly note?: string }
+  | {
+      readonly kind: "wait";
+      readonly note?: string;
+      /** Not at work, but in a queue for a quota or somebody's approval: the stage's time does not pass. */
+      readonly isQueued?: true;
+    }
+  /** Nothing could be begun yet, and may be later: it is no try, and its time does not pass. */
+  | { readonly kind: "hold"; readonly because: string }
   /** Ids under which something is begun next: they are on the row first. `key`: the digest of what it is begun from. */
   | { readonly kind: "keep"; readonly made: Made; readonly key?: string }
   | { readonly kind: "done"; readonly note: string; readonly made?: Made; readonly reusedFrom?: string }

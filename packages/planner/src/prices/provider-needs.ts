@@ -83,6 +83,10 @@ const holdsData: readonly PricedResource[] = [
   "egress_gb",
   "zone_egress_gb",
   "region_egress_gb",
+  "request_gb",
+  "response_gb",
+  "scoring_read_gb",
+  "scoring_written_gb",
 ];
 
 /**

@@ -7,30 +7,37 @@ import {
   parseDigest,
   type UnitOfWork,
 } from "@portolan/kernel";
+import type { VersionSources } from "../ports.ts";
 import { readVersion } from "../promote-version.ts";
 import { enqueueAttestation } from "./attest-version.ts";
 import { listAttestations } from "./attestation-store.ts";
 import type { AttestationView } from "./record.ts";
+import { visibleDeployments } from "./visible-deployments.ts";
 
 export interface ReadAttestationsDeps {
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
   readonly objects: ObjectStore;
+  readonly sources: Pick<VersionSources, "deployments">;
 }
 
 /**
- * What was signed about a version, in order. Whoever reads the version reads it.
+ * What was signed about a version, in order. Whoever reads the version reads it; how an endpoint served it, whoever may read the endpoint.
  *
  * @throws PortolanError `registry.version_not_found`
  */
 export async function readAttestations(
-  deps: Pick<ReadAttestationsDeps, "work" | "authorizer">,
+  deps: Pick<ReadAttestationsDeps, "work" | "authorizer" | "sources">,
   call: CallContext,
   model: string,
   version: number,
 ): Promise<AttestationView[]> {
-  const { id } = await readVersion(deps, call, model, version);
-  return deps.work.read(call, (sql) => listAttestations(sql, id));
+  const found = await readVersion(deps, call, model, version);
+  const all = await deps.work.read(call, async (sql) => ({
+    attestations: await listAttestations(sql, found.id),
+    deployments: await deps.sources.deployments(sql, call.actor.organisationId, found),
+  }));
+  return (await visibleDeployments(deps, call, found, all)).attestations;
 }
 
 /**

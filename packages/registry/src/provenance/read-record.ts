@@ -4,6 +4,7 @@ import { readVersion } from "../promote-version.ts";
 import { listAttestations, listPromotions } from "./attestation-store.ts";
 import type { ReadAttestationsDeps } from "./read-attestations.ts";
 import type { VersionRecord } from "./record.ts";
+import { visibleDeployments } from "./visible-deployments.ts";
 
 export interface ReadRecordDeps extends ReadAttestationsDeps {
   readonly sources: VersionSources;
@@ -13,7 +14,8 @@ export interface ReadRecordDeps extends ReadAttestationsDeps {
 const mostShown = 20;
 
 /**
- * Everything on record of one version. Whoever reads the version reads it: it is what the version is made of.
+ * Everything on record of one version. Whoever reads the version reads it: it is what the version is made of. How endpoints served it is for whoever may
+ * read those.
  *
  * @throws PortolanError `registry.version_not_found`
  */
@@ -42,7 +44,8 @@ export async function readVersionRecord(
       charter: governing && (await sources.charter(sql, organisationId, governing)),
     };
   });
-  const { promotions, attestations, training, trainingSet, charter } = read;
+  const { promotions, training, trainingSet, charter } = read;
+  const { deployments, attestations } = await visibleDeployments(deps, call, found, read);
   const newest = <T>(all: readonly T[]): T[] => all.slice(-mostShown).toReversed();
   return {
     version: found,
@@ -50,7 +53,7 @@ export async function readVersionRecord(
     attestations,
     evaluations: newest(read.evaluations),
     decisions: newest(read.decisions),
-    deployments: newest(read.deployments),
+    deployments: newest(deployments),
     packages: training ? [...(await sources.packages(training.environmentLock))] : [],
     ...(training ? { training } : {}),
     ...(trainingSet ? { trainingSet } : {}),
