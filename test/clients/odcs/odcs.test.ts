@@ -160,7 +160,7 @@ describe.skipIf(python === undefined)("the published schema of the standard", ()
     expect(reading.kind === "read" && validate(reading.value), JSON.stringify(validate.errors)).toBe(true);
   });
 
-  test("whatever the schema refuses is refused with its line, and what it takes only for reasons of our own", () => {
+  test("whatever the schema refuses is refused with its line, and what it takes only for reasons of our own (D1)", () => {
     let refused = 0;
     fc.assert(
       fc.property(mutation, (change) => {

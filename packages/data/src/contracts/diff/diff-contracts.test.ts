@@ -189,7 +189,7 @@ test("of rules that share even their kind, equal ones belong together", () => {
   ]);
 });
 
-test("the version has to grow by what the changes demand", () => {
+test("the version has to grow by what the changes demand (D18)", () => {
   const to = (version: string) => edit("version: 1.0.0", `version: ${version}`);
   const narrower = edit("maximum: 2880", "maximum: 100");
   const wider = edit("maximum: 2880", "maximum: 9999");

@@ -17,7 +17,7 @@ const findings = (document: unknown): string[] => {
 const column = (property: object) => ({ ...whole, schema: [{ name: "t", properties: [property] }] });
 const rule = (quality: object) => ({ ...whole, schema: [{ name: "t", quality: [quality] }] });
 
-test("the smallest document is well formed, and each member that the standard requires is missed", () => {
+test("the smallest document is well formed, and each member that the standard requires is missed (D1)", () => {
   expect(findings(whole)).toEqual([]);
   for (const key of Object.keys(whole))
     expect(findings({ ...whole, [key]: undefined })).toEqual([`/${key} ${key} is missing`]);
@@ -93,6 +93,6 @@ test.each([
     rule({ type: "custom", implementation: "x" }),
     "/schema/0/quality/0/engine schema.0.quality.0.engine is missing",
   ],
-])("%s is found where it stands", (_, document, finding) => {
+])("%s is found where it stands (D1)", (_, document, finding) => {
   expect(findings(document)).toEqual([finding]);
 });
