@@ -111,6 +111,92 @@ test("members and items are counted, required and told apart; a text is neither 
   expect(ofText(array, "[1]")).toBe("c.type");
 });
 
+const lines = {
+  name: "lines",
+  logicalType: "array",
+  items: {
+    logicalType: "object",
+    properties: [
+      { name: "sku", logicalType: "string", required: true, logicalTypeOptions: { pattern: "^[A-Z]+$" } },
+      { name: "count", logicalType: "integer", logicalTypeOptions: { minimum: 1 } },
+      { name: "tags", logicalType: "array", items: { logicalType: "string", required: true } },
+    ],
+  },
+};
+const shipped = {
+  name: "shipped",
+  logicalType: "object",
+  properties: [
+    { name: "at", logicalType: "timestamp", required: true },
+    {
+      name: "to",
+      logicalType: "object",
+      properties: [
+        {
+          name: "country",
+          logicalType: "string",
+          quality: [
+            { metric: "invalidValues", name: "known", arguments: { validValues: ["CH", "AT"] }, mustBe: 0 },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+test.each([
+  ['{"lines":[{"sku":"A","count":1,"tags":["x"]},{"sku":"B"}],"shipped":{"at":"2001-01-01","to":null}}', []],
+  // A column that is null, or of another kind, is judged by its own rules alone.
+  ["{}", []],
+  ['{"lines":{"sku":1},"shipped":[]}', ["lines.type", "shipped.type"]],
+  ['{"lines":[1,{"sku":null},{"count":"2"}]}', ["lines[].type", "lines[].sku.required"]],
+  [
+    '{"lines":[{"sku":"a","count":0},{"sku":1,"count":1.5}]}',
+    ["lines[].sku.type", "lines[].sku.pattern", "lines[].count.type", "lines[].count.minimum"],
+  ],
+  ['{"lines":[{"sku":"A","tags":["x",null,1]}]}', ["lines[].tags[].type", "lines[].tags[].required"]],
+  ['{"shipped":{"at":"soon","to":{"country":"DE"}}}', ["shipped.at.type", "known"]],
+  ['{"shipped":{"to":{"country":"CH"}}}', ["shipped.at.required"]],
+] as const)("of what lies within columns %s breaks %j (D4b)", (json, expected) => {
+  const cells = membersOf(readJsonCell(json)) ?? new Map();
+  expect(new RowValidator(aContract(lines, shipped)).judgeJson(cells, 0).violations).toEqual(expected);
+});
+
+test("a tag, and the one class, of what lies within a column is the column's; of two classes it has to say its own (D4b)", () => {
+  const holder = (more: object, ...classes: string[]) => ({
+    name: "patient",
+    logicalType: "object",
+    ...more,
+    properties: classes.map((classification, index) => ({
+      name: `p${index}`,
+      logicalType: "string",
+      classification,
+      tags: ["phi"],
+    })),
+  });
+  expect(aContract(holder({ tags: ["care"] }, "restricted")).columns).toMatchObject([
+    { classification: "restricted", tags: ["care", "phi"] },
+  ]);
+  expect(aContract(holder({ classification: "secret" }, "a", "b")).columns).toMatchObject([
+    { classification: "secret" },
+  ]);
+  expect(() => aContract(holder({}, "a", "b"))).toThrow(
+    expect.objectContaining({ code: "data.contract_invalid" }) as Error,
+  );
+});
+
+test.each([
+  ["a key of rows", { primaryKey: true }],
+  ["a custom property", { customProperties: [{ property: "portolan.subject", value: true }] }],
+  ["a rule that judges batches", { quality: [{ metric: "nullValues", mustBeLessThan: 3 }] }],
+  ["a name that no path can hold", { physicalName: 'a"b' }],
+])("%s within a column is refused (D4b)", (_, more) => {
+  const inner = { name: "a", logicalType: "string", ...more };
+  expect(() => aContract({ name: "c", logicalType: "object", properties: [inner] })).toThrow(
+    expect.objectContaining({ code: "data.contract_invalid" }) as Error,
+  );
+});
+
 test("the instant of a wall clock: twice is the earlier, never is moved forward, an unknown key breaks a rule (D5)", () => {
   const contract = aContract(
     { name: "wall", logicalType: "timestamp", logicalTypeOptions: { timezone: false } },

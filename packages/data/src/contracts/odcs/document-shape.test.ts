@@ -69,6 +69,11 @@ test.each([
     "/schema/0/properties/0/logicalTypeOptions/exclusiveMinimum schema.0.properties.0.logicalTypeOptions.exclusiveMinimum must be a number",
   ],
   [
+    "a required member that is named twice",
+    column({ name: "c", logicalType: "object", logicalTypeOptions: { required: ["a", "a"] } }),
+    "/schema/0/properties/0/logicalTypeOptions/required schema.0.properties.0.logicalTypeOptions.required names one twice",
+  ],
+  [
     "items of what is no array",
     column({ name: "c", logicalType: "string", items: {} }),
     "/schema/0/properties/0/items schema.0.properties.0.items is not known here",
