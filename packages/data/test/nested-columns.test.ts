@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { publishContract, receiveEvents } from "../src/index.ts";
+import { publishContract, receiveEvents, startReplay } from "../src/index.ts";
 import { type DataFixture, dataFixture } from "./data-fixture.ts";
 
 /** docs/spec/data-contracts.md D4b: what lies within columns, from JSON lines, from structs of Parquet, and at the door of events. */
@@ -94,4 +94,15 @@ test("an event is told at the door what its batch says", async () => {
     ],
     deadLetters: [],
   });
+});
+
+test("a replay reads what lies within again, of accepted rows and of those that were kept out", async () => {
+  const first = await f.ingest("again.jsonl", text.replaceAll("10:00:00", "11:00:00"), {
+    contract: "orders",
+  });
+  const wider = document.replace("maxLength: 2", "maxLength: 3").replace("version: 1.0.0", "version: 1.1.0");
+  await publishContract(f.deps, f.call, "orders", { document: wider });
+  const again = await f.settled((await startReplay(f.deps, f.call, first.id, {})).id);
+  const { "shipped.country.maxLength": _, ...rules } = judged.rules;
+  expect(again).toMatchObject({ ...judged, counts: { accepted: 2, quarantined: 2, deadLetters: 0 }, rules });
 });
