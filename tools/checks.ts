@@ -4,6 +4,7 @@ import { checkBoundaries } from "./check-boundaries.ts";
 import { checkErrorPages } from "./check-error-pages.ts";
 import { checkGenerated } from "./check-generated.ts";
 import { checkRepository } from "./check-repository.ts";
+import { checkSpecRules } from "./check-spec-rules.ts";
 import { runCommand, secondsSince } from "./run-command.ts";
 import type { CheckReport } from "./source-files.ts";
 import { add, nothing, runTier, summary, type Tally, unitTier } from "./tiers.ts";
@@ -66,6 +67,7 @@ function checksFor(fix: boolean): Check[] {
     own("boundaries", checkBoundaries),
     own("banned calls", checkBannedCalls),
     own("error pages", checkErrorPages),
+    own("spec rules", checkSpecRules),
     own("generated files", checkGenerated),
     own("repository", checkRepository),
   ];

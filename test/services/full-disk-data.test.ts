@@ -10,7 +10,7 @@ const disk = mountSmallDisk(96);
 afterAll(() => unmount(disk));
 
 describe.skipIf(disk === undefined)("a disk that is full while data comes in", () => {
-  test("a batch fails in words and leaves nothing; events wait; once there is room both are published", async () => {
+  test("a batch fails in words and leaves nothing; events wait; once there is room both are published (D26)", async () => {
     const before = process.env["TMPDIR"];
     process.env["TMPDIR"] = disk ?? "";
     const f = await dataFixture();

@@ -109,7 +109,7 @@ describe.skipIf(program === undefined || !hasEmbeddedPostgres())("events from Ap
     }
   });
 
-  test("every record is an event once, though broker and control are killed while they come", async () => {
+  test("every record is an event once, though broker and control are killed while they come (D23)", async () => {
     const started = await done("data subscribe measured --topic measured --connection harbour --json");
     subscription = (JSON.parse(started.out) as Shown).id;
     const producer = new Producer({ ...client(), serializers: stringSerializers, idempotent: true });

@@ -46,7 +46,7 @@ describe.skipIf(program === "")("Redis keeps the contract of the online store", 
   earlySuite(openWorld);
   processesSuite(openWorld);
 
-  test("a view that was folded before events were noted takes early ones in once its log is folded again", async () => {
+  test("a view that was folded before events were noted takes early ones in once its log is folded again (F72)", async () => {
     await using world = await openWorld();
     const store = openRedisOnlineStore({ url: new Secret(world.address), log, timeoutMs: 60_000 });
     const view = eventView();

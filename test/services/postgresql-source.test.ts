@@ -96,7 +96,7 @@ describe.skipIf(program === undefined)("tables of PostgreSQL as a source", () =>
     return f.settled(id);
   };
 
-  test("values come as they are: numerics to the digit, instants in UTC microseconds, nulls apart from empty texts", async () => {
+  test("values come as they are: numerics to the digit, instants in UTC microseconds, nulls apart from empty texts (D24)", async () => {
     const done = await ingest("warehouse", "public.orders");
     expect(done).toMatchObject({
       state: "published",
@@ -130,7 +130,7 @@ describe.skipIf(program === undefined)("tables of PostgreSQL as a source", () =>
     expect((await ingest("warehouse", "public.orders")).datasetId).toBe(done.datasetId);
   });
 
-  test("a table that changed its type upstream is named as drift, and one without a needed column is refused unread", async () => {
+  test("a table that changed its type upstream is named as drift, and one without a needed column is refused unread (D24)", async () => {
     await sql.query(`alter table public.orders alter column "Amount" type text`);
     await sql.query("update public.orders set open = null where id = 1");
     const changed = await ingest("warehouse", "public.orders");

@@ -268,6 +268,18 @@ describe("apply", () => {
     expect(out).toMatch(/~ contract flights .*\n {4}\+ # a remark/);
   });
 
+  test("a view whose windows would stand still online is published with advice, once", async () => {
+    const view = join(target, "features", "still.yaml");
+    const lines = ["kind: FeatureView", "name: still", "source: flights", "entity: [origin]", "ttl: 1h"];
+    const feature = "features:\n  - { name: still_1h, aggregate: count, window: 1h }\n";
+    writeFileSync(view, `${lines.join("\n")}\neventTime: departed_at\n${feature}`);
+    const first = await portolan(["apply", target], env);
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.out).toMatch(/\+ feature view still {2}version 1\n {4}advice: .*`events: log`/);
+    expect((await portolan(["apply", target], env)).out).not.toContain("advice");
+    rmSync(view);
+  });
+
   test("lineage draws a contract and what is defined over it, in the terminal and to a file; a wrong name gets near ones", async () => {
     const lineage = (...line: string[]) => portolan(["lineage", ...line], env);
     // Told from the ledger, a second or so after it was published.

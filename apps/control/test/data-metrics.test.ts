@@ -33,7 +33,7 @@ const ingestion = (id: string, at: number, more: Readonly<Record<string, unknown
     );
   });
 
-test("a scrape shows what the batches of late are, read at most twice a minute", async () => {
+test("a scrape shows what the batches of late are, read at most twice a minute (D21)", async () => {
   const registry = new Registry();
   addDataMetrics(registry, { work: db.uow, clock: db.clock });
   expect(await registry.metrics()).not.toContain("portolan_data_ingestions{");

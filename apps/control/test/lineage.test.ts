@@ -102,6 +102,11 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
 
   test("what came of the uploaded file: both training sets, the online values, the deployment", async () => {
     const { graph } = await graphOf(`dataset:object://acme:${work.upload}`, { direction: "downstream" });
+    const online = graph.find(({ id }) => id.startsWith("dataset:featurestore://acme/production:"));
+    expect(online?.data.facets["ownership"]?.["owners"]).toContainEqual({
+      name: expect.stringMatching(/^principal:\w+/) as string,
+      type: "MAINTAINER",
+    });
     expect(shown(graph.filter(({ type }) => type === "DATASET").map(({ id }) => id))).toEqual([
       "dataset:dataset://acme/production:visits@ds",
       "dataset:endpoint://acme/dev:visits@dep",
@@ -279,6 +284,7 @@ describe.skipIf(python === undefined)("from the column of a file to the deployed
       id.startsWith("dataset:featurelog://acme/production:visits-log@1@"),
     );
     expect(log?.data.facets["datasetType"]).toMatchObject({ subType: "FEATURE_LOG" });
+    expect(JSON.stringify(log?.data.facets["ownership"])).toContain('"MAINTAINER"');
     expect(shown(upstream.flows.map(({ job }) => job))).toContain(
       "job:portolan://acme/production:append.visits-log@1",
     );

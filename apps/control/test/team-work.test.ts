@@ -229,7 +229,7 @@ describe("a model that was trained elsewhere", () => {
 });
 
 describe("another team", () => {
-  test("publishes its own contracts and views, and takes over nobody's name", async () => {
+  test("publishes its own contracts and views, and takes over nobody's name (D16, F13)", async () => {
     const { control } = world;
     const tom = await world.as("tom");
     const owner = { useCaseId: "crew-rest" };
@@ -258,7 +258,7 @@ describe("another team", () => {
     });
   });
 
-  test("builds sets of its own, and to the first team they are sets that do not exist", async () => {
+  test("builds sets of its own, and to the first team they are sets that do not exist (F13)", async () => {
     const { control } = world;
     const dev = { environment: "dev", useCaseId: world.crewUseCaseId };
     // Other rows: bytes that a team made itself are its own, whoever else made the same.
@@ -282,7 +282,7 @@ describe("another team", () => {
     });
   });
 
-  test("cannot work with the bytes, contracts and sets of the first, nor upload to it", async () => {
+  test("cannot work with the bytes, contracts and sets of the first, nor upload to it (D16)", async () => {
     const { control } = world;
     const tom = await world.as("tom");
     const place = { environment: "production", useCaseId: world.crewUseCaseId };

@@ -40,7 +40,7 @@ const waiting = async () =>
     )[0]?.n,
   );
 
-test("what the door says of each event is what its batch says, and none is lost or comes twice", async () => {
+test("what the door says of each event is what its batch says, and none is lost or comes twice (D22)", async () => {
   const first = await post(
     flight(1),
     flight(2, { delay: "late" }),
@@ -79,7 +79,7 @@ test("what the door says of each event is what its batch says, and none is lost 
   expect(new TextDecoder().decode(source)).toContain("1.50");
 });
 
-test("an event from the future is kept out by name, at the door as in its batch; a little ahead is nothing", async () => {
+test("an event from the future is kept out by name, at the door as in its batch; a little ahead is nothing (D25)", async () => {
   const at = (aheadMs: number): string =>
     new Date(f.db.clock.now() / 1000 + aheadMs).toISOString().slice(0, 19).replace("T", " ");
   // Wall clocks of Boston, five hours behind UTC in winter and four in summer: twelve hours ahead is the future in both.
@@ -107,7 +107,7 @@ test("who may not ingest posts nothing, and a contract that is not there takes n
   expect(await waiting()).toBe(0);
 });
 
-test("events that a job claimed and could not make a batch of wait for the next", async () => {
+test("events that a job claimed and could not make a batch of wait for the next (D22)", async () => {
   const before = (await ingestions()).length;
   await post(flight(50), flight(51));
   const [event] = await f.db.database.session((session) =>
@@ -131,7 +131,7 @@ test("events that a job claimed and could not make a batch of wait for the next"
   expect((await ingestions()).length).toBe(before + 1);
 });
 
-test("a batch leaves the events of later windows, which were judged as of a later instant", async () => {
+test("a batch leaves the events of later windows, which were judged as of a later instant (D22, D25)", async () => {
   const place = { organisationId: f.call.actor.organisationId, contract: "flights", environment: "dev" };
   const later = f.db.clock.now() + 3_600_000_000;
   await f.db.uow.write(f.call, (tx) => insertEvents(tx.sql, place, later, [flight(51)]));

@@ -26,7 +26,7 @@ const bad = [
   "2001-13-45 10:04:00,5,0,BOS,LAX",
 ];
 
-test("every row ends in exactly one place, and quarantine names the rules that a row broke", async () => {
+test("every row ends in exactly one place, and quarantine names the rules that a row broke (D5, D6, D7)", async () => {
   const text = `${flightsCsv(120)}${bad.join("\n")}\n2001-01-03 10:05:00,5,500\n`;
   const done = await f.ingest("planted.csv", text);
   expect(done).toMatchObject({
@@ -68,7 +68,7 @@ test("every row ends in exactly one place, and quarantine names the rules that a
   expect(await f.rowsOf(done.deadLetters)).toMatchObject([{ file: "planted.csv", line: "128" }]);
 });
 
-test("the accepted rows carry UTC by the airport's zone, in the order of event time", async () => {
+test("the accepted rows carry UTC by the airport's zone, in the order of event time (D5, D12)", async () => {
   const done = await f.ingest(
     "zones.csv",
     "date,delay,distance,origin,destination\n2001-01-01 09:00:00,1,10,LAX,BOS\n2001-01-01 11:00:00,2,10,BOS,LAX\n",
@@ -83,7 +83,7 @@ test("the accepted rows carry UTC by the airport's zone, in the order of event t
   expect(dataset).toMatchObject({ rowCount: 2, minEventTime: Date.UTC(2001, 0, 1, 16) * 1000 });
 });
 
-test("the same bytes under the same contract are published once, also by two ingestions at once", async () => {
+test("the same bytes under the same contract are published once, also by two ingestions at once (D13)", async () => {
   const before = (await datasets()).length;
   await writeFile(join(f.inbox, "same.csv"), flightsCsv(60));
   const start = () =>
@@ -99,7 +99,7 @@ test("the same bytes under the same contract are published once, also by two ing
   expect((await f.ledger()).filter((row) => row.subject === first.datasetId)).toHaveLength(1);
 });
 
-test("contents that come back after others are the newest again, and once however often they come", async () => {
+test("contents that come back after others are the newest again, and once however often they come (D13)", async () => {
   const ingest = (count: number) => f.ingest("back.csv", flightsCsv(count));
   const [first, other, again, twice] = [
     await ingest(51),
@@ -116,7 +116,7 @@ test("contents that come back after others are the newest again, and once howeve
   expect(other.datasetId).not.toBe(again.datasetId);
 });
 
-test("another use case does not get the dataset of the first, but the same content address", async () => {
+test("another use case does not get the dataset of the first, but the same content address (D12, D13)", async () => {
   const one = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_one" });
   const two = await f.ingest("use.csv", flightsCsv(33), { useCaseId: "uc_two" });
   expect(one.datasetId).not.toBe(two.datasetId);
@@ -124,7 +124,7 @@ test("another use case does not get the dataset of the first, but the same conte
   expect(new Set(found.map((set) => set.object)).size).toBe(1);
 });
 
-test("the same rows from CSV and from JSON lines become the same bytes", async () => {
+test("the same rows from CSV and from JSON lines become the same bytes (D8, D12)", async () => {
   const csv = flightsCsv(50, 11);
   const [head = "", ...lines] = csv.trim().split("\n");
   const names = head.split(",");
@@ -159,7 +159,7 @@ test("the planted rows of the example land where the demo says: seven in quarant
   ]);
 });
 
-test("a batch that fails its gate publishes nothing, and says why on the ledger", async () => {
+test("a batch that fails its gate publishes nothing, and says why on the ledger (D10)", async () => {
   const before = (await datasets()).length;
   const done = await f.ingest("broken.csv", `${flightsCsv(10)}${bad.join("\n")}\n`);
   expect(done).toMatchObject({ state: "refused", counts: { accepted: 10, quarantined: 6 } });
@@ -171,7 +171,7 @@ test("a batch that fails its gate publishes nothing, and says why on the ledger"
   );
 });
 
-test("a file without a column that every row needs is refused at once, and what is there is said", async () => {
+test("a file without a column that every row needs is refused at once, and what is there is said (D8a)", async () => {
   const done = await f.ingest("columns.csv", "date,delay\n2001-01-01 09:00:00,1\n");
   expect(done).toMatchObject({
     state: "refused",
@@ -184,7 +184,7 @@ test("a file without a column that every row needs is refused at once, and what 
   );
 });
 
-test("a source that is not what its name says fails for good only after its retries", async () => {
+test("a source that is not what its name says fails for good only after its retries (D15)", async () => {
   const started = await f.ingest("broken.parquet", "no Parquet at all");
   expect(started.state).toBe("failed");
   const jobs = await raw<{ failures: number; state: string }>`select failures, state from database.job_runs
@@ -196,7 +196,7 @@ test("a source that is not what its name says fails for good only after its retr
   ]);
 });
 
-test("CSV is read by the delimiter under which its header has the contract's columns; what is new is drift", async () => {
+test("CSV is read by the delimiter under which its header has the contract's columns; what is new is drift (D8, D8a)", async () => {
   const text = flightsCsv(40, 3).replaceAll(",", ";").replace("destination", "destination;note");
   const rows = text.replaceAll(/(?<=;[A-Z]{3})$/gm, ";a, b");
   const done = await f.ingest("semicolons.csv", rows);
@@ -220,7 +220,7 @@ test("a row of ten megabytes is judged like any other, and the rows around it ar
   });
 });
 
-test("a path outside the source folders is refused, also through links, and so is a file that is no file", async () => {
+test("a path outside the source folders is refused, also through links, and so is a file that is no file (D14)", async () => {
   const secret = join(f.folder, "secret.csv");
   await writeFile(secret, flightsCsv(3));
   await symlink(secret, join(f.inbox, "link.csv"));
@@ -244,7 +244,7 @@ test("a path outside the source folders is refused, also through links, and so i
   }
 });
 
-test("a CSV row over 32 MiB says what is wrong, and quotes nothing of it", async () => {
+test("a CSV row over 32 MiB says what is wrong, and quotes nothing of it (D8)", async () => {
   const [head = "", ...lines] = flightsCsv(12, 23).trim().split("\n");
   const long = `2001-01-01 09:00:00,1,2,BOS,"${"x".repeat(33 * 2 ** 20)}\nand more"`;
   const done = await f.ingest("longest.csv", [head, ...lines, long, ...lines].join("\n"));
@@ -253,7 +253,7 @@ test("a CSV row over 32 MiB says what is wrong, and quotes nothing of it", async
   expect(done.failures?.join(" ")).not.toContain("xx");
 });
 
-test("a line over 32 MiB is a dead letter, and the rows around it are judged", async () => {
+test("a line over 32 MiB is a dead letter, and the rows around it are judged (D8)", async () => {
   const line = (minute: number, more: object = {}) =>
     JSON.stringify({
       date: `2001-02-03 10:${minute}:00`,
@@ -274,7 +274,7 @@ test("a line over 32 MiB is a dead letter, and the rows around it are judged", a
   ]);
 });
 
-test("a link that appears after the ingestion was accepted is refused by the job", async () => {
+test("a link that appears after the ingestion was accepted is refused by the job (D14)", async () => {
   const path = join(f.inbox, "swap.csv");
   await writeFile(path, flightsCsv(4));
   await symlink(join(f.folder, "secret.csv"), join(f.inbox, "swap-link"));
@@ -297,7 +297,7 @@ test("a link that appears after the ingestion was accepted is refused by the job
   expect(done.failures?.[0]).toContain("none of the source folders");
 });
 
-test("a rule in SQL judges the accepted rows and can read nothing else", async () => {
+test("a rule in SQL judges the accepted rows and can read nothing else (D11)", async () => {
   const document = (name: string, query: string, limit = "mustBe: 6") => `apiVersion: v3.1.0
 kind: DataContract
 id: ${name}
@@ -346,7 +346,7 @@ schema:
   });
 });
 
-test("a published contract version never changes, and what one may not ask is refused", async () => {
+test("a published contract version never changes, and what one may not ask is refused (D3)", async () => {
   await expect(
     f.publishFlights((text) => text.replace("minimum: -180", "minimum: -181")),
   ).rejects.toMatchObject({

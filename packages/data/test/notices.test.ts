@@ -50,7 +50,7 @@ test("the engine's words about a rule, which quote a value, stay with the ingest
   expect(notices[0]?.event.data.reasons).toEqual(["it failed with data.analysis_failed in the rule codes"]);
 });
 
-test("owners hear once of an ingestion whose worker died at its last attempt", async () => {
+test("owners hear once of an ingestion whose worker died at its last attempt (D15, D20)", async () => {
   const id = "ing_lost";
   await f.db.uow.write(f.call, async (tx) => {
     const organisation = f.call.actor.organisationId;

@@ -155,7 +155,7 @@ test.each([
   [2, 16],
   [3, 40],
 ])(
-  "a row refers to nothing for both executors alike (seed %i, %i rows to refer to)",
+  "a row refers to nothing for both executors alike (seed %i, %i rows to refer to) (D27b)",
   async (seed, numRuns) => {
     const others = fc.sample(line, { seed, numRuns });
     const rows = fc.sample(line, { seed: seed + 100, numRuns: 300 });

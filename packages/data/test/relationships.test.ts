@@ -56,7 +56,7 @@ test("a contract whose target is not there is refused with line and mend, and is
   await publish("strict", critical);
 });
 
-test("before the target has published anything every row that refers to it is kept out, and a replay finds them later", async () => {
+test("before the target has published anything every row that refers to it is kept out, and a replay finds them later (D27a)", async () => {
   const early = await ingest("stays", "early.csv", "ward,days\na,1\nb,2\n,3\n");
   expect(early).toMatchObject({
     state: "refused",
@@ -74,7 +74,7 @@ test("before the target has published anything every row that refers to it is ke
   });
 });
 
-test("rows without a counterpart in the newest dataset go to quarantine under the rule's name; the ledger says which it was", async () => {
+test("rows without a counterpart in the newest dataset go to quarantine under the rule's name; the ledger says which it was (D27, D27a)", async () => {
   const [newest] = await listPublishedDatasets(f.deps, f.call, { contract: "wards" });
   const done = await ingest("stays", "stays.csv", "ward,days\na,1\nb,2\n,3\n");
   expect(done).toMatchObject({ state: "published", counts: { accepted: 2, quarantined: 1, deadLetters: 0 } });
@@ -100,7 +100,7 @@ test("where the severity is critical one such row refuses the batch", async () =
   });
 });
 
-test("an event is judged at the door as in its batch, by what was published before its window", async () => {
+test("an event is judged at the door as in its batch, by what was published before its window (D27a)", async () => {
   const before = (await f.ledger()).length;
   const post = () =>
     receiveEvents(f.deps, f.call, "stays", {

@@ -43,7 +43,7 @@ const rows = [
   "{}",
 ];
 
-test("a row of JSON that names a member twice is none for both executors, and members within count once", async () => {
+test("a row of JSON that names a member twice is none for both executors, and members within count once (D6, D17)", async () => {
   const lines = [...none, ...rows];
   const folder = await mkdtemp(join(tmpdir(), "portolan-members-"));
   const path = join(folder, "rows.jsonl");

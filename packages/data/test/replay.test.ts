@@ -61,7 +61,7 @@ const rowsOf = async (datasetId: string | undefined) => {
   return (await f.rowsOf(dataset?.object)).map(({ _row, ...row }) => row);
 };
 
-test("a replay under a mended contract takes in what it allows now, beside all that was accepted, and nothing twice", async () => {
+test("a replay under a mended contract takes in what it allows now, beside all that was accepted, and nothing twice (D19)", async () => {
   const first = await f.ingest("first.csv", `${flightsCsv(20)}${planted}`);
   expect(first).toMatchObject({ state: "published", counts: { accepted: 20, quarantined: 2 } });
   await f.publishFlights(contract("1.1.0", 0.1, "^[A-Za-z]{3}$"));
@@ -94,7 +94,7 @@ test("a batch that was refused whole is published by a replay under a contract t
   });
 });
 
-test("lines that were no rows count against a replay too, and under one contract the same batch is refused again", async () => {
+test("lines that were no rows count against a replay too, and under one contract the same batch is refused again (D19)", async () => {
   await f.publishFlights(contract("1.3.0", 0.3, "^[A-Za-z]{3}$"));
   const torn = "torn\n".repeat(9);
   const rows = `${flightsCsv(6, 31)}${planted}`;
@@ -120,7 +120,7 @@ test("what kept nothing out has nothing to replay", async () => {
   });
 });
 
-test("owners hear of each occasion once they can be reached, under one id, without a row of data", async () => {
+test("owners hear of each occasion once they can be reached, under one id, without a row of data (D20)", async () => {
   const notices = await waitFor(
     () => readNotices(f.deps, f.call, { contract: "flights" }),
     (found) => found.length > 0 && found.every(({ state }) => state !== "waiting"),
@@ -144,7 +144,7 @@ test("owners hear of each occasion once they can be reached, under one id, witho
   expect(JSON.stringify(received)).not.toContain("none");
 });
 
-test("what operates the data is known: age, rows, drift, and what judging again cost", async () => {
+test("what operates the data is known: age, rows, drift, and what judging again cost (D21)", async () => {
   const [health] = await f.db.uow.read(f.call, (sql) => contractHealth(sql, 10, { contract: "flights" }));
   if (!health) throw new Error("there is no health");
   expect(health).toMatchObject({

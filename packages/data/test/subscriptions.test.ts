@@ -60,7 +60,7 @@ const record = (offset: bigint, text = `{"delay": ${offset}}`, number = 0): Topi
   value: new TextEncoder().encode(text),
 });
 
-test("a record that comes again is no event again, and dead letters of a batch say topic, partition and offset", async () => {
+test("a record that comes again is no event again, and dead letters of a batch say topic, partition and offset (D23)", async () => {
   const subscription = await follow("flights");
   expect(await begin(subscription, "t1", partition(4n, 9n), partition(0n, 0n, 1))).toEqual(
     new Map([

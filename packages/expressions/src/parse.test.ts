@@ -82,6 +82,23 @@ test.each([
   );
 });
 
+test("there is no word for a clock, for chance, for a file or for another row (E6)", () => {
+  for (const text of [
+    "now()",
+    "random()",
+    "read_text('x')",
+    "lag(a)",
+    "sum(a)",
+    "(select 1)",
+    "current_date",
+  ])
+    expect(() => parse(text), text).toThrow(
+      expect.objectContaining({
+        code: expect.stringMatching(/^expressions\.(syntax|type)$/) as string,
+      }) as Error,
+    );
+});
+
 test("no input exhausts the stack or the compiler", () => {
   expect(() => parse(`${"(".repeat(900)}1${")".repeat(900)}`)).toThrow(/nested deeper/);
   expect(() => parse("1".repeat(maxExpressionLength + 1))).toThrow(/longer than/);

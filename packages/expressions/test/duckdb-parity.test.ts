@@ -196,7 +196,7 @@ function parse(source: string): Expression | undefined {
   }
 }
 
-test("the text of a typed form is read back into the same form", () => {
+test("the text of a typed form is read back into the same form (E8)", () => {
   let read = 0;
   fc.assert(
     fc.property(expression, (source) => {

@@ -1,5 +1,6 @@
 import { parseExpression } from "@portolan/expressions";
 import { expect, test } from "vitest";
+import { adviseView } from "./advise-view.ts";
 import { featureViewDigest, readFeatureView } from "./read-view.ts";
 import { featureNamesOf, isValueView, onDemandPlanOf } from "./view-model.ts";
 
@@ -141,4 +142,11 @@ test("what is no view of values is refused where it stands, with what to write i
     expect(error).toMatchObject({ code: "features.view_invalid", at: { line } });
     expect(JSON.stringify(error)).toContain(mend);
   }
+});
+
+test("windows that stand still online are advised against; those over a log, and values, need no advice", () => {
+  const windows = "  - { name: paid, aggregate: count, window: 1h }\n";
+  expect(adviseView(read(windows))).toEqual([expect.stringContaining("events: log")]);
+  expect(adviseView(read(windows, "events: log\n"))).toEqual([]);
+  expect(adviseView(read(values))).toEqual([]);
 });

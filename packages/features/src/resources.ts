@@ -25,6 +25,9 @@ export const FeatureViewResource = Type.Object({
   entity: Type.Array(Type.String()),
   publishedBy: Type.String(),
   publishedAt: Micros,
+  advice: Type.Array(Type.String(), {
+    description: "What may be meant otherwise than it is written, in words",
+  }),
 });
 export type FeatureViewResource = Static<typeof FeatureViewResource>;
 

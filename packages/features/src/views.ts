@@ -26,6 +26,7 @@ import {
   type UnitOfWork,
   type WorkPlace,
 } from "@portolan/kernel";
+import { adviseView } from "./advise-view.ts";
 import type { FeatureErrorCode } from "./errors.ts";
 import type { OnlineStore } from "./ports.ts";
 import { featureViewDigest, readFeatureView, sourceOf } from "./read-view.ts";
@@ -212,5 +213,6 @@ export function resourceOf(row: StoredView): FeatureViewResource {
     entity: row.body.entity.map((key) => key.name),
     publishedBy: row.published_by,
     publishedAt: row.published_at,
+    advice: adviseView(row.body),
   };
 }

@@ -281,6 +281,20 @@ test("a training set without data fails after its retries, once and with its rea
   expect(set.failure).toContain("no dataset in staging");
 });
 
+test("a set takes the rows of its own environment and use case, and of no other (F13)", async () => {
+  const own = flightsCsv(30, 41);
+  await f.ingest("own.csv", own, { useCaseId: "uc_one" });
+  const all = flightsRequest(0, 2 ** 52);
+  const rows = async (useCaseId?: string) =>
+    (await f.trainingSet({ ...all, ...(useCaseId === undefined ? {} : { useCaseId }) })).manifest?.rowsAfter;
+  expect(await rows()).toBe(flights.length);
+  expect(await rows("uc_one")).toBe(30);
+  expect(await f.trainingSet({ ...all, useCaseId: "uc_two" })).toMatchObject({
+    state: "failed",
+    failure: expect.stringContaining("no dataset in dev") as string,
+  });
+});
+
 test("two features of one name, a key of another type and an unknown column are refused with a reason", async () => {
   const good = flightsRequest(0, 1);
   const twice = await f.trainingSet({ ...good, request: [{ name: "late", expression: "distance" }] });

@@ -13,6 +13,8 @@ export interface Change {
   readonly note: string;
   /** One line per changed value. */
   readonly details: readonly string[];
+  /** What may be meant otherwise than it is written. */
+  readonly advice?: readonly string[];
 }
 
 interface Submitted {
@@ -98,6 +100,7 @@ interface VersionedView {
   readonly version?: string | number;
   readonly digest: string;
   readonly document?: string;
+  readonly advice?: readonly string[];
 }
 
 /** PUT finds an equal version by itself; comparing before and after tells what it did. */
@@ -116,6 +119,8 @@ async function applyVersioned(api: ApiClient, item: Versioned, dryRun: boolean):
     name: item.name,
     note: version === undefined ? "" : `version ${version}`,
     details: kind === "update" && known !== undefined ? lineDiff(known, item.body.document) : [],
+    // What is published stays as it is: advice is for whoever may still write it otherwise.
+    advice: kind === "unchanged" ? [] : (after?.advice ?? []),
   };
 }
 

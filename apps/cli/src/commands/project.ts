@@ -186,5 +186,6 @@ function changeText(change: Change): string {
   return [
     `${sign} ${change.what} ${change.name}  ${change.note}`.trimEnd(),
     ...change.details.map((line) => `    ${line}`),
+    ...(change.advice ?? []).map((line) => `    advice: ${line}`),
   ].join("\n");
 }

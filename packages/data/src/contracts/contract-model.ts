@@ -15,8 +15,10 @@ export type ColumnType =
   | "array";
 
 /** A rule that each row meets or breaks alone. A row that breaks one goes to quarantine under the rule's name. */
-export type RowRule =
-  | { readonly kind: "required"; readonly column: string }
+export type RowRule = { readonly kind: "required"; readonly column: string } | ValueRule | NestedRule;
+
+/** What one value may be. */
+export type ValueRule =
   | {
       readonly kind: "range";
       readonly column: string;
@@ -42,6 +44,21 @@ export type RowRule =
       /** As the column's values are: texts, numbers or truth values; times as in `range`. */
       readonly values: readonly ListedValue[];
     };
+
+/** A member of an object, or each item of an array. */
+export type NestedStep = { readonly member: string } | { readonly items: true };
+/**
+ * What lies within a column of objects or arrays: each value that the path leads to is of a type, is there, or meets a rule. What is not there breaks
+ * none but `nested_required`, which looks at objects and arrays that are.
+ */
+export type NestedRule = { readonly column: string; readonly path: readonly NestedStep[] } & (
+  | { readonly kind: "nested_required" }
+  | { readonly kind: "nested_type"; readonly as: NestedType }
+  | { readonly kind: "nested"; readonly as: NestedType; readonly rule: ValueRule }
+);
+/** As what a nested value is read. */
+export type NestedType = Pick<ContractColumn, "type" | "format" | "defaultTimeZone">;
+
 export type RangeBound = "min" | "max" | "exclusive_min" | "exclusive_max" | "multiple_of";
 export type ListedValue = string | number | boolean;
 

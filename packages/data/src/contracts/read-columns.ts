@@ -4,6 +4,7 @@ import { mostDigits } from "../values/quantise.ts";
 import { readTextFormat, type TextFormat } from "../values/text-format.ts";
 import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./contract-model.ts";
 import { logicalTypes } from "./odcs/document-shape.ts";
+import { describedWithin, readNested } from "./read-nested.ts";
 import { readOptions } from "./read-options.ts";
 import { readPropertyQuality } from "./read-quality.ts";
 
@@ -50,25 +51,13 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
       .get("physicalName")
       .report("holds quotes, backslashes or control characters", "Rename the column.");
   const options = property.get("logicalTypeOptions");
-  const zone = options.get("defaultTimezone").text();
-  if (zone !== undefined && !isZone(zone))
-    options
-      .get("defaultTimezone")
-      .report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
+  const zone = readZone(options);
   const local = readLocalTime(property, references);
   const type = typeOf(property, zone, local);
-  const classification = property.get("classification").text();
+  const classification = readClassification(property);
   const tags = readTags(property);
   const format = readFormat(options, type);
   const scale = readScale(property, type);
-  for (const nested of ["properties", "items"])
-    if (property.get(nested).present)
-      property
-        .get(nested)
-        .report(
-          "describes nested values, which nothing here checks",
-          "Flatten them into columns, or leave the description out.",
-        );
   return {
     name,
     source,
@@ -89,12 +78,29 @@ function typeOf(
   zone: string | undefined,
   local: ContractColumn["localTime"],
 ): ColumnType {
-  const logical = property.get("logicalType").oneOf(logicalTypes) ?? "string";
+  const logical = property.get("logicalType").oneOf(logicalTypes) ?? describedType(property);
   const timezone = property.get("logicalTypeOptions").get("timezone");
   if (logical === "time" && timezone.boolean())
     timezone.report("gives a time of day a zone", "Use a timestamp, or leave it out.");
   if (logical !== "timestamp") return logical as ColumnType;
   return timezone.present && !timezone.boolean() && zone === undefined && !local ? "local" : "instant";
+}
+
+/** Of a property that says no type: the standard lets what lies within speak for it. */
+function describedType(property: YamlNode): (typeof logicalTypes)[number] {
+  const [members, items] = [property.get("properties").present, property.get("items").present];
+  if (members && items)
+    property.report("describes members and items", "Say which it is: `logicalType: object` or `array`.");
+  return members ? "object" : items ? "array" : "string";
+}
+
+function readZone(options: YamlNode): string | undefined {
+  const zone = options.get("defaultTimezone").text();
+  if (zone !== undefined && !isZone(zone))
+    options
+      .get("defaultTimezone")
+      .report(`is ${zone}, which is no time zone`, "Write an IANA name such as Europe/Paris.");
+  return zone;
 }
 
 function isZone(name: string): boolean {
@@ -130,9 +136,23 @@ function readScale(property: YamlNode, type: ColumnType): number | undefined {
   return undefined;
 }
 
-/** In the order of the alphabet, each once: another order is no other contract. */
+/** A column is kept, shown or hidden whole: what is said of a value within it is said of the column. */
+function readClassification(property: YamlNode): string | undefined {
+  const own = property.get("classification").text();
+  const within = new Set(
+    describedWithin(property).flatMap((value) => value.get("classification").text() ?? []),
+  );
+  if (own === undefined && within.size > 1)
+    property.report(
+      `holds values of different classes: ${[...within].join(", ")}`,
+      "Write a classification of the column.",
+    );
+  return own ?? [...within][0];
+}
+
+/** In the order of the alphabet, each once: another order is no other contract. Those of what lies within it are the column's, too. */
 function readTags(property: YamlNode): string[] {
-  const tags = property.get("tags").items();
+  const tags = [property, ...describedWithin(property)].flatMap((value) => value.get("tags").items());
   return [...new Set(tags.flatMap((tag) => tag.text() ?? []))].toSorted();
 }
 
@@ -199,6 +219,25 @@ function readRules(property: YamlNode, column: ContractColumn, into: Columns): v
   const quality = readPropertyQuality(property, column);
   into.rowRules.push(...quality.rowRules);
   into.batchRules.push(...quality.batchRules);
+  into.rowRules.push(...readNested(property, name, readDescribed, mostNested));
+}
+
+/** So many that what judges a row stays a statement that the engine plans at once. */
+const mostNested = 200;
+
+function readDescribed(property: YamlNode, name: string): ContractColumn {
+  const options = property.get("logicalTypeOptions");
+  const zone = readZone(options);
+  const type = typeOf(property, zone, undefined);
+  const format = readFormat(options, type);
+  return {
+    name,
+    source: name,
+    type,
+    required: false,
+    ...(format === undefined ? {} : { format }),
+    ...(zone === undefined || type !== "instant" ? {} : { defaultTimeZone: zone }),
+  };
 }
 
 function duplicates(name: string, columns: readonly string[]): BatchRule {

@@ -98,9 +98,20 @@ test.each([
     (text: string) => text.replace("apiVersion: v3.1.0", "apiVersion: v2.2.2"),
     /v2.2.2/,
   ],
+  [
+    "a second table",
+    (text: string) => text.replace("schema:\n", "schema:\n  - { name: more, properties: [{ name: a }] }\n"),
+    /exactly one table/,
+  ],
+  [
+    "an age of data without an event time",
+    (text: string) =>
+      text.replace(/^.*portolan\.eventTime\n.*\n/m, "").replace("property: retention", "property: freshness"),
+    /no event time/,
+  ],
   ["an alias", (text: string) => text.replace("id: flights", "id: &a flights\ntenant: *a"), /alias/i],
   ["two documents", (text: string) => `${text}\n---\nid: x\n`, /document/i],
-])("%s is refused with its line", (_, edit, message) => {
+])("%s is refused with its line (D1, D2)", (_, edit, message) => {
   const broken = edit(flights);
   expect(broken).not.toBe(flights);
   try {
@@ -134,3 +145,60 @@ test("a batch is judged by its share of bad rows, its age and every figure, at t
   expect(kind({ values: [99] })).toBe("failed");
   expect(kind({ accepted: 0, quarantined: 0, values: [1, 0] })).toBe("failed");
 });
+
+const small = (quality: string, sla = "") => `apiVersion: v3.1.0
+kind: DataContract
+id: stays
+version: 1.0.0
+status: active
+schema:
+  - name: stays
+    customProperties: [{ property: portolan.eventTime, value: at }]
+    properties:
+      - { name: at, logicalType: timestamp }
+      - name: ward
+        quality: [${quality}]
+${sla}`;
+
+test("what everybody reads of the age of data is one figure, the stricter of two (D3a)", () => {
+  const levels = (...of: string[]) =>
+    read(small("", `slaProperties: [${of.map((one) => `{ ${one} }`).join(", ")}]\n`));
+  const [day, twelve] = ["property: freshness, value: 1, unit: d", "property: latency, value: 12, unit: h"];
+  expect(levels(day).freshnessMs).toBe(86_400_000);
+  expect(levels(twelve).freshnessMs).toBe(43_200_000);
+  expect(levels(day, twelve).freshnessMs).toBe(43_200_000);
+  expect(levels(twelve, day).freshnessMs).toBe(43_200_000);
+  expect(levels("property: retention, value: 2, unit: d")).toMatchObject({ retentionMs: 172_800_000 });
+  expect(levels("property: availability, value: 99.9, unit: percent").levels).toEqual([
+    { property: "availability", value: 99.9, unit: "percent" },
+  ]);
+});
+
+test("a rule that each row can meet alone judges rows, any other the batch, and a text rule nothing (D2, D9)", () => {
+  const kinds = (quality: string) => {
+    const { rowRules, batchRules } = read(small(quality));
+    return [rowRules.map(({ name }) => name), batchRules.map(({ name }) => name)];
+  };
+  const valid = "metric: invalidValues, name: known, arguments: { validValues: [a, b] }";
+  expect(kinds(`{ ${valid}, mustBe: 0 }`)).toEqual([["known"], []]);
+  expect(kinds(`{ ${valid}, mustBeLessThan: 3 }`)).toEqual([[], ["known"]]);
+  expect(kinds("{ metric: duplicateValues, name: once, mustBe: 0 }")).toEqual([[], ["once"]]);
+  expect(kinds("{ type: text, description: for people }")).toEqual([[], []]);
+});
+
+test.each([
+  ["info", "passed", 1],
+  ["warning", "passed", 1],
+  ["error", "failed", 0],
+] as const)(
+  "a figure whose severity is %s leaves a batch %s, with a warning or none (D11a)",
+  (severity, kind, warnings) => {
+    const contract = read(
+      small(`{ metric: nullValues, name: gaps, mustBeLessThan: 1, severity: ${severity} }`),
+    );
+    const figures = { accepted: 9, quarantined: 0, deadLetters: 0, maxEventTime: 1, values: [1] };
+    const verdict = judgeBatch(contract, figures, 1);
+    expect(verdict.kind).toBe(kind);
+    expect(verdict.warnings).toHaveLength(warnings);
+  },
+);

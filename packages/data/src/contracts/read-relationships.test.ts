@@ -129,7 +129,7 @@ test.each([
   expect(findings(text)).toEqual([expect.stringMatching(expected)]);
 });
 
-test("without the other contracts nobody looks whether they are there: a version that was published reads as it did", () => {
+test("without the other contracts nobody looks whether they are there: a version that was published reads as it did (D27b)", () => {
   expect(readContract(document("", "{ to: rooms.id }"), "stays.odcs.yaml").relationships).toHaveLength(1);
 });
 

@@ -23,7 +23,7 @@ const health: ContractHealth = {
   ],
 };
 
-test("lag is since the newest event, a null spike is the largest rise of a share, and drift is counted", () => {
+test("lag is since the newest event, a null spike is the largest rise of a share, and drift is counted (D21)", () => {
   expect(healthFigures(health, 65_000_000)).toEqual({
     freshnessLagSeconds: 60,
     rows: { accepted: 100, quarantined: 3, deadLetters: 1 },

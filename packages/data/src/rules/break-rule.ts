@@ -2,6 +2,7 @@ import { RE2JS } from "re2js";
 import type { NamedRowRule, RangeBound } from "../contracts/contract-model.ts";
 import { type JsonCell, membersOf } from "../values/json-cell.ts";
 import type { Value } from "../values/parse-value.ts";
+import { nestedCheck } from "./nested-rule.ts";
 import { multipleTolerance } from "./rule-sql.ts";
 
 /** Whether a value breaks a rule; `undefined` is a value that is not there, and breaks none of these. */
@@ -35,6 +36,11 @@ export function compileRule(rule: Exclude<NamedRowRule, { readonly kind: "requir
       const values = new Set(rule.values.map((value) => (typeof value === "number" ? value + 0 : value)));
       return (value) => !values.has(typeof value === "bigint" ? exactNumber(value) : (value as string));
     }
+    case "nested":
+      return nestedCheck(rule, compileRule({ ...rule.rule, name: rule.name }));
+    case "nested_type":
+    case "nested_required":
+      return nestedCheck(rule, () => false);
   }
 }
 

@@ -1,6 +1,7 @@
 import { quoteName, quoteText } from "@portolan/expressions";
-import type { ColumnType, NamedRowRule, RangeBound } from "../contracts/contract-model.ts";
+import type { ColumnType, NamedRowRule, RangeBound, ValueRule } from "../contracts/contract-model.ts";
 import { dateLimitSql, timeLimitSql } from "./limit-sql.ts";
+import { nestedSql } from "./nested-sql.ts";
 
 /**
  * SQL that is true for a row that breaks the rule, of the same meaning as `breaks`. Null never breaks any rule but `required`.
@@ -12,6 +13,19 @@ export function brokenSql(rule: NamedRowRule, type: ColumnType, raw: string): st
   switch (rule.kind) {
     case "required":
       return `${column} is null and ${raw} is null`;
+    case "nested":
+      return nestedSql(rule, column, (value) => brokenValueSql(rule.rule, rule.as.type, value));
+    case "nested_type":
+    case "nested_required":
+      return nestedSql(rule, column, () => "false");
+    default:
+      return brokenValueSql(rule, type, column);
+  }
+}
+
+/** SQL that is true for a value, an SQL expression of the type, that breaks the rule. */
+function brokenValueSql(rule: ValueRule, type: ColumnType, column: string): string {
+  switch (rule.kind) {
     case "range":
       return rangeSql(column, type, rule.bound, rule.limit);
     case "length":
@@ -19,7 +33,7 @@ export function brokenSql(rule: NamedRowRule, type: ColumnType, raw: string): st
     case "size":
       return `${type === "array" ? `json_array_length(${column})` : `list_unique(json_keys(${column}))`} ${rule.bound === "min" ? "<" : ">"} ${rule.limit}`;
     case "unique_items":
-      return `len(list_distinct((${column} -> '$[*]')::varchar[])) < json_array_length(${column})`;
+      return `len(list_distinct(json_extract(${column}, '$[*]')::varchar[])) < json_array_length(${column})`;
     case "member":
       return `not coalesce(list_contains(json_keys(${column}), ${quoteText(rule.member)}), true)`;
     case "pattern":

@@ -18,7 +18,7 @@ schema:
   {},
 );
 
-test("a table that has no column of the contract is another table, and refused; one column is enough where none is required", () => {
+test("a table that has no column of the contract is another table, and refused; one column is enough where none is required (D24)", () => {
   const missing = (...names: string[]) => {
     const columns = names.map((name) => ({ name, type: "bigint" }));
     return missingColumns(

@@ -12,7 +12,7 @@ test("a JSON object is kept as it came, numbers to the digit", () => {
   );
 });
 
-test("what is no event says where it lies and why, and is an event for no reader", () => {
+test("what is no event says where it lies and why, and is an event for no reader (D23)", () => {
   const dead = (value: Uint8Array | null): unknown => JSON.parse(record(value).line);
   expect(dead(null)).toEqual([...position, "it has no value", ""]);
   expect(dead(bytes("[1]"))).toEqual([...position, "it is no JSON object", "[1]"]);
@@ -24,7 +24,7 @@ test("what is no event says where it lies and why, and is an event for no reader
   expect(dead(Uint8Array.of(0x7b, 0xff))).toEqual([...position, "it is no UTF-8", "{\ufffd"]);
 });
 
-test("a value over sixteen mebibytes is a dead letter, and so bounded that no line of a batch is too long", () => {
+test("a value over sixteen mebibytes is a dead letter, and so bounded that no line of a batch is too long (D23)", () => {
   const large = record(new Uint8Array(16 * 2 ** 20 + 1).fill(1));
   expect(large.error).toBe("it has 16777217 bytes; an event has 16777216 at most");
   // Control characters are six times as long in JSON.

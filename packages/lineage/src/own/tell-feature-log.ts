@@ -4,6 +4,7 @@ import { columnLineage, datasetType, outputStatistics, schema, version } from ".
 import { atOnce } from "./statement.ts";
 import type { Tell } from "./tell.ts";
 import { viewColumns } from "./view-columns.ts";
+import { viewOwners } from "./view-owners.ts";
 
 /** A dataset that went into a feature log: from its snapshot, by the view's definition. */
 export const tellLogSegment: Tell = async ({ row, names, things, runId }) => {
@@ -22,6 +23,7 @@ export const tellLogSegment: Tell = async ({ row, names, things, runId }) => {
       ...schema(featureNamesOf(definition.body).map((feature) => ({ name: feature, type: "number" }))),
       ...version(segment.digest),
       ...datasetType("TABLE", "FEATURE_LOG"),
+      ...viewOwners(definition, owner),
       ...columnLineage(viewColumns(definition.body, snapshot)),
     },
     outputFacets: outputStatistics(segment.recordCount, segment.sizeBytes),

@@ -2,7 +2,7 @@ import { columnTypes, type DatasetManifest } from "@portolan/data/contract";
 import { columnsOf, parseExpression } from "@portolan/expressions";
 import { featureNamesOf, hasLog, type TrainingSetView, viewReference } from "@portolan/features/contract";
 import { asPlace, type Environment, isPortolanError } from "@portolan/kernel";
-import type { MadeView } from "../ports.ts";
+import type { MadeMaterialization, MadeView } from "../ports.ts";
 import type { NodeName } from "../store/nodes.ts";
 import {
   type Assertion,
@@ -23,6 +23,7 @@ import { jobEvent, runEvent, type StatedDataset } from "./statement.ts";
 import { endOf, type Tell, type Telling, textOf } from "./tell.ts";
 import { columnUses, identity, indirect, transformationOf } from "./transformations.ts";
 import { merged, viewColumns } from "./view-columns.ts";
+import { viewOwners } from "./view-owners.ts";
 
 const numbers = (names: readonly string[]) => names.map((name) => ({ name, type: "number" }));
 
@@ -32,7 +33,7 @@ export const tellView: Tell = async ({ row, names, things }) => {
   const name = textOf(row, "name");
   const found = typeof number === "number" ? await things.view(name, number) : undefined;
   if (!found) return [];
-  const { body, owner, publishedBy } = found;
+  const { body, owner } = found;
   const reference = viewReference(body);
   const contract = names.contract(body.source);
   const view = {
@@ -41,10 +42,7 @@ export const tellView: Tell = async ({ row, names, things }) => {
       ...schema(numbers(featureNamesOf(body))),
       ...version(reference),
       ...datasetType("VIEW", "FEATURE_VIEW"),
-      ...ownership([
-        ...(owner.teamId === undefined ? [] : [{ name: `team:${owner.teamId}`, type: "OWNER" }]),
-        { name: `principal:${publishedBy}`, type: "MAINTAINER" },
-      ]),
+      ...viewOwners(found),
       ...columnLineage(viewColumns(body, contract)),
     },
   };
@@ -261,7 +259,7 @@ export const tellMaterialization: Tell = async ({ row, names, things, runId }) =
       { event: runEvent(endOf(row), runId(row.subject), { ...told, runFacets }), audience, names: [run] },
     ];
   }
-  const online = onlineDataset(names.onlineView(environment, reference), definition, snapshot, made.keyCount);
+  const online = onlineDataset(names.onlineView(environment, reference), definition, snapshot, made);
   const event = runEvent("COMPLETE", runId(row.subject), { ...told, outputs: [online] });
   return [
     {
@@ -274,15 +272,17 @@ export const tellMaterialization: Tell = async ({ row, names, things, runId }) =
 
 function onlineDataset(
   name: NodeName,
-  { body }: MadeView,
+  definition: MadeView,
   snapshot: NodeName,
-  keyCount: number | undefined,
+  { owner, keyCount }: MadeMaterialization,
 ): StatedDataset {
+  const { body } = definition;
   return {
     ...name,
     facets: {
       ...schema(numbers(featureNamesOf(body))),
       ...datasetType("TABLE", "ONLINE"),
+      ...viewOwners(definition, owner),
       ...columnLineage(viewColumns(body, snapshot)),
     },
     ...(keyCount === undefined ? {} : { outputFacets: outputStatistics(keyCount) }),

@@ -189,7 +189,7 @@ test("of rules that share even their kind, equal ones belong together", () => {
   ]);
 });
 
-test("the version has to grow by what the changes demand", () => {
+test("the version has to grow by what the changes demand (D18)", () => {
   const to = (version: string) => edit("version: 1.0.0", `version: ${version}`);
   const narrower = edit("maximum: 2880", "maximum: 100");
   const wider = edit("maximum: 2880", "maximum: 9999");
@@ -200,4 +200,38 @@ test("the version has to grow by what the changes demand", () => {
   expect(diff(flights, to("1.1.0")(wider(flights))).versioned).toBe(true);
   expect(diff(to("0.3.0")(flights), to("0.4.0")(narrower(flights))).versioned).toBe(true);
   expect(diff(flights, to('"2026-11"')(narrower(flights))).versioned).toBeUndefined();
+});
+
+const nested = (items: string) =>
+  edit(
+    "      - name: origin\n",
+    `      - name: legs\n        logicalType: array\n        items: ${items}\n      - name: origin\n`,
+  )(flights);
+
+test.each([
+  ["demands more", "minimum: 1", "minimum: 2", "breaking", "producer"],
+  ["demands less", "minimum: 2", "minimum: 1", "compatible", "consumer"],
+] as const)("a nested value that %s has its class (D18)", (_, before, after, kind, affects) => {
+  const of = (option: string) => nested(`{ logicalType: integer, logicalTypeOptions: { ${option} } }`);
+  expect(diff(of(before), of(after)).changes).toEqual([
+    expect.objectContaining({ path: "rules.legs[].minimum", kind, affects }),
+  ]);
+});
+
+test("a nested value of another type, one that may be missing now, and one that is described no more break somebody (D18)", () => {
+  const changes = (before: string, after: string) =>
+    diff(nested(before), nested(after)).changes.map(
+      ({ path, kind, affects }) => `${path} ${kind} ${affects}`,
+    );
+  expect(changes("{ logicalType: integer }", "{ logicalType: string }")).toEqual([
+    "rules.legs[].type breaking producer",
+  ]);
+  expect(changes("{ logicalType: integer, required: true }", "{ logicalType: integer }")).toEqual([
+    "rules.legs[].required breaking consumer",
+  ]);
+  const object = (members: string) => `{ logicalType: object, properties: [${members}] }`;
+  expect(changes(object("{ name: a }"), object("{ name: b }"))).toEqual([
+    "rules.legs[].b.type breaking producer",
+    "rules.legs[].a.type breaking consumer",
+  ]);
 });

@@ -1,4 +1,4 @@
-import type { BatchRule, DataContract, NamedRowRule, RangeBound } from "../contract-model.ts";
+import type { BatchRule, DataContract, NamedRowRule, RangeBound, RowRule } from "../contract-model.ts";
 import { breaking, type ContractChange, compatible, same } from "./contract-change.ts";
 import { pairRules } from "./pair-rules.ts";
 
@@ -16,19 +16,28 @@ export function diffRowRules(before: DataContract, after: DataContract): Contrac
 function goneRowRule(rule: NamedRowRule): ContractChange {
   const path = `rules.${rule.name}`;
   const sides = { before: said(rule) };
-  return rule.kind === "required"
-    ? breaking("consumer", path, "the column may now be null: who reads it may not expect that", sides)
-    : compatible("consumer", path, "a rule is gone: every row that was good still is", sides);
+  if (rule.kind === "required" || rule.kind === "nested_required")
+    return breaking("consumer", path, "the column may now be null: who reads it may not expect that", sides);
+  if (rule.kind === "nested_type")
+    return breaking("consumer", path, "the nested value may now be of any type", sides);
+  return compatible("consumer", path, "a rule is gone: every row that was good still is", sides);
 }
 
 /** Rules of one column and name are usual: a format has two bounds, a quality rule a list and a pattern. */
 function ruleKey(rule: NamedRowRule): string {
-  return JSON.stringify([rule.column, rule.name, rule.kind, "bound" in rule ? rule.bound : ""]);
+  const bound = rule.kind === "nested" ? [rule.rule.kind, boundOf(rule.rule)] : boundOf(rule);
+  return JSON.stringify([rule.column, rule.name, rule.kind, bound]);
 }
 
-/** What a rule says, without its name and column. */
-function said(rule: NamedRowRule): object {
-  return Object.fromEntries(Object.entries(rule).filter(([key]) => key !== "name" && key !== "column"));
+function boundOf(rule: RowRule): string {
+  return "bound" in rule ? rule.bound : "";
+}
+
+/** What a rule says, without its name and column; of a nested value the name says where it lies. */
+function said(rule: RowRule): object {
+  if (rule.kind === "nested") return said(rule.rule);
+  const where = ["name", "column", "path"];
+  return Object.fromEntries(Object.entries(rule).filter(([key]) => !where.includes(key)));
 }
 
 function diffRowRule(was: NamedRowRule | undefined, is: NamedRowRule): ContractChange[] {
@@ -49,7 +58,9 @@ function diffRowRule(was: NamedRowRule | undefined, is: NamedRowRule): ContractC
 const lower: readonly RangeBound[] = ["min", "exclusive_min"];
 
 /** Whether a rule of the same name lets every row through that it did. */
-function letsMore(was: NamedRowRule, is: NamedRowRule): boolean {
+function letsMore(was: RowRule, is: RowRule): boolean {
+  if (was.kind === "nested" && is.kind === "nested")
+    return same([was.path, was.as], [is.path, is.as]) && letsMore(was.rule, is.rule);
   if (was.kind === "valid_values" && is.kind === "valid_values")
     return was.values.every((value) => is.values.includes(value));
   if (!("bound" in was) || !("bound" in is) || was.kind !== is.kind || was.bound !== is.bound) return false; // Nobody can tell of two patterns which allows less.

@@ -17,7 +17,7 @@ const findings = (document: unknown): string[] => {
 const column = (property: object) => ({ ...whole, schema: [{ name: "t", properties: [property] }] });
 const rule = (quality: object) => ({ ...whole, schema: [{ name: "t", quality: [quality] }] });
 
-test("the smallest document is well formed, and each member that the standard requires is missed", () => {
+test("the smallest document is well formed, and each member that the standard requires is missed (D1)", () => {
   expect(findings(whole)).toEqual([]);
   for (const key of Object.keys(whole))
     expect(findings({ ...whole, [key]: undefined })).toEqual([`/${key} ${key} is missing`]);
@@ -69,6 +69,11 @@ test.each([
     "/schema/0/properties/0/logicalTypeOptions/exclusiveMinimum schema.0.properties.0.logicalTypeOptions.exclusiveMinimum must be a number",
   ],
   [
+    "a required member that is named twice",
+    column({ name: "c", logicalType: "object", logicalTypeOptions: { required: ["a", "a"] } }),
+    "/schema/0/properties/0/logicalTypeOptions/required schema.0.properties.0.logicalTypeOptions.required names one twice",
+  ],
+  [
     "items of what is no array",
     column({ name: "c", logicalType: "string", items: {} }),
     "/schema/0/properties/0/items schema.0.properties.0.items is not known here",
@@ -93,6 +98,6 @@ test.each([
     rule({ type: "custom", implementation: "x" }),
     "/schema/0/quality/0/engine schema.0.quality.0.engine is missing",
   ],
-])("%s is found where it stands", (_, document, finding) => {
+])("%s is found where it stands (D1)", (_, document, finding) => {
   expect(findings(document)).toEqual([finding]);
 });

@@ -5,6 +5,7 @@ import {
   anything,
   boolean,
   checkMembers,
+  distinct,
   integer,
   listOf,
   type Members,
@@ -213,7 +214,7 @@ const optionsByType: Readonly<Record<string, Members>> = {
   integer: { ...bounds(number), multipleOf, format: oneOf(...integerFormats) },
   number: { ...bounds(number), multipleOf, format: oneOf("f32", "f64") },
   boolean: {},
-  object: { minProperties: integer(0), maxProperties: integer(0), required: listOf(text, 1) },
+  object: { minProperties: integer(0), maxProperties: integer(0), required: distinct(listOf(text, 1)) },
   array: { minItems: integer(0), maxItems: integer(0), uniqueItems: boolean },
 };
 export const logicalTypes = Object.keys(optionsByType);
@@ -261,11 +262,13 @@ function propertyShape(isItem: boolean): Shape {
     // Options narrow a type; without one the standard takes none.
     const byType = Object.hasOwn(optionsByType, type) ? optionsByType[type] : undefined;
     const options = logical.kind === "missing" ? {} : byType;
+    // The standard narrows by the type that is said: where none is, both descriptions are well formed.
+    const untyped = logical.kind === "missing";
     const members = {
       ...propertyMembers,
       ...(options ? { logicalTypeOptions: mapOf(options) } : { logicalTypeOptions: anything }),
-      ...(type === "object" || isItem ? { properties: listOf(propertyShape(false)) } : {}),
-      ...(type === "array" ? { items: propertyShape(true) } : {}),
+      ...(type === "object" || isItem || untyped ? { properties: listOf(propertyShape(false)) } : {}),
+      ...(type === "array" || untyped ? { items: propertyShape(true) } : {}),
     };
     checkMembers(node, members, isItem ? [] : ["name"]);
   };

@@ -61,6 +61,15 @@ export function listOf(item: Shape, least = 0, most = Number.POSITIVE_INFINITY):
   };
 }
 
+/** A list of which no item is another one's equal. */
+export function distinct(list: Shape): Shape {
+  return (node) => {
+    list(node);
+    const values = node.kind === "list" ? node.items().map((item) => JSON.stringify(item.value())) : [];
+    if (new Set(values).size < values.length) node.report("names one twice", "Name each once.");
+  };
+}
+
 export type Members = Readonly<Record<string, Shape>>;
 
 /** A mapping of known members; `required` ones have to be there. Members that are not known are reported. */
