@@ -130,6 +130,14 @@ function loadFindings(document: CharterDocument): Finding[] {
       mend: "Raise the ceiling or correct the average.",
     });
   }
+  const { rampTime } = document.workload ?? {};
+  if (rampTime !== undefined && parseDurationMs(rampTime) <= 0) {
+    findings.push({
+      pointer: "/workload/rampTime",
+      detail: "load rises in no time at all",
+      mend: "State how long its fastest rise takes, e.g. 30min.",
+    });
+  }
   const availability = parsePercent(document.requirements.availability);
   if (availability <= 0 || availability >= 1) {
     findings.push({

@@ -177,6 +177,7 @@ export function workloadOf(document: CharterDocument) {
     averageRequestsPerSecond: optional(workload?.averageThroughput, parseRate),
     recordBytes: optional(workload?.recordSize, parseBytes),
     modelBytes: optional(workload?.modelSize, parseBytes),
+    rampMs: optional(workload?.rampTime, parseDurationMs),
     trainingDataBytes: optional(workload?.trainingDataSize, parseBytes),
     trainingRunMs: optional(workload?.trainingRunTime, parseDurationMs),
     trainingGpus: workload?.trainingGpus,

@@ -25,6 +25,11 @@ export const Workload = Type.Object(
     averageThroughput: Type.Optional(
       RateText("Load on an average day; the plan prices this, not the ceiling."),
     ),
+    rampTime: Type.Optional(
+      DurationText(
+        "Time in which load rises from its average to the ceiling when it rises fastest, e.g. in the morning or with a campaign; above zero.",
+      ),
+    ),
     recordSize: Type.Optional(ByteSizeText("Size of one prediction record in the log.")),
     modelSize: Type.Optional(ByteSizeText("Size of the model file.")),
     trainingDataSize: Type.Optional(ByteSizeText("Size of one training set.")),

@@ -9,7 +9,7 @@ import {
 } from "./costs/assumption-catalogue.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { servingRegions } from "./costs/regions.ts";
-import { exactly, type Quantity, times } from "./range.ts";
+import { exactly, mapRange, type Quantity, times } from "./range.ts";
 
 /** What was measured, e.g. by a load test or in production; it beats the charter's word and every default. */
 export interface Measurements {
@@ -80,6 +80,7 @@ function knownOf(
   const known = workloadOf(document);
   const { rateLimit, availability } = termsOf(document);
   const hours = (ms: number | undefined) => (ms === undefined ? undefined : ms / msPerHour);
+  const minutes = (ms: number | undefined) => (ms === undefined ? undefined : ms / 60_000);
   const load = pick(measured.averageRequestsPerSecond, known.averageRequestsPerSecond) ?? {
     value: times(exactly(rateLimit.requestsPerSecond), { low: 0.02, expected: 0.1, high: 0.5 }),
     origin: "assumed" as const,
@@ -97,6 +98,8 @@ function knownOf(
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),
     cpuMsPerPrediction: pick(measured.cpuMsPerPrediction, undefined),
+    coldStartSeconds: startOf(model?.value ?? exactly(0)),
+    rampMinutes: pick(undefined, minutes(known.rampMs)),
     trainingDataBytes: pick(measured.trainingDataBytes, known.trainingDataBytes),
     trainingHours: pick(hours(measured.trainingRunMs), hours(known.trainingRunMs)),
     trainingRunsPerMonth: trainingRuns(document),
@@ -109,6 +112,22 @@ function knownOf(
     },
   };
 }
+
+/** What an autoscaler takes to look, a machine's image and process, and the model that is read. */
+function startOf(modelBytes: Quantity): Found {
+  const value = mapRange(
+    modelBytes,
+    (bytes, which) => startSeconds[which] + bytes / readBytesPerSecond[which],
+  );
+  return {
+    value: mapRange(value, (seconds) => Number(seconds.toPrecision(4))),
+    origin: "assumed",
+    note: "15 s until an autoscaler looks (Kubernetes' default), the image and the process, and the model file read at 0.2 to 1 GB/s; measure it",
+  };
+}
+
+const startSeconds: Quantity = { low: 20, expected: 45, high: 180 };
+const readBytesPerSecond: Quantity = { low: 1e9, expected: 5e8, high: 2e8 };
 
 /** Replicas beside the busy ones: a second one active, one for canaries, one spare (the articles' four GPUs). */
 export function redundantReplicas(availability: number): number {

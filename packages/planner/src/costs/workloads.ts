@@ -11,6 +11,13 @@ import { replicaGib, spotHoursPaid } from "./machines.ts";
 /** Workloads that are priced apart once their size is stated. */
 export type ApartWorkload = Extract<PlannedWorkload, "batch_inference" | "retrieval" | "fine_tuning">;
 
+const apart: ReadonlySet<string> = new Set<ApartWorkload>(["batch_inference", "retrieval", "fine_tuning"]);
+
+/** Whether a category of costs, or a group of assumptions, is that of a workload which is priced apart. */
+export function isApart(category: string | undefined): boolean {
+  return category !== undefined && apart.has(category);
+}
+
 /** Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. */
 export type WorkloadPlaces = { readonly [W in ApartWorkload]: readonly Placement[] };
 

@@ -62,7 +62,7 @@ export const leverKinds: readonly LeverKind[] = [
   {
     name: "autoscaling",
     title: "replicas follow the load",
-    assumptions: ["autoscalingFill"],
+    assumptions: ["autoscalingFill", "coldStartSeconds", "rampMinutes"],
     pull: autoscale,
   },
   {
@@ -167,15 +167,12 @@ function autoscale(asked: LeverQuestion): Pulled {
     return off("one replica carries the ceiling: there is nothing to stop");
   const followed = servingShape(withPractice(asked, { autoscaled: true }).question);
   if (followed.active.low >= now.active.low && followed.active.high >= now.active.high)
-    return off(
-      asked.question.tier === "gpu"
-        ? "cards are kept at work for their start takes minutes"
-        : "the load is the ceiling",
-    );
+    return off("what comes, and what comes while a replica starts, keeps all of them at work");
+  const { coldStartSeconds, rampMinutes } = assumptions;
   return on(
     asked,
     { autoscaled: true },
-    `${Number(followed.active.expected.toPrecision(3))} replicas are at work on average in the place of ${now.active.expected}; the redundant ones stay`,
+    `${Number(followed.active.expected.toPrecision(3))} replicas are at work on average in the place of ${now.active.expected}, ready for what comes while one more starts (${Number(coldStartSeconds.value.expected.toPrecision(3))} s, the ceiling within ${Number(rampMinutes.value.expected.toPrecision(3))} min); the redundant ones stay`,
   );
 }
 
