@@ -1,5 +1,5 @@
 import type { CharterDocument } from "@portolan/charter/contract";
-import { termsOf, workloadOf } from "@portolan/charter/policy";
+import { termsOf, type WorkloadTerms, workloadOf } from "@portolan/charter/policy";
 import { parseDurationMs } from "@portolan/kernel";
 import {
   type AssumptionGroup,
@@ -88,12 +88,7 @@ function knownOf(
   };
   const model = pick(measured.modelBytes, known.modelBytes) ?? kindOf("modelBytes").otherwise;
   return {
-    retrievalQueriesPerSecond: { value: load.value, origin: load.origin, note: "one for each request" },
-    fineTuningParameters: model && {
-      value: times(model.value, 0.5),
-      origin: "assumed",
-      note: "two bytes each of the model file",
-    },
+    ...sizesOf(known, load, model?.value),
     averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),
@@ -110,6 +105,38 @@ function knownOf(
       origin: "charter",
       note: `availability ${document.requirements.availability}`,
     },
+  };
+}
+
+/** Sizes of what is priced apart. What somebody decides (how often, how many copies) is exact; what is counted beforehand is an estimate. */
+function sizesOf(known: WorkloadTerms, load: Found, modelBytes: Quantity | undefined) {
+  const decided = (value: number | undefined): Found | undefined =>
+    value === undefined
+      ? undefined
+      : { value: exactly(value), origin: "charter", note: "stated in workload" };
+  return {
+    batchRowsPerRun: pick(undefined, known.batchRowsPerRun),
+    batchRunsPerMonth: decided(known.batchRunsPerMonth),
+    batchMsPerRow: pick(undefined, known.batchMsPerRow),
+    batchWindowHours: decided(known.batchWindowHours),
+    retrievalVectors: pick(undefined, known.retrievalVectors),
+    vectorBytes: decided(known.vectorBytes),
+    retrievalQueriesPerSecond: pick(undefined, known.retrievalQueriesPerSecond) ?? {
+      value: load.value,
+      origin: load.origin,
+      note: "one for each request",
+    },
+    retrievalCopies: decided(known.retrievalCopies),
+    fineTuningTokens: pick(undefined, known.fineTuningTokens),
+    fineTuningEpochs: decided(known.fineTuningEpochs),
+    fineTuningRunsPerMonth: decided(known.fineTuningRunsPerMonth),
+    fineTuningParameters:
+      decided(known.fineTuningParameters) ??
+      (modelBytes && {
+        value: times(modelBytes, 0.5),
+        origin: "assumed" as const,
+        note: "two bytes each of the model file",
+      }),
   };
 }
 

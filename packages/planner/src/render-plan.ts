@@ -1,7 +1,7 @@
 import { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 import { wayLines } from "./costs/render-ways.ts";
 import { startsText } from "./costs/starts.ts";
-import { isApart } from "./costs/workloads.ts";
+import { isApart, isSizeOfApart } from "./costs/workloads.ts";
 import { leverLines } from "./levers/render-levers.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
@@ -99,7 +99,11 @@ function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocu
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
-  const stated = new Set(assumptions.filter(({ changed }) => changed).map(({ group }) => group));
+  const stated = new Set(
+    assumptions
+      .filter(({ changed, key, value }) => changed || (isSizeOfApart(key) && value.high > 0))
+      .map(({ group }) => group),
+  );
   const isShown = (group: string | undefined): boolean => {
     if (group === "ways") return (ways?.purchases ?? []).length > 0;
     return isApart(group) ? stated.has(group) : group !== "levers";

@@ -143,3 +143,67 @@ describe("workloads priced apart", () => {
     expect(renderPlan(planOf(all))).toContain("batch-ms-per-row");
   });
 });
+
+describe("sizes that the charter states", () => {
+  const sized: CharterDocument = {
+    ...recommendation,
+    workload: {
+      ...recommendation.workload,
+      batchInference: { rowsPerRun: 36_000_000, every: "1d", timePerRow: "1ms", window: "5h" },
+      retrieval: { vectors: 1_048_576, vectorSize: "4096 B", searches: "300 rps", copies: 2 },
+      fineTuning: { tokens: 100_000_000, epochs: 3, every: "365h", parameters: 7_000_000_000 },
+    },
+  };
+  /** The rest of the figures, so that each line can be reckoned by hand. */
+  const rest = [
+    ...batch.filter((text) => !text.startsWith("batch-")),
+    "flops-per-parameter-token=6",
+    "useful-tflops=140",
+    "vector-index-factor=1.5",
+    "retrieval-ms-per-query=6",
+    "planned-utilisation=0.6",
+  ];
+
+  test("are priced from the files alone, by hand", () => {
+    const plan = planOf(rest, sized);
+    const [cores] = linesOf(plan, "batch_inference");
+    // 10 core hours a run; 730 / 24 runs; a fifth less to half as much more, of rows and of the time of each.
+    expect(cores?.quantity.expected).toBeCloseTo((10 * 730) / 24, 0);
+    expect((cores?.quantity.high ?? 0) / (cores?.quantity.expected ?? 1)).toBeCloseTo(1.5 * 1.5, 2);
+    expect(linesOf(plan, "retrieval").map(({ quantity }) => quantity.expected)).toEqual([
+      4.294967296, 8760, 2190,
+    ]);
+    // 25 card hours a run, two runs in 730 h.
+    expect(linesOf(plan, "fine_tuning")[0]?.quantity.expected).toBeCloseTo(50, 9);
+    expect(renderPlan(plan)).toContain(
+      "rows that a batch run scores: 28800000 / 36000000 / 54000000 rows (charter:",
+    );
+    expect(renderPlan(plan)).toContain("[vector-index-factor]");
+  });
+
+  test("give way to what is stated for the plan, and come before what would be assumed", () => {
+    const plan = planOf([...rest, "retrieval-copies=3"], sized);
+    const of = (key: string) => plan.assumptions.find((one) => one.key === key);
+    expect(of("retrieval-copies")).toMatchObject({
+      origin: "stated",
+      value: { expected: 3 },
+      was: { expected: 2 },
+      note: "for this plan; without it: stated in workload",
+    });
+    expect(of("fine-tuning-epochs")).toMatchObject({
+      origin: "charter",
+      value: { low: 3, expected: 3, high: 3 },
+    });
+    expect(planOf([...rest, "batch-rows-per-run=0"], sized).production?.lines).not.toContainEqual(
+      expect.objectContaining({ category: "batch_inference" }),
+    );
+  });
+
+  test("are work of the use case, whatever else it does", () => {
+    const { kinds: _, ...workload } = sized.workload ?? {};
+    const asked = planOf([], { ...sized, workload }).architecture?.workloads.filter(({ asked }) => asked);
+    expect(asked?.map(({ workload }) => workload)).toEqual(
+      expect.arrayContaining(["inference", "batch_inference", "retrieval", "fine_tuning"]),
+    );
+  });
+});

@@ -1,9 +1,10 @@
 import { compareMoney, isPortolanError } from "@portolan/kernel";
-import { hoursPerMonth } from "../assumptions.ts";
+import { type Assumptions, hoursPerMonth } from "../assumptions.ts";
 import type { Architecture } from "../placement/architecture.ts";
 import type { PlannedWorkload } from "../placement-choice.ts";
 import type { Placement } from "../price-book.ts";
 import { combine, type Quantity, sumCosts, times } from "../range.ts";
+import { type AssumptionKey, assumptionOption } from "./assumption-catalogue.ts";
 import { type CostLine, type CostQuestion, costLine, isPriced, servingCards } from "./cost-line.ts";
 import { forCosts } from "./load.ts";
 import { replicaGib, spotHoursPaid } from "./machines.ts";
@@ -11,7 +12,25 @@ import { replicaGib, spotHoursPaid } from "./machines.ts";
 /** Workloads that are priced apart once their size is stated. */
 export type ApartWorkload = Extract<PlannedWorkload, "batch_inference" | "retrieval" | "fine_tuning">;
 
-const apart: ReadonlySet<string> = new Set<ApartWorkload>(["batch_inference", "retrieval", "fine_tuning"]);
+/** The figure that says how large each is; until it is above zero there is none. */
+const sizes = {
+  batch_inference: "batchRowsPerRun",
+  retrieval: "retrievalVectors",
+  fine_tuning: "fineTuningTokens",
+} as const satisfies Readonly<Record<ApartWorkload, AssumptionKey>>;
+const apart: ReadonlySet<string> = new Set(Object.keys(sizes));
+
+/** Those whose size this plan has. */
+export function sizedWorkloads(assumptions: Assumptions): ApartWorkload[] {
+  return (Object.keys(sizes) as ApartWorkload[]).filter(
+    (workload) => assumptions[sizes[workload]].value.high > 0,
+  );
+}
+
+/** The same of a plan as it is kept. */
+export function isSizeOfApart(key: string | undefined): boolean {
+  return Object.values(sizes).some((size) => assumptionOption(size) === key);
+}
 
 /** Whether a category of costs, or a group of assumptions, is that of a workload which is priced apart. */
 export function isApart(category: string | undefined): boolean {
