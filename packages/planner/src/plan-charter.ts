@@ -120,7 +120,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     levers: planLevers(question, measured),
-    ways: waysToPay({ question, measured, training, inference }),
+    ways: waysToPay({ question, measured, training, inference, apart: architecture.workloads }),
     budget,
     gaps: [...budgetGap(budget), ...latencyGap(question), ...redundancyGap(redundancy, gaps), ...gaps],
     warnings: [
