@@ -80,7 +80,7 @@ export function waysToPay(asked: Asked): WaysToPay {
     costs && excludedBy.length === 0 ? [{ name, cost: costs.infrastructure.expected }] : [],
   );
   const [least] = certain.toSorted((a, b) => compareMoney(a.cost, b.cost));
-  const spot = rents(asked.question);
+  const spot = asked.question.assumptions.trainingRunsPerMonth.value.high > 0;
   return {
     ways,
     ...(least ? { least: least.name } : {}),

@@ -93,6 +93,29 @@ describe("workloads priced apart", () => {
     expect(line?.cost.expected).toBe("100 USD");
   });
 
+  test("own machines are no place for it where the use case has none, however cheap their hours are", () => {
+    const cheap = mergePriceBooks([
+      book,
+      parsePriceFile(
+        [
+          "records:",
+          own(
+            "own-a100-given",
+            'resource: gpu_hour, product: A100-80GB, placements: [on_prem], price: "0.01"',
+          ),
+        ].join("\n"),
+        "given.yaml",
+      ),
+    ]);
+    const changed = parseAssumptions(["fine-tuning-tokens=1e8"]);
+    const placed = (name: string) => {
+      const document = documents.get(name) ?? expect.fail(name);
+      return linesOf(planJson(planCharter(document, cheap, { now, changed })), "fine_tuning")[0]?.what;
+    };
+    expect(placed("recommendation")).toContain("in the cloud");
+    expect(placed("healthcare-readmission")).toContain("on own machines");
+  });
+
   test("retrieval, by hand: a million vectors of 4,096 bytes kept, twice in memory, and cores that search", () => {
     const lines = linesOf(
       planOf([

@@ -37,16 +37,20 @@ export function isApart(category: string | undefined): boolean {
   return category !== undefined && apart.has(category);
 }
 
-/** Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. */
+/**
+ * Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. Own machines are no place besides where nothing
+ * else of the use case has any: nobody buys a card for three hours a month.
+ */
 export type WorkloadPlaces = { readonly [W in ApartWorkload]: readonly Placement[] };
 
 export function workloadPlaces({ workloads }: Architecture): WorkloadPlaces {
+  const hasOwn = workloads.some(({ asked, choice }) => asked && choice.chosen === "on_prem");
   const of = (workload: ApartWorkload): Placement[] => {
     const choice = workloads.find((placed) => placed.workload === workload)?.choice;
     if (choice?.chosen === undefined) return [];
     const others = choice.candidates.filter(
       ({ placement, eliminatedBy }) =>
-        eliminatedBy.length === 0 && (placement === "cloud" || placement === "on_prem"),
+        eliminatedBy.length === 0 && (placement === "cloud" || (placement === "on_prem" && hasOwn)),
     );
     return [...new Set([choice.chosen, ...others.map(({ placement }) => placement)])];
   };
