@@ -54,10 +54,7 @@ export async function readText(path: string): Promise<TextFile> {
   } catch (cause) {
     throw new PortolanError<CliErrorCode>("cli.bad_file", {
       detail: `${path} cannot be read (${messageOf(cause)})`,
-      mend:
-        basename(path) === "charter.yaml"
-          ? "Make one with: portolan init --template flight-delays"
-          : "Check the path.",
+      mend: mendOf(path, cause),
       cause,
     });
   }
@@ -68,6 +65,13 @@ export async function readText(path: string): Promise<TextFile> {
     });
   }
   return { path, text: bytes.toString("utf8") };
+}
+
+function mendOf(path: string, cause: unknown): string {
+  if (basename(path) !== "charter.yaml") return "Check the path.";
+  return cause instanceof Error && "code" in cause && cause.code === "ENOTDIR"
+    ? "Name the folder that holds a charter.yaml, not a file."
+    : "Make one with: portolan init --template flight-delays";
 }
 
 /** Files of a folder by their endings, in order of their names; none when there is no such folder. */

@@ -15,8 +15,9 @@ import { metrics } from "./metrics.ts";
 import { regulationRules } from "./regulations.ts";
 import { releaseFindings } from "./release-gates.ts";
 import type { Finding } from "./schema-findings.ts";
-import { parseRate, termsOf } from "./terms.ts";
-import { parsePercent } from "./unit-texts.ts";
+import { termsOf } from "./terms.ts";
+import { parsePercent, parseRate } from "./unit-texts.ts";
+import { workloadSizeFindings } from "./workload-sizes.ts";
 
 function answerTerms(document: CharterDocument): AnswerTerms {
   const { latencyMsP99, fallbacks } = termsOf(document);
@@ -41,6 +42,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...explanationFindings(document),
     ...reviewFindings(document),
     ...approvalSizeFindings(document.capacity),
+    ...workloadSizeFindings(document.workload),
     ...demandFindings(document),
   ];
 }
@@ -128,6 +130,14 @@ function loadFindings(document: CharterDocument): Finding[] {
       pointer: "/workload/averageThroughput",
       detail: `the average load (${average}) is above the ceiling (${ceiling})`,
       mend: "Raise the ceiling or correct the average.",
+    });
+  }
+  const { rampTime } = document.workload ?? {};
+  if (rampTime !== undefined && parseDurationMs(rampTime) <= 0) {
+    findings.push({
+      pointer: "/workload/rampTime",
+      detail: "load rises in no time at all",
+      mend: "State how long its fastest rise takes, e.g. 30min.",
     });
   }
   const availability = parsePercent(document.requirements.availability);

@@ -1,6 +1,6 @@
 /**
  * The candidate that the writer most likely meant, or `undefined` when none is near: at most one slip for every
- * three characters, and a difference in letter case alone counts as none.
+ * three characters, and a difference in letter case alone counts as none; else the only one that begins so.
  */
 export function didYouMean(written: string, candidates: readonly string[]): string | undefined {
   const folded = fold(written);
@@ -11,7 +11,10 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
       best = { candidate, slips };
     }
   }
-  return best?.candidate;
+  if (best) return best.candidate;
+  // Who stops in the middle of a long name means the one that goes on so.
+  const [begun, ...others] = candidates.filter((candidate) => fold(candidate).startsWith(folded));
+  return folded.length >= 4 && others.length === 0 ? begun : undefined;
 }
 
 function fold(text: string): string {

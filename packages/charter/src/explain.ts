@@ -3,13 +3,17 @@ import { deriveFromCharter } from "./derive.ts";
 import type { DerivedItem, Provenance } from "./derived.ts";
 import type { CharterDocument } from "./document.ts";
 import { type ProductionBlocker, productionBlockers } from "./production-blockers.ts";
+import { provenance } from "./provenance.ts";
 import { type RequiredSignature, requiredSignatures } from "./required-signatures.ts";
+import { workloadStatements } from "./workload.ts";
 
 /** Everything that `portolan charter explain` shows. */
 export interface CharterExplanation {
   readonly useCase: string;
   readonly signatures: readonly RequiredSignature[];
   readonly items: readonly DerivedItem[];
+  /** What the plan reckons with; none of it is enforced. */
+  readonly estimates: readonly { readonly statement: string; readonly from: readonly Provenance[] }[];
   readonly productionBlockers: readonly ProductionBlocker[];
 }
 
@@ -19,6 +23,10 @@ export function explainCharter(document: CharterDocument, lines?: SourceLines): 
     useCase: document.useCase.name,
     signatures: requiredSignatures(document),
     items: deriveFromCharter(document, lines).items,
+    estimates: workloadStatements(document.workload ?? {}).map(([member, statement]) => ({
+      statement,
+      from: [provenance(`/workload/${member}`, lines)],
+    })),
     productionBlockers: productionBlockers(document, lines),
   };
 }
@@ -37,6 +45,9 @@ export function explanationMarkdown(explanation: CharterExplanation): string {
   const signatures = explanation.signatures.map(
     ({ role, because }) => `- ${role}: ${because.map((reason) => reason.reason).join("; ")}`,
   );
+  const estimates = explanation.estimates.map(
+    ({ statement, from }) => `- ${statement} (${from.map(place).join(", ")})`,
+  );
   const blockers = explanation.productionBlockers.map(
     (blocker) => `- ${blocker.reason} (${blocker.demandedBy.map(place).join(", ")})`,
   );
@@ -53,6 +64,7 @@ export function explanationMarkdown(explanation: CharterExplanation): string {
     row(["---", "---", "---", "---", "---"]),
     ...rows,
     "",
+    ...(estimates.length > 0 ? ["## What the plan reckons with", "", ...estimates, ""] : []),
     "## Production",
     "",
     ...(blockers.length > 0 ? blockers : ["Nothing that this charter demands is missing."]),

@@ -29,4 +29,11 @@ export {
   type SigningStatement,
   verifyCharterSignature,
 } from "./signing-statement.ts";
-export { type CharterTerms, exposureOf, type RateLimit, termsOf, workloadOf } from "./terms.ts";
+export {
+  type CharterTerms,
+  exposureOf,
+  type RateLimit,
+  termsOf,
+  type WorkloadTerms,
+  workloadOf,
+} from "./terms.ts";

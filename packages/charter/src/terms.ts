@@ -9,7 +9,8 @@ import { type MissingFeatureTerms, missingFeatureTerms } from "./missing-feature
 import type { NonFinitePolicy } from "./non-finite.ts";
 import { regulationRules } from "./regulations.ts";
 import { type ReleaseTerms, releaseTerms } from "./release-gates.ts";
-import { parsePercent } from "./unit-texts.ts";
+import { parsePercent, parseRate } from "./unit-texts.ts";
+import { workloadSizesOf } from "./workload-sizes.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
 export interface CharterTerms extends ReleaseTerms {
@@ -177,11 +178,13 @@ export function workloadOf(document: CharterDocument) {
     averageRequestsPerSecond: optional(workload?.averageThroughput, parseRate),
     recordBytes: optional(workload?.recordSize, parseBytes),
     modelBytes: optional(workload?.modelSize, parseBytes),
+    rampMs: optional(workload?.rampTime, parseDurationMs),
     trainingDataBytes: optional(workload?.trainingDataSize, parseBytes),
     trainingRunMs: optional(workload?.trainingRunTime, parseDurationMs),
     trainingGpus: workload?.trainingGpus,
     dailyDataBytes: optional(workload?.dailyDataVolume, parseBytes),
     disconnected: workload?.disconnected ?? false,
+    ...workloadSizesOf(workload),
   };
 }
 
@@ -237,24 +240,9 @@ function accuracyBound(accuracy: CharterDocument["requirements"]["accuracy"]): A
     : { metric, kind: "ceiling", value: ceiling ?? metrics[metric].most, ...held };
 }
 
-const perSecond: Readonly<Record<string, number>> = {
-  rps: 1,
-  rpm: 60,
-  rph: 3600,
-  tps: 1,
-  tpm: 60,
-  tph: 3600,
-};
-
 function tokenLimit(text: string): TokenLimit {
   const tokensPerSecond = parseRate(text);
   return { tokensPerSecond, burst: Math.max(1, Math.ceil(tokensPerSecond * 60)) };
-}
-
-/** `500 rps`, `30 rpm` in requests a second, `60000 tpm` in tokens a second. */
-export function parseRate(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([rt]p[smh])$/.exec(text) ?? [];
-  return Number(number) / (perSecond[unit ?? ""] ?? Number.NaN);
 }
 
 /** `2000 USD/month` as money for one month. */

@@ -49,3 +49,18 @@ export const unitMends: Readonly<Record<string, string>> = {
 export function parsePercent(text: string): number {
   return Number((Number(text.slice(0, -1)) / 100).toFixed(12));
 }
+
+const perSecond: Readonly<Record<string, number>> = {
+  rps: 1,
+  rpm: 60,
+  rph: 3600,
+  tps: 1,
+  tpm: 60,
+  tph: 3600,
+};
+
+/** `500 rps`, `30 rpm` in requests a second, `60000 tpm` in tokens a second. */
+export function parseRate(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([rt]p[smh])$/.exec(text) ?? [];
+  return Number(number) / (perSecond[unit ?? ""] ?? Number.NaN);
+}

@@ -60,6 +60,11 @@ export const ExplainedItem = Type.Object({
   demandedBy: Type.Array(Provenance),
 });
 
+export const ExplainedEstimate = Type.Object({
+  statement: Type.String(),
+  from: Type.Array(Provenance),
+});
+
 export const SignatureDemand = Type.Object({
   role: Role,
   because: Type.Array(Type.Object({ pointer: Type.String(), reason: Type.String() })),

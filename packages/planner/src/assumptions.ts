@@ -1,5 +1,5 @@
 import type { CharterDocument } from "@portolan/charter/contract";
-import { termsOf, workloadOf } from "@portolan/charter/policy";
+import { termsOf, type WorkloadTerms, workloadOf } from "@portolan/charter/policy";
 import { parseDurationMs } from "@portolan/kernel";
 import {
   type AssumptionGroup,
@@ -9,7 +9,7 @@ import {
 } from "./costs/assumption-catalogue.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { servingRegions } from "./costs/regions.ts";
-import { exactly, type Quantity, times } from "./range.ts";
+import { exactly, mapRange, type Quantity, times } from "./range.ts";
 
 /** What was measured, e.g. by a load test or in production; it beats the charter's word and every default. */
 export interface Measurements {
@@ -80,6 +80,7 @@ function knownOf(
   const known = workloadOf(document);
   const { rateLimit, availability } = termsOf(document);
   const hours = (ms: number | undefined) => (ms === undefined ? undefined : ms / msPerHour);
+  const minutes = (ms: number | undefined) => (ms === undefined ? undefined : ms / 60_000);
   const load = pick(measured.averageRequestsPerSecond, known.averageRequestsPerSecond) ?? {
     value: times(exactly(rateLimit.requestsPerSecond), { low: 0.02, expected: 0.1, high: 0.5 }),
     origin: "assumed" as const,
@@ -87,16 +88,13 @@ function knownOf(
   };
   const model = pick(measured.modelBytes, known.modelBytes) ?? kindOf("modelBytes").otherwise;
   return {
-    retrievalQueriesPerSecond: { value: load.value, origin: load.origin, note: "one for each request" },
-    fineTuningParameters: model && {
-      value: times(model.value, 0.5),
-      origin: "assumed",
-      note: "two bytes each of the model file",
-    },
+    ...sizesOf(known, load, model?.value),
     averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),
     cpuMsPerPrediction: pick(measured.cpuMsPerPrediction, undefined),
+    coldStartSeconds: startOf(model?.value ?? exactly(0)),
+    rampMinutes: pick(undefined, minutes(known.rampMs)),
     trainingDataBytes: pick(measured.trainingDataBytes, known.trainingDataBytes),
     trainingHours: pick(hours(measured.trainingRunMs), hours(known.trainingRunMs)),
     trainingRunsPerMonth: trainingRuns(document),
@@ -109,6 +107,54 @@ function knownOf(
     },
   };
 }
+
+/** Sizes of what is priced apart. What somebody decides (how often, how many copies) is exact; what is counted beforehand is an estimate. */
+function sizesOf(known: WorkloadTerms, load: Found, modelBytes: Quantity | undefined) {
+  const decided = (value: number | undefined): Found | undefined =>
+    value === undefined
+      ? undefined
+      : { value: exactly(value), origin: "charter", note: "stated in workload" };
+  return {
+    batchRowsPerRun: pick(undefined, known.batchRowsPerRun),
+    batchRunsPerMonth: decided(known.batchRunsPerMonth),
+    batchMsPerRow: pick(undefined, known.batchMsPerRow),
+    batchWindowHours: decided(known.batchWindowHours),
+    retrievalVectors: pick(undefined, known.retrievalVectors),
+    vectorBytes: decided(known.vectorBytes),
+    retrievalQueriesPerSecond: pick(undefined, known.retrievalQueriesPerSecond) ?? {
+      value: load.value,
+      origin: load.origin,
+      note: "one for each request",
+    },
+    retrievalCopies: decided(known.retrievalCopies),
+    fineTuningTokens: pick(undefined, known.fineTuningTokens),
+    fineTuningEpochs: decided(known.fineTuningEpochs),
+    fineTuningRunsPerMonth: decided(known.fineTuningRunsPerMonth),
+    fineTuningParameters:
+      decided(known.fineTuningParameters) ??
+      (modelBytes && {
+        value: times(modelBytes, 0.5),
+        origin: "assumed" as const,
+        note: "two bytes each of the model file",
+      }),
+  };
+}
+
+/** What an autoscaler takes to look, a machine's image and process, and the model that is read. */
+function startOf(modelBytes: Quantity): Found {
+  const value = mapRange(
+    modelBytes,
+    (bytes, which) => startSeconds[which] + bytes / readBytesPerSecond[which],
+  );
+  return {
+    value: mapRange(value, (seconds) => Number(seconds.toPrecision(4))),
+    origin: "assumed",
+    note: "15 s until an autoscaler looks (Kubernetes' default), the image and the process, and the model file read at 0.2 to 1 GB/s; measure it",
+  };
+}
+
+const startSeconds: Quantity = { low: 20, expected: 45, high: 180 };
+const readBytesPerSecond: Quantity = { low: 1e9, expected: 5e8, high: 2e8 };
 
 /** Replicas beside the busy ones: a second one active, one for canaries, one spare (the articles' four GPUs). */
 export function redundantReplicas(availability: number): number {

@@ -183,3 +183,89 @@ describe("feeding in a plan", () => {
     );
   });
 });
+
+describe("the latency that a charter promises", () => {
+  const recommendation = template("recommendation");
+  const answering = (p95: string, ceiling: string): CharterDocument => {
+    const { requirements } = recommendation;
+    const { workload } = recommendation;
+    return {
+      ...recommendation,
+      requirements: {
+        ...requirements,
+        latency: { p95, p99: "2s" },
+        throughput: { ...requirements.throughput, ceiling },
+      },
+      nonNegotiables: { ...recommendation.nonNegotiables, latencyClass: "interactive" },
+      workload: { ...workload, averageThroughput: "20 rps", modelSize: "20 MB" },
+    };
+  };
+  const planOf = (document: CharterDocument, ...assume: string[]) =>
+    planJson(planCharter(document, shipped, { now, changed: parseAssumptions(assume) }));
+
+  test("takes more replicas than their utilisation where requests would wait too long", () => {
+    // 100 a second of 50 ms (queueing-vectors.csv): with 6 replicas 58.7516 % wait, with 8 16.7267 %; of constant times the wait is half as long.
+    const late = (waits: number, replicas: number, leftSeconds: number) =>
+      waits * Math.exp(-2 * (replicas / 0.05 - 100) * leftSeconds);
+    const full = ["cpu-ms-per-prediction=50", "planned-utilisation=1"];
+    expect(late(0.587516, 6, 0.15)).toBeLessThan(0.05);
+    expect(planOf(answering("200ms", "100 rps"), ...full).redundancy?.needed.expected).toBe(6);
+    expect(late(0.167267, 8, 0.01)).toBeGreaterThan(0.05);
+    expect(planOf(answering("60ms", "100 rps"), ...full).redundancy?.needed.expected).toBe(9);
+    // What keeps them no busier than planned is more here: 5 / 0.5.
+    const calm = ["cpu-ms-per-prediction=50", "planned-utilisation=0.5"];
+    expect(planOf(answering("60ms", "100 rps"), ...calm).redundancy?.needed.expected).toBe(10);
+  });
+
+  test("and that no number of them keeps is refused with the reason, and a case of it is told", () => {
+    const blocked = planOf(answering("60ms", "100 rps"), "cpu-ms-per-prediction=61");
+    expect(blocked.gaps).toContainEqual(
+      expect.objectContaining({
+        severity: "blocks_production",
+        what: expect.stringContaining("95 % within 60 ms is reached with no number of replicas"),
+        from: ["/requirements/latency/p95"],
+      }),
+    );
+    expect(blocked.redundancy?.needed.expected).toBe(Math.ceil(6.1 / 0.6));
+    const doubtful = planOf(answering("60ms", "100 rps"), "cpu-ms-per-prediction=10..20..61");
+    expect(doubtful.gaps.filter(({ from }) => from.includes("/requirements/latency/p95"))).toEqual([
+      expect.objectContaining({ severity: "attention", what: expect.stringContaining("in the high case") }),
+    ]);
+    const kept = planOf(answering("60ms", "100 rps"), "cpu-ms-per-prediction=10");
+    expect(kept.gaps.some(({ from }) => from.includes("/requirements/latency/p95"))).toBe(false);
+  });
+});
+
+describe("replicas that start", () => {
+  const text = (document: CharterDocument, ...assume: string[]) =>
+    renderPlan(planJson(planCharter(document, shipped, { now, changed: parseAssumptions(assume) })));
+
+  test("are in the plan with the rise meanwhile, by the charter's own ramp where it states one", () => {
+    // churn: from 2 to 50 requests/s; 60 s of 20 min are a twentieth of 48.
+    const ramped = { ...churn, workload: { ...churn.workload, rampTime: "20min" } };
+    const plan = planJson(
+      planCharter(ramped, shipped, { now, changed: parseAssumptions(["cold-start-seconds=60"]) }),
+    );
+    expect(plan.starts?.riseRequestsPerSecond.expected).toBeCloseTo(48 / 20, 9);
+    expect(plan.assumptions.find(({ key }) => key === "ramp-minutes")).toMatchObject({
+      origin: "charter",
+      value: { low: 16, expected: 20, high: 30 },
+    });
+    const stated = planCharter(ramped, shipped, {
+      now,
+      changed: parseAssumptions(["cold-start-seconds=60", "ramp-minutes=40"]),
+    });
+    expect(planJson(stated).starts?.riseRequestsPerSecond.expected).toBeCloseTo(48 / 40, 9);
+  });
+
+  test("and a start is as long as the model takes to be read, until somebody says otherwise", () => {
+    const secondsOf = (plan: string) => /start of a replica[^:]*: ([\d./ ]+) s /.exec(plan)?.[1];
+    // 16 GB of the chatbot at 1, 0.5 and 0.2 GB/s, a fifth less and half as much more of it.
+    expect(secondsOf(text(template("chatbot")))).toBe("32.8 / 77 / 300");
+    expect(secondsOf(text(template("chatbot"), "cold-start-seconds=9"))).toBe("9");
+  });
+
+  test("none does where a device beside the machine answers", () => {
+    expect(text(template("manufacturing-maintenance"))).not.toContain("starts     ");
+  });
+});

@@ -5,7 +5,9 @@ import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
 import { type CardsNeeded, cardsNeeded } from "./costs/cards-needed.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
+import { latencyImpossible, type ServingQuestion } from "./costs/load.ts";
 import { type PlannedRedundancy, planRedundancy, withRedundancy } from "./costs/redundancy.ts";
+import { type PlannedStarts, planStarts } from "./costs/starts.ts";
 import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
 import { workloadPlaces } from "./costs/workloads.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
@@ -31,6 +33,8 @@ export interface CharterPlan {
   readonly tier?: TierChoice;
   /** Absent with the tier. */
   readonly redundancy?: PlannedRedundancy;
+  /** Absent with the tier, and where a device beside the machine answers: there is no other that could start. */
+  readonly starts?: PlannedStarts;
   /** Where what answers has cards. */
   readonly cards?: CardsNeeded;
   /** Where the charter says enough of training. */
@@ -110,14 +114,15 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     assumptions: Object.values(question.assumptions),
     tier,
     redundancy,
+    ...(tier.tier === "edge" ? {} : { starts: planStarts(question) }),
     ...cardsAsked(question, redundancy),
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
     levers: planLevers(question, measured),
-    ways: waysToPay({ question, measured, training, inference }),
+    ways: waysToPay({ question, measured, training, inference, apart: architecture.workloads }),
     budget,
-    gaps: [...budgetGap(budget), ...redundancyGap(redundancy, gaps), ...gaps],
+    gaps: [...budgetGap(budget), ...latencyGap(question), ...redundancyGap(redundancy, gaps), ...gaps],
     warnings: [
       ...new Set([
         ...[...production.lines, ...poc.lines].flatMap((line) => line.price?.warnings ?? []),
@@ -196,6 +201,22 @@ function redundancyGap({ impossible }: PlannedRedundancy, gaps: readonly Gap[]):
       what: impossible,
       mend: "Promise less, or see with your own figures: portolan replicas --availability.",
       from: ["/requirements/availability"],
+    },
+  ];
+}
+
+/** A latency that no number of replicas keeps is refused, and not answered with a great many of them. */
+function latencyGap(question: ServingQuestion): Gap[] {
+  const { expected, high } = latencyImpossible(question);
+  const why = expected ?? high;
+  if (why === undefined) return [];
+  const isSure = expected !== undefined;
+  return [
+    {
+      severity: isSure ? "blocks_production" : "attention",
+      what: `${isSure ? "" : "in the high case "}the latency cannot be kept: ${why}`,
+      mend: "Measure the CPU time of a prediction (--assume cpu-ms-per-prediction), make the model faster (portolan model quantize), or promise more time.",
+      from: ["/requirements/latency/p95"],
     },
   ];
 }

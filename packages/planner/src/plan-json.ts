@@ -8,6 +8,7 @@ import {
 } from "./capacity-json.ts";
 import { assumptionOption } from "./costs/assumption-catalogue.ts";
 import { CardsDocument, cardsJson } from "./costs/cards-needed.ts";
+import { StartsDocument, startsJson } from "./costs/starts.ts";
 import { WaysDocument, waysJson } from "./costs/ways-json.ts";
 import type { CostBreakdown, CostLine } from "./costs.ts";
 import { LeversDocument, leversJson } from "./levers/levers-json.ts";
@@ -52,6 +53,7 @@ export const PlanDocument = Type.Object({
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
   redundancy: Type.Optional(RedundancyDocument),
+  starts: Type.Optional(StartsDocument),
   cards: Type.Optional(CardsDocument),
   trainingFeed: Type.Optional(TrainingFeedDocument),
   production: Type.Optional(Breakdown),
@@ -98,6 +100,7 @@ export function planJson(plan: CharterPlan): PlanDocument {
     architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
     ...(plan.redundancy ? { redundancy: redundancyJson(plan.redundancy) } : {}),
+    ...(plan.starts ? { starts: startsJson(plan.starts) } : {}),
     ...(plan.cards ? { cards: cardsJson(plan.cards) } : {}),
     ...(plan.trainingFeed ? { trainingFeed: trainingFeedJson(plan.trainingFeed) } : {}),
     ...(production ? { production: breakdown(production) } : {}),

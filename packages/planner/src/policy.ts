@@ -5,6 +5,7 @@ export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./com
 export { assumptionHelp, assumptionKeys, assumptionOption } from "./costs/assumption-catalogue.ts";
 export { parseAssumptions } from "./costs/changed-assumptions.ts";
 export { purchaseLines, spotLine } from "./costs/render-ways.ts";
+export { startsText } from "./costs/starts.ts";
 export { cpuCostPerThousand } from "./cpu-price.ts";
 export { checkpointEvery, paidPerHourOfWork } from "./ownership/interruptions.ts";
 export { ownOrRent } from "./ownership/own-or-rent.ts";

@@ -1,5 +1,7 @@
 import { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 import { wayLines } from "./costs/render-ways.ts";
+import { startsText } from "./costs/starts.ts";
+import { isApart, isSizeOfApart } from "./costs/workloads.ts";
 import { leverLines } from "./levers/render-levers.ts";
 import { architectureLines } from "./placement/architecture-json.ts";
 import type { PlanDocument } from "./plan-json.ts";
@@ -43,11 +45,13 @@ function placementLines(plan: PlanDocument): string[] {
       ),
   ]);
   const redundancy = redundancyText(plan.redundancy);
+  const starts = startsText(plan.starts);
   const [fed, ...tiers] = trainingFeedTexts(plan.trainingFeed);
   return [
     ...lines,
     ...(plan.tier ? [`${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`] : []),
     ...(redundancy === undefined ? [] : [`${"redundancy".padEnd(10)} ${redundancy}`]),
+    ...(starts === undefined ? [] : [`${"starts".padEnd(10)} ${starts}`]),
     ...(fed === undefined ? [] : [`${"feeding".padEnd(10)} ${fed}`, ...tiers.map((text) => `  ${text}`)]),
   ];
 }
@@ -95,11 +99,14 @@ function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocu
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
-  const stated = new Set(assumptions.filter(({ changed }) => changed).map(({ group }) => group));
+  const stated = new Set(
+    assumptions
+      .filter(({ changed, key, value }) => changed || (isSizeOfApart(key) && value.high > 0))
+      .map(({ group }) => group),
+  );
   const isShown = (group: string | undefined): boolean => {
     if (group === "ways") return (ways?.purchases ?? []).length > 0;
-    const isApart = group === "batch_inference" || group === "retrieval" || group === "fine_tuning";
-    return isApart ? stated.has(group) : group !== "levers";
+    return isApart(group) ? stated.has(group) : group !== "levers";
   };
   return assumptions.filter(({ group, key, changed }) => changed || pulled.has(key ?? "") || isShown(group));
 }

@@ -1,5 +1,5 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
-import { redundancyText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
+import { redundancyText, startsText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
 import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
@@ -32,6 +32,7 @@ ${plan.levers ? leverSection(plan.levers) : ""}
 ${plan.ways ? waySection(plan.ways) : ""}
 ${placement(plan)}
 ${list("Redundancy", [redundancyText(plan.redundancy) ?? []].flat())}
+${list("Replicas that start", [startsText(plan.starts) ?? []].flat())}
 ${list("Keeping training fed", trainingFeedTexts(plan.trainingFeed))}
 ${list(
   "What is missing",

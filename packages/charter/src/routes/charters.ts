@@ -11,6 +11,7 @@ import {
   CharterSummary,
   CharterView,
   charterStatuses,
+  ExplainedEstimate,
   ExplainedItem,
   ProductionBlockerView,
   SignatureDemand,
@@ -35,6 +36,9 @@ const Explanation = Type.Object({
   useCase: Type.String(),
   signatures: Type.Array(SignatureDemand),
   items: Type.Array(ExplainedItem),
+  estimates: Type.Array(ExplainedEstimate, {
+    description: "What a plan reckons with; none of it is enforced",
+  }),
   productionBlockers: Type.Array(ProductionBlockerView),
 });
 

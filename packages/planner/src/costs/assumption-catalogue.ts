@@ -128,6 +128,25 @@ export const assumptionCatalogue = {
     least: 1,
     most: 50,
   },
+  coldStartSeconds: {
+    name: "start of a replica, from its order until it answers",
+    unit: "s",
+    group: "costs",
+    least: 0,
+    most: 86_400,
+  },
+  rampMinutes: {
+    name: "load rises from its average to the ceiling within",
+    unit: "minutes",
+    group: "costs",
+    least: 0.1,
+    most: 43_200,
+    moreIsCheaper: true,
+    otherwise: {
+      value: { low: 15, expected: 60, high: 240 },
+      note: "the charter states no workload.rampTime: a morning's rise",
+    },
+  },
   activeGpus: {
     name: "GPUs at work",
     unit: "GPUs",
@@ -250,7 +269,7 @@ export const assumptionCatalogue = {
     moreIsCheaper: true,
     otherwise: {
       value: { low: 0.5, expected: 0.7, high: 0.9 },
-      note: "new ones come after the load, and go after it",
+      note: "they go after the load, and swings find room; what comes while they start is reckoned beside it",
     },
   },
   gpuBusy: {

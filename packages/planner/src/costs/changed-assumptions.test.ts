@@ -81,6 +81,7 @@ describe("an assumption that is stated", () => {
 describe("what is no assumption is refused, with what to do:", () => {
   test.each([
     ["average-request-per-second=1", "Did you mean average-requests-per-second?"],
+    ["cold-start=5", "Did you mean cold-start-seconds?"],
     ["modelBytes=1e6", "Did you mean model-bytes?"],
     ["weather=fine", "portolan plan --help"],
     ["__proto__=1", "portolan plan --help"],

@@ -68,6 +68,8 @@ export interface Practice {
   readonly spotTraining?: boolean;
   /** Replicas that run all month are paid for so; what the price book has no such price for stays on demand. */
   readonly steady?: PricingModel;
+  /** Whether batches have cards; absent: by the size of the model. */
+  readonly batchOnCards?: boolean;
 }
 
 /** GPU models that the article's figures are about, for training and large models. */

@@ -1,6 +1,8 @@
+import { replicasFor } from "@portolan/capacity/policy";
 import { termsOf } from "@portolan/charter/policy";
+import { isPortolanError } from "@portolan/kernel";
 import { type Assumption, cheapestFirst } from "../assumptions.ts";
-import { combine, exactly, mapRange, type Quantity } from "../range.ts";
+import { combine, exactly, mapRange, type Quantity, type Range } from "../range.ts";
 import { kindOf } from "./assumption-catalogue.ts";
 import type { CostQuestion } from "./cost-line.ts";
 
@@ -23,12 +25,92 @@ export function coresFor({ assumptions }: Pick<ServingQuestion, "assumptions">, 
 
 /** Cores at the charter's ceiling. */
 export function coresAtCeiling(question: ServingQuestion): Quantity {
-  return coresFor(question, exactly(termsOf(question.document).rateLimit.requestsPerSecond));
+  return coresFor(question, ceilingOf(question));
 }
 
-/** Replicas that have to be up at the charter's ceiling. */
+export function ceilingOf({ document }: Pick<ServingQuestion, "document">): Quantity {
+  return exactly(termsOf(document).rateLimit.requestsPerSecond);
+}
+
+/** Replicas that have to be up at the charter's ceiling: no busier than planned, and enough for the latency that is promised. */
 export function replicasNeeded(question: ServingQuestion): Quantity {
   return question.tier === "gpu"
     ? question.assumptions.activeGpus.value
-    : mapRange(coresAtCeiling(question), (cores) => Math.max(1, Math.ceil(cores)));
+    : combine(
+        mapRange(coresAtCeiling(question), (cores) => Math.max(1, Math.ceil(cores))),
+        replicasForLatency(question, ceilingOf(question)),
+        Math.max,
+      );
+}
+
+/**
+ * The fewest replicas of a core each that answer 95 of 100 requests within the charter's p95, the wait for a free one included (Erlang C, requests of one size).
+ * 0 where nothing is to be waited for: in batches, at the edge, on cards, which answer several at once, and where no number would do (`latencyImpossible`).
+ */
+export function replicasForLatency(question: ServingQuestion, load: Quantity): Quantity {
+  return mapRange(askedOfLatency(question, load), (asked) => {
+    const answer = asked === undefined ? 0 : answerOnce(asked);
+    return typeof answer === "number" ? answer : 0;
+  });
+}
+
+/** Why no number of replicas keeps the charter's p95, case by case; `undefined` where one does. */
+export function latencyImpossible(question: ServingQuestion): Range<string | undefined> {
+  return mapRange(askedOfLatency(question, ceilingOf(question)), (asked) => {
+    const answer = asked === undefined ? 0 : answerOnce(asked);
+    return typeof answer === "number" ? undefined : answer.why;
+  });
+}
+
+interface Asked {
+  readonly perSecond: number;
+  readonly serviceSeconds: number;
+  readonly withinSeconds: number;
+}
+
+function askedOfLatency(
+  { document, assumptions, tier }: ServingQuestion,
+  load: Quantity,
+): Range<Asked | undefined> {
+  const { latencyClass, latencyMsP95 } = termsOf(document);
+  return mapRange(load, (perSecond, which) => {
+    const ms = assumptions.cpuMsPerPrediction.value[which];
+    return tier !== "cpu" || latencyClass === "batch" || perSecond <= 0 || ms <= 0
+      ? undefined
+      : { perSecond, serviceSeconds: ms / 1000, withinSeconds: latencyMsP95 / 1000 };
+  });
+}
+
+type Answer = number | { readonly why: string };
+
+/** A plan is made many times over for its levers and asks for the same few. */
+const found = new Map<string, Answer>();
+const mostFound = 1000;
+
+function answerOnce(asked: Asked): Answer {
+  const key = `${asked.perSecond} ${asked.serviceSeconds} ${asked.withinSeconds}`;
+  const answer = found.get(key) ?? answerOf(asked);
+  if (found.size >= mostFound) found.clear();
+  found.set(key, answer);
+  return answer;
+}
+
+function answerOf(asked: Asked): Answer {
+  try {
+    return replicasFor({
+      ...asked,
+      peak: 1,
+      times: "constant",
+      share: 0.95,
+      batch: 1,
+      batchWaitSeconds: 0,
+      spare: 0,
+    }).needed;
+  } catch (error) {
+    if (!isPortolanError(error)) throw error;
+    if (error.code === "capacity.objective_impossible") return { why: error.detail ?? "it takes too long" };
+    // So many wait for nobody: what keeps them from being too busy is more than what their latency asks for.
+    if (error.code === "capacity.too_many_replicas") return 0;
+    throw error;
+  }
 }

@@ -11,9 +11,10 @@ import {
   isPriced,
   servingCards,
 } from "./cost-line.ts";
-import { coresAtCeiling, coresFor, forCosts } from "./load.ts";
+import { coresAtCeiling, forCosts } from "./load.ts";
 import { planRedundancy } from "./redundancy.ts";
 import { inRegions } from "./regions.ts";
+import { replicasFollowing } from "./starts.ts";
 
 const gib = 2 ** 30;
 
@@ -73,7 +74,7 @@ export interface ServingShape {
 }
 
 export function servingShape(question: CostQuestion): ServingShape {
-  const { assumptions, tier, practice } = question;
+  const { assumptions, practice } = question;
   // Each region carries the ceiling when the others are gone.
   const { needed: atCeiling, regions, beside: redundant } = planRedundancy(question);
   const coresEach = practice?.rightSized
@@ -89,15 +90,7 @@ export function servingShape(question: CostQuestion): ServingShape {
     const active = times(atCeiling, regions);
     return { active, redundant, coresEach, steady: combine(active, redundant, (a, b) => a + b) };
   }
-  const followed = combine(
-    coresFor(
-      question,
-      combine(assumptions.averageRequestsPerSecond.value, regions, (load, count) => load / count),
-    ),
-    forCosts(assumptions.autoscalingFill),
-    (cores, filled) => Math.max(1, cores / filled),
-  );
-  const active = times(tier === "gpu" ? atCeiling : combine(followed, atCeiling, Math.min), regions);
+  const active = times(replicasFollowing(question, atCeiling, regions), regions);
   return { active, redundant, coresEach, steady: combine(redundant, regions, (a, b) => a + b) };
 }
 

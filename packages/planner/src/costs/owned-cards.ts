@@ -4,14 +4,18 @@ import { ownOrRent } from "../ownership/own-or-rent.ts";
 import type { Placement } from "../price-book.ts";
 import { choosePrice } from "../price-choice.ts";
 import { type Cost, combine, costOf, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
-import { type CostLine, type CostQuestion, gpuModels, servingCards } from "./cost-line.ts";
+import { type CostCategory, type CostLine, type CostQuestion, gpuModels, servingCards } from "./cost-line.ts";
 import { forCosts } from "./load.ts";
 import { servesOnCards, servingShape } from "./machines.ts";
 import { priceOrWhy } from "./price-or-why.ts";
+import { cardsAtWork } from "./workloads.ts";
+
+/** What cards are for. */
+export type CardWork = "serving" | "training" | "batch inference" | "fine-tuning";
 
 /** Cards that would be bought, beside renting the same on demand. */
 export interface CardPurchase {
-  readonly what: "serving" | "training";
+  readonly what: CardWork;
   readonly cards: number;
   readonly usedHours: Quantity;
   readonly records: readonly string[];
@@ -23,7 +27,7 @@ export interface CardPurchase {
 }
 
 export interface CardGroup {
-  readonly what: "serving" | "training";
+  readonly what: CardWork;
   readonly placement: Placement;
   readonly cards: number;
   readonly usedHours: Quantity;
@@ -58,8 +62,20 @@ export function cardGroups(question: CostQuestion): CardGroup[] {
           },
         ]
       : []),
+    ...cardsAtWork(question).map(({ workload, ...group }) => ({
+      ...group,
+      what: workload === "fine_tuning" ? ("fine-tuning" as const) : ("batch inference" as const),
+    })),
   ];
 }
+
+/** The lines that cards of each are in. */
+export const categoryOf = {
+  serving: "inference",
+  training: "training",
+  "batch inference": "batch_inference",
+  "fine-tuning": "fine_tuning",
+} as const satisfies Readonly<Record<CardWork, CostCategory>>;
 
 type OwnedCards =
   | { readonly kind: "bought"; readonly lines: CostLine[]; readonly upfront: Cost }
@@ -78,7 +94,7 @@ export function ownedCards(question: CostQuestion, group: CardGroup): OwnedCards
     BigInt(Math.max(1, Math.round(months))),
   );
   const kilowatts = times(assumptions.cardWatts.value, cards / 1000);
-  const category = what === "serving" ? ("inference" as const) : ("training" as const);
+  const category = categoryOf[what];
   const energy = combine(kilowatts, usedHours, (kw, hours) => kw * hours);
   return {
     kind: "bought",

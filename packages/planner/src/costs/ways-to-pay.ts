@@ -3,6 +3,7 @@ import type { Measurements } from "../assumptions.ts";
 import { productionCosts, withCompliance } from "../costs.ts";
 import { type LeverQuestion, type Pulled, reservedFor, trainOnSpot } from "../levers/levers.ts";
 import { checkpointEvery } from "../ownership/interruptions.ts";
+import type { PlacedWorkload } from "../placement/architecture.ts";
 import type { PlacementChoice } from "../placement-choice.ts";
 import type { Placement } from "../price-book.ts";
 import { type Cost, combine, mapRange, type Quantity, sumCosts } from "../range.ts";
@@ -12,11 +13,13 @@ import {
   type CardGroup,
   type CardPurchase,
   cardGroups,
+  categoryOf,
   interruptionsOf,
   ownedCards,
   purchasesOf,
 } from "./owned-cards.ts";
 import { priceOrWhy } from "./price-or-why.ts";
+import { type ApartWorkload, sizedWorkloads } from "./workloads.ts";
 
 export const planWayNames = [
   "cloud_on_demand",
@@ -66,6 +69,8 @@ interface Asked {
   readonly measured: Measurements;
   readonly training: PlacementChoice;
   readonly inference: PlacementChoice;
+  /** All workloads with where they may be. */
+  readonly apart: readonly PlacedWorkload[];
 }
 
 /** Where it runs and how it is paid, side by side: each the whole plan made again. Pure. */
@@ -112,7 +117,11 @@ function pricedWay(
 ): PlanWay {
   switch (name) {
     case "cloud_on_demand":
-      return { ...told, why: "all of it by the hour", costs: productionCosts(cloud.question) };
+      return {
+        ...told,
+        why: `all of it by the hour${spotApart(cloud.question)}`,
+        costs: productionCosts(cloud.question),
+      };
     case "cloud_reserved_1y":
       return pulledWay(told, reservedFor(cloud, "reserved_1y"));
     case "cloud_reserved_3y":
@@ -122,10 +131,23 @@ function pricedWay(
     case "own":
       return ownedWay(told, ownQuestion(question, true));
     case "hybrid":
-      return question.assumptions.trainingRunsPerMonth.value.high > 0
+      return rents(question)
         ? ownedWay(told, ownQuestion(question, false))
         : { ...told, why: "nothing is trained" };
   }
+}
+
+/** Whether anything is trained or tuned, which is what is rented beside machines that answer. */
+function rents({ assumptions }: CostQuestion): boolean {
+  return (
+    assumptions.trainingRunsPerMonth.value.high > 0 || sizedWorkloads(assumptions).includes("fine_tuning")
+  );
+}
+
+function spotApart({ assumptions }: CostQuestion): string {
+  return sizedWorkloads(assumptions).some((workload) => workload !== "retrieval")
+    ? "; batches and tuning on spot machines where that costs less"
+    : "";
 }
 
 function pulledWay(told: Omit<PlanWay, "why">, pulled: Pulled): PlanWay {
@@ -155,18 +177,23 @@ function ownQuestion(question: CostQuestion, trains: boolean): CostQuestion {
   const own = (placement: Placement): Placement => (placement === "cloud" ? "on_prem" : placement);
   return {
     ...question,
-    ...placesAt(own("cloud")),
+    ...placesAt(ownPlace(question), trains ? ownPlace(question) : "cloud"),
     training: trains ? own(question.training) : "cloud",
     inference: own(question.inference),
   };
 }
 
-/** What is priced apart is where the way has its machines. */
-function placesAt(place: Placement): Pick<CostQuestion, "places"> {
-  return { places: { batch_inference: [place], retrieval: [place], fine_tuning: [place] } };
+/** Beside a single machine there is no other one to own. */
+function ownPlace({ training, inference }: CostQuestion): Placement {
+  return training === "local" && inference === "local" ? "local" : "on_prem";
 }
 
-function exclusions(name: PlanWayName, { question, training, inference }: Asked): string[] {
+/** What is priced apart is where the way has its machines; tuning is where training is. */
+function placesAt(place: Placement, tuning = place): Pick<CostQuestion, "places"> {
+  return { places: { batch_inference: [place], retrieval: [place], fine_tuning: [tuning] } };
+}
+
+function exclusions(name: PlanWayName, { question, training, inference, apart }: Asked): string[] {
   const place = (choice: PlacementChoice, at: Placement): string[] =>
     (choice.candidates.find(({ placement }) => placement === at)?.eliminatedBy ?? []).map(
       ({ reason }) => `${choice.workload}: ${reason}`,
@@ -180,7 +207,19 @@ function exclusions(name: PlanWayName, { question, training, inference }: Asked)
       : name === "hybrid"
         ? (["cloud", own.inference] as const)
         : (["cloud", inCloud(question).inference] as const);
-  return [...(trains ? place(training, trainAt) : []), ...place(inference, answerAt)];
+  const sized = sizedWorkloads(assumptions);
+  const places = (
+    name === "own" || name === "hybrid" ? ownQuestion(question, name === "own") : inCloud(question)
+  ).places;
+  return [
+    ...(trains ? place(training, trainAt) : []),
+    ...place(inference, answerAt),
+    ...apart.flatMap(({ workload, choice }) =>
+      sized.some((one) => one === workload)
+        ? (places?.[workload as ApartWorkload] ?? []).flatMap((at) => place(choice, at))
+        : [],
+    ),
+  ];
 }
 
 /** Cards are bought where the book says what one costs; all else is at the book's prices of an hour for own machines. */
@@ -215,7 +254,7 @@ function ownedWay(told: Omit<PlanWay, "why">, question: CostQuestion): PlanWay {
 }
 
 function isLineOf({ what }: CardGroup, { category, price }: CostLine): boolean {
-  return price?.resource === "gpu_hour" && category === (what === "serving" ? "inference" : "training");
+  return price?.resource === "gpu_hour" && category === categoryOf[what];
 }
 
 function spotRisk(question: CostQuestion): SpotRisk {

@@ -93,6 +93,29 @@ describe("workloads priced apart", () => {
     expect(line?.cost.expected).toBe("100 USD");
   });
 
+  test("own machines are no place for it where the use case has none, however cheap their hours are", () => {
+    const cheap = mergePriceBooks([
+      book,
+      parsePriceFile(
+        [
+          "records:",
+          own(
+            "own-a100-given",
+            'resource: gpu_hour, product: A100-80GB, placements: [on_prem], price: "0.01"',
+          ),
+        ].join("\n"),
+        "given.yaml",
+      ),
+    ]);
+    const changed = parseAssumptions(["fine-tuning-tokens=1e8"]);
+    const placed = (name: string) => {
+      const document = documents.get(name) ?? expect.fail(name);
+      return linesOf(planJson(planCharter(document, cheap, { now, changed })), "fine_tuning")[0]?.what;
+    };
+    expect(placed("recommendation")).toContain("in the cloud");
+    expect(placed("healthcare-readmission")).toContain("on own machines");
+  });
+
   test("retrieval, by hand: a million vectors of 4,096 bytes kept, twice in memory, and cores that search", () => {
     const lines = linesOf(
       planOf([
@@ -141,5 +164,69 @@ describe("workloads priced apart", () => {
   test("figures of a workload are listed in the text once it is stated", () => {
     expect(renderPlan(planOf([]))).not.toContain("batch-ms-per-row");
     expect(renderPlan(planOf(all))).toContain("batch-ms-per-row");
+  });
+});
+
+describe("sizes that the charter states", () => {
+  const sized: CharterDocument = {
+    ...recommendation,
+    workload: {
+      ...recommendation.workload,
+      batchInference: { rowsPerRun: 36_000_000, every: "1d", timePerRow: "1ms", window: "5h" },
+      retrieval: { vectors: 1_048_576, vectorSize: "4096 B", searches: "300 rps", copies: 2 },
+      fineTuning: { tokens: 100_000_000, epochs: 3, every: "365h", parameters: 7_000_000_000 },
+    },
+  };
+  /** The rest of the figures, so that each line can be reckoned by hand. */
+  const rest = [
+    ...batch.filter((text) => !text.startsWith("batch-")),
+    "flops-per-parameter-token=6",
+    "useful-tflops=140",
+    "vector-index-factor=1.5",
+    "retrieval-ms-per-query=6",
+    "planned-utilisation=0.6",
+  ];
+
+  test("are priced from the files alone, by hand", () => {
+    const plan = planOf(rest, sized);
+    const [cores] = linesOf(plan, "batch_inference");
+    // 10 core hours a run; 730 / 24 runs; a fifth less to half as much more, of rows and of the time of each.
+    expect(cores?.quantity.expected).toBeCloseTo((10 * 730) / 24, 0);
+    expect((cores?.quantity.high ?? 0) / (cores?.quantity.expected ?? 1)).toBeCloseTo(1.5 * 1.5, 2);
+    expect(linesOf(plan, "retrieval").map(({ quantity }) => quantity.expected)).toEqual([
+      4.294967296, 8760, 2190,
+    ]);
+    // 25 card hours a run, two runs in 730 h.
+    expect(linesOf(plan, "fine_tuning")[0]?.quantity.expected).toBeCloseTo(50, 9);
+    expect(renderPlan(plan)).toContain(
+      "rows that a batch run scores: 28800000 / 36000000 / 54000000 rows (charter:",
+    );
+    expect(renderPlan(plan)).toContain("[vector-index-factor]");
+  });
+
+  test("give way to what is stated for the plan, and come before what would be assumed", () => {
+    const plan = planOf([...rest, "retrieval-copies=3"], sized);
+    const of = (key: string) => plan.assumptions.find((one) => one.key === key);
+    expect(of("retrieval-copies")).toMatchObject({
+      origin: "stated",
+      value: { expected: 3 },
+      was: { expected: 2 },
+      note: "for this plan; without it: stated in workload",
+    });
+    expect(of("fine-tuning-epochs")).toMatchObject({
+      origin: "charter",
+      value: { low: 3, expected: 3, high: 3 },
+    });
+    expect(planOf([...rest, "batch-rows-per-run=0"], sized).production?.lines).not.toContainEqual(
+      expect.objectContaining({ category: "batch_inference" }),
+    );
+  });
+
+  test("are work of the use case, whatever else it does", () => {
+    const { kinds: _, ...workload } = sized.workload ?? {};
+    const asked = planOf([], { ...sized, workload }).architecture?.workloads.filter(({ asked }) => asked);
+    expect(asked?.map(({ workload }) => workload)).toEqual(
+      expect.arrayContaining(["inference", "batch_inference", "retrieval", "fine_tuning"]),
+    );
   });
 });

@@ -1,9 +1,10 @@
 import { compareMoney, isPortolanError } from "@portolan/kernel";
-import { hoursPerMonth } from "../assumptions.ts";
+import { type Assumptions, hoursPerMonth } from "../assumptions.ts";
 import type { Architecture } from "../placement/architecture.ts";
 import type { PlannedWorkload } from "../placement-choice.ts";
 import type { Placement } from "../price-book.ts";
-import { combine, type Quantity, sumCosts, times } from "../range.ts";
+import { combine, mapRange, type Quantity, sumCosts, times } from "../range.ts";
+import { type AssumptionKey, assumptionOption } from "./assumption-catalogue.ts";
 import { type CostLine, type CostQuestion, costLine, isPriced, servingCards } from "./cost-line.ts";
 import { forCosts } from "./load.ts";
 import { replicaGib, spotHoursPaid } from "./machines.ts";
@@ -11,16 +12,45 @@ import { replicaGib, spotHoursPaid } from "./machines.ts";
 /** Workloads that are priced apart once their size is stated. */
 export type ApartWorkload = Extract<PlannedWorkload, "batch_inference" | "retrieval" | "fine_tuning">;
 
-/** Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. */
+/** The figure that says how large each is; until it is above zero there is none. */
+const sizes = {
+  batch_inference: "batchRowsPerRun",
+  retrieval: "retrievalVectors",
+  fine_tuning: "fineTuningTokens",
+} as const satisfies Readonly<Record<ApartWorkload, AssumptionKey>>;
+const apart: ReadonlySet<string> = new Set(Object.keys(sizes));
+
+/** Those whose size this plan has. */
+export function sizedWorkloads(assumptions: Assumptions): ApartWorkload[] {
+  return (Object.keys(sizes) as ApartWorkload[]).filter(
+    (workload) => assumptions[sizes[workload]].value.high > 0,
+  );
+}
+
+/** The same of a plan as it is kept. */
+export function isSizeOfApart(key: string | undefined): boolean {
+  return Object.values(sizes).some((size) => assumptionOption(size) === key);
+}
+
+/** Whether a category of costs, or a group of assumptions, is that of a workload which is priced apart. */
+export function isApart(category: string | undefined): boolean {
+  return category !== undefined && apart.has(category);
+}
+
+/**
+ * Where each may be: what is preferred first, then what the charter leaves besides; none where it excludes every place. Own machines are no place besides where nothing
+ * else of the use case has any: nobody buys a card for three hours a month.
+ */
 export type WorkloadPlaces = { readonly [W in ApartWorkload]: readonly Placement[] };
 
 export function workloadPlaces({ workloads }: Architecture): WorkloadPlaces {
+  const hasOwn = workloads.some(({ asked, choice }) => asked && choice.chosen === "on_prem");
   const of = (workload: ApartWorkload): Placement[] => {
     const choice = workloads.find((placed) => placed.workload === workload)?.choice;
     if (choice?.chosen === undefined) return [];
     const others = choice.candidates.filter(
       ({ placement, eliminatedBy }) =>
-        eliminatedBy.length === 0 && (placement === "cloud" || placement === "on_prem"),
+        eliminatedBy.length === 0 && (placement === "cloud" || (placement === "on_prem" && hasOwn)),
     );
     return [...new Set([choice.chosen, ...others.map(({ placement }) => placement)])];
   };
@@ -50,16 +80,15 @@ interface Paid {
 
 /** Rows by runs by the time of a row; as many machines at once as the window asks for. */
 function batchLines(question: CostQuestion): CostLine[] {
-  const { batchRowsPerRun, batchRunsPerMonth, batchMsPerRow, batchWindowHours, modelBytes } =
-    question.assumptions;
+  const { batchRowsPerRun, batchRunsPerMonth, batchWindowHours } = question.assumptions;
   if (batchRowsPerRun.value.high === 0) return [];
-  const perRun = times(times(batchRowsPerRun.value, batchMsPerRow.value), 1 / msPerHour);
-  const isOnCards = modelBytes.value.expected > 1e9;
+  const perRun = hoursOfBatch(question);
+  const isOnCards = batchesOnCards(question);
   const resource = isOnCards ? "gpu_hour" : "cpu_core_hour";
   const products = isOnCards ? { products: servingCards(question) } : {};
   return cheapest(question, "batch_inference", { resource, ...products }, (paid, paying) => {
     const machine = times(perRun, paid.factor);
-    const atOnce = Math.max(1, Math.ceil(machine.expected / batchWindowHours.value.expected));
+    const atOnce = machinesFor(machine.expected, batchWindowHours.value.expected);
     const hours = times(machine, batchRunsPerMonth.value);
     const where = wordsOf(paid);
     return [
@@ -82,21 +111,76 @@ function batchLines(question: CostQuestion): CostLine[] {
   });
 }
 
-/** GPU hours: operations of a parameter and a token, by parameters, tokens and epochs, over what a card computes. */
-function fineTuningLines(question: CostQuestion): CostLine[] {
-  const { assumptions } = question;
-  if (assumptions.fineTuningTokens.value.high === 0) return [];
+/** Whether batches have cards: those of a model that a core would take too long for. */
+export function batchesOnCards({ assumptions, practice }: CostQuestion): boolean {
+  return practice?.batchOnCards ?? assumptions.modelBytes.value.expected > 1e9;
+}
+
+/** At work at once, so that so many hours of work are done within so many; what is only a rounding above a whole number takes no more. */
+function machinesFor(work: number, within: number): number {
+  return Math.max(1, Math.ceil(Number((work / within).toPrecision(12))));
+}
+
+/** Of a core or a card, for one run. */
+function hoursOfBatch({ assumptions }: CostQuestion): Quantity {
+  return times(times(assumptions.batchRowsPerRun.value, assumptions.batchMsPerRow.value), 1 / msPerHour);
+}
+
+/** Cards that would be at work at once if they were bought, and the hours of a month that each is used. */
+export interface CardsAtWork {
+  readonly workload: "batch_inference" | "fine_tuning";
+  readonly placement: Placement;
+  readonly cards: number;
+  readonly usedHours: Quantity;
+  readonly products: readonly string[];
+}
+
+/** Of batches as many as their window asks for, of tuning as few as the month has room for. */
+export function cardsAtWork(question: CostQuestion): CardsAtWork[] {
+  const { assumptions, places } = question;
+  const at = (
+    workload: CardsAtWork["workload"],
+    cards: number,
+    hours: Quantity,
+    products: readonly string[],
+  ) => {
+    const [placement] = places?.[workload] ?? [];
+    const usedHours = mapRange(hours, (all) => Math.min(hoursPerMonth, all / cards));
+    return placement === undefined || hours.high === 0
+      ? []
+      : [{ workload, placement, cards, usedHours, products }];
+  };
+  const perRun = hoursOfBatch(question);
+  const batch = times(perRun, assumptions.batchRunsPerMonth.value);
+  const atOnce = machinesFor(perRun.expected, assumptions.batchWindowHours.value.expected);
+  const tuning = hoursOfTuning(question);
+  const tuned = machinesFor(tuning.expected, hoursPerMonth);
+  return [
+    ...(batchesOnCards(question) ? at("batch_inference", atOnce, batch, servingCards(question)) : []),
+    ...at("fine_tuning", tuned, tuning, tuningCards),
+  ];
+}
+
+const tuningCards = ["A100"];
+
+/** GPU hours of a month: operations of a parameter and a token, by parameters, tokens and epochs, over what a card computes. */
+function hoursOfTuning({ assumptions }: CostQuestion): Quantity {
   const { fineTuningTokens, fineTuningEpochs, fineTuningParameters, flopsPerParameterToken } = assumptions;
   const flops = [fineTuningEpochs, fineTuningParameters, flopsPerParameterToken].reduce(
     (product, { value }) => times(product, value),
     fineTuningTokens.value,
   );
-  const hours = combine(
+  return combine(
     times(flops, assumptions.fineTuningRunsPerMonth.value),
     forCosts(assumptions.usefulTflops),
     (work, tflops) => work / (tflops * 1e12) / 3600,
   );
-  const products = ["A100"];
+}
+
+function fineTuningLines(question: CostQuestion): CostLine[] {
+  if (question.assumptions.fineTuningTokens.value.high === 0) return [];
+  const hours = hoursOfTuning(question);
+  const products = tuningCards;
   return cheapest(question, "fine_tuning", { resource: "gpu_hour", products }, (paid, paying) => [
     costLine(question, paid.placement, "gpu_hour", {
       category: "fine_tuning",
@@ -109,11 +193,26 @@ function fineTuningLines(question: CostQuestion): CostLine[] {
   ]);
 }
 
+/** Where vectors are searched; absent: nowhere. */
+export function retrievalPlace({ assumptions, places }: CostQuestion): Placement | undefined {
+  return assumptions.retrievalVectors.value.high === 0 ? undefined : places?.retrieval[0];
+}
+
+/** What runs all month is paid for as all that does; what has no such price stays on demand. */
+function steadily(question: CostQuestion, placement: Placement, resource: Resource) {
+  const pricing = question.practice?.steady;
+  const isPaidSo =
+    pricing !== undefined &&
+    placement === "cloud" &&
+    isPriced(question, question.book, { resource, placement, pricing });
+  return isPaidSo ? { on: `, ${pricing.replace("_", " ")}`, paying: { pricing } } : { on: "", paying: {} };
+}
+
 /** Vectors that are kept, those in memory, and the cores that search them: at least one for each copy. */
 function retrievalLines(question: CostQuestion): CostLine[] {
   const { assumptions } = question;
-  const [placement] = question.places?.retrieval ?? [];
-  if (assumptions.retrievalVectors.value.high === 0 || placement === undefined) return [];
+  const placement = retrievalPlace(question);
+  if (placement === undefined) return [];
   const bytes = times(assumptions.retrievalVectors.value, assumptions.vectorBytes.value);
   const copies = assumptions.retrievalCopies.value;
   const work = combine(
@@ -122,6 +221,8 @@ function retrievalLines(question: CostQuestion): CostLine[] {
     (busyMs, most) => busyMs / 1000 / most,
   );
   const category = "retrieval" as const;
+  const memory = steadily(question, placement, "memory_gib_hour");
+  const cores = steadily(question, placement, "cpu_core_hour");
   return [
     costLine(question, placement, "storage_gb_month", {
       category,
@@ -131,13 +232,15 @@ function retrievalLines(question: CostQuestion): CostLine[] {
     }),
     costLine(question, placement, "memory_gib_hour", {
       category,
-      what: "vectors in memory",
+      ...memory.paying,
+      what: `vectors in memory${memory.on}`,
       unit: "GiB hours",
       quantity: times(times(times(bytes, assumptions.vectorIndexFactor.value), copies), hoursPerMonth / gib),
     }),
     costLine(question, placement, "cpu_core_hour", {
       category,
-      what: "cores that search",
+      ...cores.paying,
+      what: `cores that search${cores.on}`,
       unit: "core hours",
       quantity: times(combine(work, copies, Math.max), hoursPerMonth),
     }),

@@ -5,6 +5,7 @@ import type { CostQuestion } from "../costs/cost-line.ts";
 import { priceOrWhy } from "../costs/price-or-why.ts";
 import { productionCosts } from "../costs.ts";
 import { type Cost, mapRange, type Range } from "../range.ts";
+import { apartNotes } from "./apart-notes.ts";
 import { type LeverKind, type LeverName, type LeverQuestion, leverKinds, withCase } from "./levers.ts";
 
 /** One lever for itself. */
@@ -55,23 +56,24 @@ function leverAlone(kind: LeverKind, asked: LeverQuestion, before: Cost): Lever 
   const { name, title, assumptions: keys } = kind;
   const told = { name, title, assumptions: keys.map(assumptionOption) };
   const pulled = kind.pull(asked);
-  if (pulled.kind === "off") return { ...told, applies: false, why: pulled.why };
+  const notes = apartNotes(name, asked);
+  if (pulled.kind === "off") return { ...told, applies: false, why: `${pulled.why}${notes}` };
   const priced = infrastructureOf(pulled.asked);
-  if ("why" in priced) return { ...told, applies: false, why: priced.why };
+  if ("why" in priced) return { ...told, applies: false, why: `${priced.why}${notes}` };
   const savings = (["worst", "expected", "best"] as const).map((which) =>
     savingOf(kind, asked, before, which),
   );
   const [worst = zeroOf(before), expected = worst, best = worst] = savings;
   const all = [worst, expected, best].flatMap(({ low, expected: middle, high }) => [low, middle, high]);
   if (all.every(({ nanos }) => nanos === 0n))
-    return { ...told, applies: false, why: `${pulled.how}: it changes no line of the plan` };
+    return { ...told, applies: false, why: `${pulled.how}: it changes no line of the plan${notes}` };
   const sorted = all.toSorted(compareMoney);
   const saving = {
     low: sorted[0] ?? expected.low,
     expected: expected.expected,
     high: sorted.at(-1) ?? expected.high,
   };
-  return { ...told, applies: true, why: pulled.how, saving };
+  return { ...told, applies: true, why: `${pulled.how}${notes}`, saving };
 }
 
 /** Before less after, case by case of the plan, with the lever's figures at one end. */

@@ -69,15 +69,60 @@ describe("a lever saves what planning again with it on comes out cheaper:", () =
 
   test("autoscaling, by hand", () => {
     // 50 requests/s · 120 ms / 0.6 = 10 replicas; 5 a second on average take 1 core, filled to one half 2.
-    const assume = ["cpu-ms-per-prediction=120", "average-requests-per-second=5", "autoscaling-fill=0.5"];
+    const assume = [
+      "cpu-ms-per-prediction=120",
+      "average-requests-per-second=5",
+      "autoscaling-fill=0.5",
+      "cold-start-seconds=0",
+    ];
     const saving = leverOf(planOf(template("churn"), assume, flat), "autoscaling").saving;
     expect(dollars(saving?.expected)).toBeCloseTo(8 * 730 * 0.04, 6);
     expect(
       dollars(
-        leverOf(planOf(template("churn"), [...assume.slice(0, 2), "autoscaling-fill=1"], flat), "autoscaling")
-          .saving?.expected,
+        leverOf(
+          planOf(
+            template("churn"),
+            [...assume.filter((one) => !one.includes("fill")), "autoscaling-fill=1"],
+            flat,
+          ),
+          "autoscaling",
+        ).saving?.expected,
       ),
     ).toBeCloseTo(9 * 730 * 0.04, 6);
+  });
+
+  test("autoscaling with replicas that take a while to start, by hand", () => {
+    // From 5 to the ceiling of 50 within 30 min: in 600 s 15 more come. 20 requests/s · 120 ms / 0.6 = 4 cores, filled to one half 8 of 10.
+    const assume = [
+      "cpu-ms-per-prediction=120",
+      "average-requests-per-second=5",
+      "autoscaling-fill=0.5",
+      "cold-start-seconds=600",
+    ];
+    const by = (...more: string[]) =>
+      leverOf(planOf(template("churn"), [...assume, ...more], flat), "autoscaling");
+    expect(dollars(by("ramp-minutes=30").saving?.expected)).toBeCloseTo(2 * 730 * 0.04, 6);
+    expect(by("ramp-minutes=30").why).toContain("600 s, the ceiling within 30 min");
+    // A rise that is over before the first new replica answers finds all of them at work, or nothing is saved.
+    expect(by("ramp-minutes=10")).toMatchObject({
+      applies: false,
+      why: expect.stringContaining("while a replica starts"),
+    });
+  });
+
+  test("of cards too, as many as the load one start later takes", () => {
+    // 1,000 of 2,500 requests/s on 8 cards are 3.2, filled to 0.8 four of them, and the redundant ones stay.
+    const assume = [
+      "model-bytes=2e9",
+      "active-gpus=8",
+      "average-requests-per-second=1000",
+      "autoscaling-fill=0.8",
+      "cold-start-seconds=0",
+      "redundant-replicas=1",
+    ];
+    const saving = leverOf(planOf(template("recommendation"), assume, flat), "autoscaling").saving;
+    // A core at 0.04 and an L4 at 1 an hour; compliance adds nothing to it.
+    expect(dollars(saving?.expected)).toBeCloseTo(4 * 730 * 1.04, 4);
   });
 
   test("spot, by hand, with what interruptions cost", () => {

@@ -3,6 +3,7 @@ import type { Assumption, Assumptions, Measurements } from "../assumptions.ts";
 import type { AssumptionKey } from "../costs/assumption-catalogue.ts";
 import { type CostQuestion, gpuModels, isPriced, type Practice, servingCards } from "../costs/cost-line.ts";
 import { servesOnCards, servingShape, sliceShare } from "../costs/machines.ts";
+import { batchesOnCards, retrievalPlace } from "../costs/workloads.ts";
 import { combine, exactly, type Quantity, times } from "../range.ts";
 import { chooseTier, tierThresholds } from "../tier.ts";
 
@@ -62,7 +63,7 @@ export const leverKinds: readonly LeverKind[] = [
   {
     name: "autoscaling",
     title: "replicas follow the load",
-    assumptions: ["autoscalingFill"],
+    assumptions: ["autoscalingFill", "coldStartSeconds", "rampMinutes"],
     pull: autoscale,
   },
   {
@@ -94,6 +95,13 @@ function quantise({ question, measured }: LeverQuestion): Pulled {
       times(assumptions.cpuMsPerPrediction.value, assumptions.quantisedTime.value),
     ),
   };
+  const apart = {
+    ...changed,
+    batchMsPerRow: derived(
+      assumptions.batchMsPerRow,
+      times(assumptions.batchMsPerRow.value, assumptions.quantisedTime.value),
+    ),
+  };
   const { cpuLatencyMsP95 } = measured;
   const known =
     cpuLatencyMsP95 === undefined
@@ -103,7 +111,16 @@ function quantise({ question, measured }: LeverQuestion): Pulled {
   const tier = question.tier === "gpu" ? chooseTier(document, changed, known, inference).tier : question.tier;
   return {
     kind: "on",
-    asked: { question: { ...question, assumptions: changed, tier }, measured: known },
+    asked: {
+      question: {
+        ...question,
+        assumptions: apart,
+        tier,
+        // The time of a row is that of a card there; a smaller model does not make it that of a core.
+        practice: { ...question.practice, batchOnCards: batchesOnCards(question) },
+      },
+      measured: known,
+    },
     how: `${sizeOf(bytes)} become ${sizeOf(changed.modelBytes.value.expected)}${tier === question.tier ? "" : ", and a CPU answers"}; accuracy has to be evaluated again (portolan model quantize)`,
   };
 }
@@ -167,15 +184,12 @@ function autoscale(asked: LeverQuestion): Pulled {
     return off("one replica carries the ceiling: there is nothing to stop");
   const followed = servingShape(withPractice(asked, { autoscaled: true }).question);
   if (followed.active.low >= now.active.low && followed.active.high >= now.active.high)
-    return off(
-      asked.question.tier === "gpu"
-        ? "cards are kept at work for their start takes minutes"
-        : "the load is the ceiling",
-    );
+    return off("what comes, and what comes while a replica starts, keeps all of them at work");
+  const { coldStartSeconds, rampMinutes } = assumptions;
   return on(
     asked,
     { autoscaled: true },
-    `${Number(followed.active.expected.toPrecision(3))} replicas are at work on average in the place of ${now.active.expected}; the redundant ones stay`,
+    `${Number(followed.active.expected.toPrecision(3))} replicas are at work on average in the place of ${now.active.expected}, ready for what comes while one more starts (${Number(coldStartSeconds.value.expected.toPrecision(3))} s, the ceiling within ${Number(rampMinutes.value.expected.toPrecision(3))} min); the redundant ones stay`,
   );
 }
 
@@ -204,21 +218,26 @@ function reserve(asked: LeverQuestion): Pulled {
 export function reservedFor(asked: LeverQuestion, pricing: "reserved_1y" | "reserved_3y"): Pulled {
   const { question } = asked;
   const { inference, book, tier, assumptions } = question;
-  if (inference !== "cloud") return off("own machines are not reserved from anybody");
-  const needed = servesOnCards(tier, assumptions)
-    ? [{ resource: "gpu_hour" as const, products: servingCards(question) }]
-    : [{ resource: "cpu_core_hour" as const }, { resource: "memory_gib_hour" as const }];
-  const lacking = needed.filter(
-    (one) => !isPriced(question, book, { ...one, placement: inference, pricing }),
-  );
+  const isServed = inference === "cloud";
+  const isSearched = retrievalPlace(question) === "cloud";
+  if (!isServed && !isSearched) return off("own machines are not reserved from anybody");
+  const needed = [
+    ...(isServed && servesOnCards(tier, assumptions)
+      ? [{ resource: "gpu_hour" as const, products: servingCards(question) }]
+      : []),
+    ...(isSearched || !servesOnCards(tier, assumptions)
+      ? [{ resource: "cpu_core_hour" as const }, { resource: "memory_gib_hour" as const }]
+      : []),
+  ];
+  const lacking = needed.filter((one) => !isPriced(question, book, { ...one, placement: "cloud", pricing }));
   const [first] = lacking;
   if (first && lacking.length === needed.length)
-    return off(missing(first.resource, inference, pricing, "products" in first ? first.products : undefined));
+    return off(missing(first.resource, "cloud", pricing, "products" in first ? first.products : undefined));
   const { steady } = servingShape(question);
   return on(
     asked,
     { steady: pricing },
-    `${steady.expected} replicas that never stop are paid for around the clock, whether they are needed or not`,
+    `${isServed ? `${steady.expected} replicas that never stop` : "cores that search"} are paid for around the clock, whether they are needed or not`,
   );
 }
 

@@ -80,15 +80,18 @@ export function planArchitecture(
   };
 }
 
-/** What the charter states; else training where there is a trainer, and retrieval where values are looked up. */
+/** What the charter states; else training where there is a trainer, retrieval where values are looked up, and what it states a size of. */
 export function workloadsAsked(document: CharterDocument): readonly PlannedWorkload[] {
   const stated = document.workload?.kinds;
   if (stated) return stated.map((kind) => (kind === "low_latency_inference" ? "inference" : kind));
+  const { batchInference, retrieval, fineTuning } = document.workload ?? {};
   const isBatch = document.nonNegotiables.latencyClass === "batch";
   return [
     ...(document.model.trainer === undefined ? [] : (["training"] as const)),
-    isBatch ? "batch_inference" : "inference",
-    ...((document.data.featureViews ?? []).length > 0 ? (["retrieval"] as const) : []),
+    ...(fineTuning ? (["fine_tuning"] as const) : []),
+    ...(isBatch ? [] : (["inference"] as const)),
+    ...(isBatch || batchInference ? (["batch_inference"] as const) : []),
+    ...(retrieval || (document.data.featureViews ?? []).length > 0 ? (["retrieval"] as const) : []),
   ];
 }
 

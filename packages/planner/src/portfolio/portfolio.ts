@@ -1,5 +1,6 @@
 import { compareMoney, type Money, multiplyMoney, PortolanError } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { isApart } from "../costs/workloads.ts";
 import { type CostCategory, costCategories } from "../costs.ts";
 import { costOfTexts, moneyOf, textsOfCost } from "../money-texts.ts";
 import type { PlanDocument } from "../plan-json.ts";
@@ -87,6 +88,7 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
       .filter(({ production }) => !production)
       .map(({ useCase, budget }) => ({ useCase, why: budget.why ?? "nothing can be priced" })),
     categories: costCategories
+      // What plans have only where it is stated.
       .filter((category) => !isApart(category) || byCategory(category).high.nanos > 0n)
       .map((category) => ({ category, cost: textsOfCost(byCategory(category)) })),
     apart: { infrastructure: textsOfCost(infrastructure), total: textsOfCost(total) },
@@ -98,11 +100,6 @@ export function planPortfolio(plans: readonly PlanDocument[]): PortfolioDocument
     ...(pooled ? { pooling: poolingJson(pooled, together) } : {}),
     poc: textsOfCost(sum(ordered.flatMap(({ poc }) => (poc ? [costOfTexts(poc.infrastructure)] : [])))),
   };
-}
-
-/** What plans have only where it is stated. */
-function isApart(category: CostCategory): boolean {
-  return category === "fine_tuning" || category === "batch_inference" || category === "retrieval";
 }
 
 function requireOneOfEach(ordered: readonly PlanDocument[]): void {
