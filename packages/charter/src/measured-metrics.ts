@@ -1,18 +1,23 @@
-import { binaryMetrics, comparedMetrics, regressionMetrics } from "./compared-metrics.ts";
+import { binaryMetrics, multiclassMetrics, rankingMetrics, regressionMetrics } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import type { MetricName } from "./metrics.ts";
 
 /** What evaluations on held-out rows or cases measure, by the model's task. A gate on another metric passes nobody. */
 export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"], readonly MetricName[]>> = {
   binary_classification: binaryMetrics,
-  multiclass_classification: [],
+  multiclass_classification: multiclassMetrics,
   regression: regressionMetrics,
-  ranking: ["ndcg_at_10"],
+  ranking: rankingMetrics,
   generation: ["pass_rate"],
 };
 
 /** What outcomes tell in production. */
-export const outcomeMetrics: readonly MetricName[] = [...comparedMetrics, "pass_rate"];
+export const outcomeMetrics: readonly MetricName[] = [
+  ...binaryMetrics,
+  "macro_f1",
+  ...regressionMetrics,
+  "pass_rate",
+];
 
 /** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
 export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
