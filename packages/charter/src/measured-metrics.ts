@@ -29,9 +29,11 @@ export function notEvaluated({ requirements, model }: CharterDocument): string |
 }
 
 /** Why outcomes say nothing of the metric that a charter bounds; `undefined` where they do. Pure. */
-export function notToldByOutcomes({ requirements }: CharterDocument): string | undefined {
+export function notToldByOutcomes({ requirements, model }: CharterDocument): string | undefined {
   const { metric } = requirements.accuracy;
-  const isTold = outcomeMetrics.some((name) => name === metric);
+  const told: readonly MetricName[] =
+    model.task === "multiclass_classification" ? multiclassMetrics : outcomeMetrics;
+  const isTold = told.includes(metric);
   return isTold
     ? undefined
     : `outcomes do not tell ${metric}, so nobody sees in production that it is missed`;
