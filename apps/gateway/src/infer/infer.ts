@@ -22,7 +22,7 @@ import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
-import { standingHeaders } from "./standing-headers.ts";
+import { standingHeaders, stillAnswering } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 
@@ -95,7 +95,10 @@ async function predict(
   const readyMs = performance.now();
   const flagged = flaggedVersion(admission, call);
   if (flagged) progress.flag = flagged.flag;
-  const chosen = chosenVersion(admission, call, progress.requestId, flagged);
+  const drawn = chosenVersion(admission, call, progress.requestId, flagged);
+  const standing = { now: progress.receivedAt, isNamed: call.version !== undefined };
+  const { active: chosen, headers: ofVersion } = stillAnswering(drawn, admission.champion, standing);
+  progress.headers = { ...progress.headers, ...ofVersion };
   progress.active = chosen;
   const upstreams = upstreamCallsOf(progress, call.headers);
   if (upstreams) progress.upstreams = upstreams;
