@@ -164,7 +164,7 @@ test.skipIf(!hasEmbeddedPostgres() && process.env["CI"] !== "true")(
     expect(nowhere.err).toMatch(
       /nothing is counted at nowhere[^]*portolan model profile[^]*monitoring\.nothing_counted/,
     );
-    const version = await product.cli("model", "show", "waits", "1");
+    const version = await product.cli("model", "show", "waits", "1", "--json");
     expect(JSON.parse(version.out)).toMatchObject({
       compute: { profile: { threads: 1, machine: { gpus: [] } } },
       reference: { data: { trainingSetId: set } },

@@ -79,13 +79,20 @@ export class TreeShap {
     // Neither the row nor the background comes here: nothing below counts.
     if (zero === 0 && one === 0) return;
     const path = from + length;
-    this.#column.copyWithin(path, from, from + length);
-    this.#zero.copyWithin(path, from, from + length);
-    this.#one.copyWithin(path, from, from + length);
-    this.#weight.copyWithin(path, from, from + length);
+    this.#copy(from, path, length);
     this.#extend(path, length, zero, one, column);
     if (tree.modes[node] === 0) this.#addLeaf(tree, node, path, length);
     else this.#descend(tree, node, path, length);
+  }
+
+  /** One by one: of so few a call of `copyWithin` costs more than they do. */
+  #copy(from: number, to: number, length: number): void {
+    for (let at = 0; at < length; at++) {
+      this.#column[to + at] = this.#column[from + at] ?? 0;
+      this.#zero[to + at] = this.#zero[from + at] ?? 0;
+      this.#one[to + at] = this.#one[from + at] ?? 0;
+      this.#weight[to + at] = this.#weight[from + at] ?? 0;
+    }
   }
 
   #descend(tree: DecisionTree, node: number, path: number, length: number): void {
@@ -109,9 +116,17 @@ export class TreeShap {
 
   #addLeaf(tree: DecisionTree, node: number, path: number, length: number): void {
     const { targets } = this.#ensemble;
+    // Of columns by which the row would not come here the sums differ by their fraction alone.
+    let absent = Number.NaN;
     for (let at = 1; at <= length; at++) {
-      const weight = this.#unwoundSum(path, length, at);
-      const scale = weight * ((this.#one[path + at] ?? 0) - (this.#zero[path + at] ?? 0)) * this.#share;
+      const one = this.#one[path + at] ?? 0;
+      const zero = this.#zero[path + at] ?? 0;
+      let scale: number;
+      if (one === 0) {
+        // The sum's fraction is the difference's: they cancel.
+        if (Number.isNaN(absent)) absent = this.#sumWithoutAbsent(path, length);
+        scale = -absent * this.#share;
+      } else scale = this.#sumWithoutPresent(path, length, one, zero) * (one - zero) * this.#share;
       const into = (this.#column[path + at] ?? 0) * targets;
       for (let target = 0; target < targets; target++)
         this.#values[into + target] =
@@ -151,21 +166,24 @@ export class TreeShap {
     }
   }
 
-  /** Sum of the path's weights without the column at `index`. */
-  #unwoundSum(path: number, length: number, index: number): number {
-    const one = this.#one[path + index] ?? 0;
-    const zero = this.#zero[path + index] ?? 0;
+  /** Sum of the path's weights without a column by which the row comes here. */
+  #sumWithoutPresent(path: number, length: number, one: number, zero: number): number {
+    const [whole, part] = [(length + 1) / one, zero / (length + 1)];
     let next = this.#weight[path + length] ?? 0;
     let total = 0;
     for (let at = length - 1; at >= 0; at--) {
-      const weight = this.#weight[path + at] ?? 0;
-      if (one !== 0) {
-        const undone = (next * (length + 1)) / ((at + 1) * one);
-        total += undone;
-        next = weight - (undone * zero * (length - at)) / (length + 1);
-      } else if (zero !== 0) total += weight / zero / ((length - at) / (length + 1));
+      const undone = (next * whole) / (at + 1);
+      total += undone;
+      next = (this.#weight[path + at] ?? 0) - undone * part * (length - at);
     }
     return total;
+  }
+
+  /** Sum of the path's weights without a column by which it does not, times the fraction of the background that comes here. */
+  #sumWithoutAbsent(path: number, length: number): number {
+    let total = 0;
+    for (let at = 0; at < length; at++) total += (this.#weight[path + at] ?? 0) / (length - at);
+    return total * (length + 1);
   }
 }
 

@@ -56,7 +56,7 @@ export function gatesText(gates: Evaluation["gates"]): string {
   );
 }
 
-function metricsText({ values, intervals = {} }: RowMetrics): string {
+export function metricsText({ values, intervals = {} }: RowMetrics): string {
   const cells = Object.entries(values).map(([name, value]) => {
     const interval = intervals[name];
     return [

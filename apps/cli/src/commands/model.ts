@@ -1,11 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Evaluation, TextEvaluation } from "@portolan/evaluation/contract";
-import { isPortolanError } from "@portolan/kernel";
-import type { ReferenceProfile } from "@portolan/monitoring/contract";
-import type { ModelVersion, VersionRecord } from "@portolan/registry/contract";
+import type { ModelVersion } from "@portolan/registry/contract";
 import type { Command } from "commander";
-import type { ApiClient } from "../client/api-client.ts";
 import { uploadArtifact } from "../client/artifacts.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { versionPath } from "../client/version-path.ts";
@@ -23,6 +19,7 @@ import { registerProfile } from "./model-profile.ts";
 import { registerQuantize } from "./model-quantize.ts";
 import { registerReproduce } from "./model-reproduce.ts";
 import { registerRun } from "./model-run.ts";
+import { registerShow } from "./model-show.ts";
 import { registerTrain } from "./model-train.ts";
 import { registerUpstreamCommand } from "./model-upstream.ts";
 import { registerVerify } from "./model-verify.ts";
@@ -76,56 +73,6 @@ function registerList(model: Command, contextOf: ContextOf): void {
         table(["model", "version", "origin", "promoted in", "artifact"], rows),
       );
     });
-}
-
-function registerShow(model: Command, contextOf: ContextOf): void {
-  model
-    .command("show <name> <version>")
-    .description(
-      "One version: signature, lineage, evaluations, who decided what of it, how it is served, what it takes of a machine, its reference profile",
-    )
-    .addHelpText("after", "\nExample:\n  portolan model show flight-delays 1 --json")
-    .action(async (name: string, version: string, _options: object, command: Command) => {
-      const context = contextOf(command);
-      const api = await connect(context);
-      const path = versionPath(name, version);
-      const found = await api.json<ModelVersion>({ path });
-      const { evaluations } = await api.json<{ evaluations: readonly Evaluation[] }>({
-        path: `${path}/evaluations`,
-      });
-      const { evaluations: textEvaluations } = await api.json<{ evaluations: readonly TextEvaluation[] }>({
-        path: `${path}/text-evaluations`,
-      });
-      const { decisions, deployments } = await api.json<VersionRecord>({ path: `${path}/record` });
-      const evidence = {
-        ...found,
-        decisions,
-        deployments,
-        evaluations,
-        textEvaluations,
-        compute: await unlessMissing(api.json<object>({ path: `${path}/compute-profile` })),
-        reference: await unlessMissing(referenceOf(api, path)),
-      };
-      context.output.result(evidence, JSON.stringify(evidence, null, 2));
-    });
-}
-
-/** The reference profile without its cells, which are for machines. */
-async function referenceOf(api: ApiClient, path: string): Promise<object> {
-  const { profile, ...signed } = await api.json<{ profile: ReferenceProfile }>({
-    path: `${path}/reference-profile`,
-  });
-  return { ...signed, data: profile.data, columns: profile.inputs.length + profile.outputs.length };
-}
-
-/** Null for what is not there yet: both are made by jobs after the registration. */
-async function unlessMissing(asked: Promise<object>): Promise<object | null> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isPortolanError(error) && error.code === "kernel.not_found") return null;
-    throw error;
-  }
 }
 
 function registerImport(model: Command, contextOf: ContextOf): void {

@@ -20,6 +20,7 @@ import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
+import { decimalText } from "../usage/decimal-text.ts";
 import { sendUsage } from "../usage/send-usage.ts";
 import { exportText } from "../usage/usage-files.ts";
 import { usageRecords } from "../usage/usage-records.ts";
@@ -63,7 +64,7 @@ function registerShow(usage: Command, contextOf: ContextOf): void {
 function reportText({ period, lines, changed }: UsageReport): string {
   const rows = lines.map(({ names, amount, resource }) => [
     names.filter(Boolean).join("/") || "(unknown)",
-    amount,
+    decimalText(amount),
     resource,
   ]);
   const note = changed

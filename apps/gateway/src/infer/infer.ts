@@ -22,7 +22,7 @@ import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
-import { standingHeaders, stillAnswering } from "./standing-headers.ts";
+import { answerBy, standingHeaders } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 
@@ -96,10 +96,7 @@ async function predict(
   const flagged = flaggedVersion(admission, call);
   if (flagged) progress.flag = flagged.flag;
   const drawn = chosenVersion(admission, call, progress.requestId, flagged);
-  const standing = { now: progress.receivedAt, isNamed: call.version !== undefined };
-  const { active: chosen, headers: ofVersion } = stillAnswering(drawn, admission.champion, standing);
-  progress.headers = { ...progress.headers, ...ofVersion };
-  progress.active = chosen;
+  const chosen = answerBy(progress, drawn, admission.champion, call.version !== undefined);
   const upstreams = upstreamCallsOf(progress, call.headers);
   if (upstreams) progress.upstreams = upstreams;
   requireTensors(chosen);

@@ -2,6 +2,7 @@ import { asEpochMicros, type EpochMicros, formatHttpDate } from "@portolan/kerne
 import type { Route } from "@portolan/serving/contract";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { notServed } from "./admit.ts";
+import type { Progress } from "./progress.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 
 type Announced = NonNullable<Route["sunset"]>;
@@ -44,13 +45,13 @@ function toldOf(sunset: Announced): Readonly<Record<string, string>> {
 }
 
 /** The announced end of the version itself, where there is one. Pure. */
-export function retirementOf({ route, backend }: ActiveRoute): Retiring | undefined {
+function retirementOf({ route, backend }: ActiveRoute): Retiring | undefined {
   const { name, version } = backend?.own ?? route.model;
   return route.retiring?.find((one) => one.model === name && one.version === version);
 }
 
 /** Who answers, and what its answer says of its end. */
-export interface Answering {
+interface Answering {
   readonly active: ActiveRoute;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -60,7 +61,7 @@ export interface Answering {
  * Control takes such versions away; a gateway without control keeps to what was announced.
  * @throws PortolanError `serving.not_served` where the caller named it, or nobody is left
  */
-export function stillAnswering(
+function stillAnswering(
   chosen: ActiveRoute,
   champion: ActiveRoute,
   { now, isNamed }: { readonly now: EpochMicros; readonly isNamed: boolean },
@@ -74,4 +75,21 @@ export function stillAnswering(
   const { sunset } = chosen.route;
   // What ends first is told: behind the endpoint's end there is none of its versions.
   return { active: chosen, headers: sunset && sunset.endsAt <= retirement.endsAt ? {} : toldOf(retirement) };
+}
+
+/**
+ * Notes who answers a request, with what its answers say of its own end; it is another one than was drawn where that one's end has come.
+ * @param isNamed whether the caller named the version
+ * @throws PortolanError as `stillAnswering`
+ */
+export function answerBy(
+  progress: Progress,
+  drawn: ActiveRoute,
+  champion: ActiveRoute,
+  isNamed: boolean,
+): ActiveRoute {
+  const { active, headers } = stillAnswering(drawn, champion, { now: progress.receivedAt, isNamed });
+  progress.headers = { ...progress.headers, ...headers };
+  progress.active = active;
+  return active;
 }
