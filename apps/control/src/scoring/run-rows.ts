@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { ClassSet } from "@portolan/numerics";
+import type { ScoredClasses } from "@portolan/evaluation";
 import * as ort from "onnxruntime-node";
 import type { RowsAnswered, RowsAsked } from "./score-messages.ts";
 
@@ -61,7 +61,7 @@ export async function scoreClassRows(
   run: RunRows,
   features: Float32Array,
   labels: Float64Array,
-): Promise<ClassSet> {
+): Promise<Omit<ScoredClasses, "baseline" | "slices">> {
   const rows = labels.length;
   const width = features.length / Math.max(1, rows);
   const predicted = new Uint16Array(rows);

@@ -1,5 +1,4 @@
-import type { SliceValues } from "@portolan/evaluation";
-import type { ClassSet } from "@portolan/numerics";
+import type { ScoredClasses, SliceValues } from "@portolan/evaluation";
 
 /** What the scoring child gets, once, over IPC. */
 export interface ScoreJob {
@@ -39,7 +38,7 @@ export interface RowScores<Labels = Uint8Array | Float64Array> extends BesideSco
 }
 
 /** What a model of several classes says of each row: the whole table of its scores stays in the child. */
-export interface ClassScores extends ClassSet, BesideScores {}
+export type ClassScores = ScoredClasses;
 
 export type ScoreReply<Scored = RowScores | ClassScores> =
   | ({ readonly kind: "scored" } & Scored)
