@@ -15,6 +15,7 @@ export const slowFiles: readonly string[] = [
   "packages/capacity/test/openb.test.ts",
   "test/services/batch-scoring.test.ts",
   "test/product/ci-pipeline.test.ts",
+  "test/product/edge-days.test.ts",
   "test/product/edge.test.ts",
   "test/services/kafka.test.ts",
   "test/product/performance.test.ts",

@@ -114,6 +114,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     request: [],
     label: { name: "long", expression: "wait > 10" },
   }),
+  { kind: "listed", route: "GET /v1/training-sets", url: "/v1/training-sets", of: "trainingSet" },
   found("GET /v1/training-sets/:id", "trainingSet", missingId("ts")),
   named("POST /v1/training-runs", {
     environment: production,

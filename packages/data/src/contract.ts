@@ -29,6 +29,6 @@ export type { ErasureReport, ErasureView } from "./erasure/report.ts";
 export { hasWord } from "./erasure/word-pattern.ts";
 export type { ContractObjectives } from "./health/contract-objectives.ts";
 export type { AcceptedEvents, AcceptedHistory, AcceptedPlace, AcceptedRow, EarlyTaker } from "./ports.ts";
-export type { DatasetManifest, IngestionView } from "./resources.ts";
+export type { ContractSummary, ContractView, DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
 export type { RetentionRound } from "./routes/retention.ts";

@@ -74,6 +74,13 @@ export const ContractView = Type.Object({
 });
 export type ContractView = Static<typeof ContractView>;
 
+/** The newest version of a contract, without its document. */
+export const ContractSummary = Type.Object({
+  ...Type.Omit(ContractView, ["document", "references"]).properties,
+  columns: Type.Integer({ description: "How many it describes" }),
+});
+export type ContractSummary = Static<typeof ContractSummary>;
+
 const Counts = Type.Object({
   accepted: Type.Integer(),
   quarantined: Type.Integer(),

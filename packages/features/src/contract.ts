@@ -23,6 +23,8 @@ export type {
   ValueStatus,
 } from "./ports.ts";
 export {
+  FeatureViewResource,
+  FeatureViewSummary,
   MaterializationView,
   TrainingSetManifest,
   TrainingSetRequest,

@@ -28,6 +28,10 @@ export const FeatureViewResource = Type.Object({
 });
 export type FeatureViewResource = Static<typeof FeatureViewResource>;
 
+/** The newest version of a view, without its document. */
+export const FeatureViewSummary = Type.Omit(FeatureViewResource, ["document"]);
+export type FeatureViewSummary = Static<typeof FeatureViewSummary>;
+
 export const TrainingSetRequest = Type.Object(
   {
     name: Type.String({ maxLength: 63 }),

@@ -110,7 +110,8 @@ export async function readTrainingSet(
   return found;
 }
 
-function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentPlace {
+/** Where the work of a set lies. */
+export function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentPlace {
   return { environment, ...asPlace(request) };
 }
 

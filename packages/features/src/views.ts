@@ -199,7 +199,7 @@ export function noDataset(contract: string, environment: string): PortolanError<
   });
 }
 
-function resourceOf(row: StoredView): FeatureViewResource {
+export function resourceOf(row: StoredView): FeatureViewResource {
   return {
     id: row.id,
     name: row.name,

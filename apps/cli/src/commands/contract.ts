@@ -18,12 +18,13 @@ import { type ContractFile, contractFiles, contractsBeside, openContract } from 
 import type { CliErrorCode } from "../errors.ts";
 import { errorText, table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
+import { registerPublishedContracts } from "./contract-published.ts";
 
 export function registerContractCommands(program: Command, contextOf: ContextOf): void {
   const contract = program
     .command("contract")
     .description(
-      "Check data contracts, try them on files, and compare their versions; none of it needs a server",
+      "Check data contracts, try them on files, compare their versions, and see those that are published",
     )
     .addHelpText(
       "after",
@@ -32,6 +33,7 @@ export function registerContractCommands(program: Command, contextOf: ContextOf)
   registerLint(contract, contextOf);
   registerTest(contract, contextOf);
   registerDiff(contract, contextOf);
+  registerPublishedContracts(contract, contextOf);
 }
 
 interface LintResult {

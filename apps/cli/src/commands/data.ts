@@ -9,6 +9,7 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { registerDataAccess } from "./data-access.ts";
+import { registerDatasets } from "./data-datasets.ts";
 import { registerDeidentify } from "./data-deidentify.ts";
 import { registerDataDownload } from "./data-download.ts";
 import { registerErase } from "./data-erase.ts";
@@ -27,6 +28,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
       "\nA trial without storing anything: portolan contract test\n\nExamples:\n  portolan data ingest flights.parquet --contract flights\n  portolan data quarantine ing_…\n  portolan data replay ing_…",
     );
   registerIngest(data, contextOf);
+  registerDatasets(data, contextOf);
   registerShow(data, contextOf);
   registerQuarantine(data, contextOf);
   registerReplay(data, contextOf);

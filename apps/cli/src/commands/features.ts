@@ -7,13 +7,17 @@ import { table } from "../output.ts";
 import { checkParity, type ParityReport } from "../parity/check-parity.ts";
 import type { Mismatch } from "../parity/judge-served.ts";
 import type { ContextOf } from "../program.ts";
+import { registerFeatureLists } from "./feature-lists.ts";
 import { callHeaders, connectGateway } from "./prediction.ts";
 
 export function registerFeaturesCommands(program: Command, contextOf: ContextOf): void {
   const features = program
     .command("features")
-    .description("Feature values: what is online, and whether what was served is what training sees")
+    .description(
+      "Feature views and training sets, values that are online, and whether what was served is what training sees",
+    )
     .addHelpText("after", "\nExample:\n  portolan features parity --endpoint churn --purpose parity");
+  registerFeatureLists(features, contextOf);
   registerGet(features, contextOf);
   registerParity(features, contextOf);
 }

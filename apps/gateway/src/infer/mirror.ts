@@ -9,6 +9,7 @@ import type { Progress } from "./progress.ts";
 import { appendRecord } from "./record-prediction.ts";
 import { replayedId } from "./replayed-id.ts";
 import { runVersion, type VersionAnswer } from "./run-model.ts";
+import { countCopy, meterRows, meterRun } from "./shadow-metrics.ts";
 import { hadNoTurn, shadowReason } from "./shadow-outcome.ts";
 
 export interface MirrorDeps extends ChainDeps {
@@ -35,8 +36,8 @@ export function mirror(
   for (const { version, sample } of asked.champion.others.shadows) {
     if (sample < 1 && Math.random() >= sample) continue;
     // It is no failure of a version that its bytes are not here yet.
-    if (!version.model) count(deps.metrics, version, "unavailable");
-    else if (copies >= mostCopies) count(deps.metrics, version, "dropped");
+    if (!version.model) countCopy(deps.metrics, version, "unavailable");
+    else if (copies >= mostCopies) countCopy(deps.metrics, version, "dropped");
     else {
       copies++;
       setImmediate(() => void show(deps, version, asked, call, progress));
@@ -62,7 +63,7 @@ async function show(
   const startMs = performance.now();
   if (!breaker.admit(startMs)) {
     copies--;
-    count(deps.metrics, version, "breaker_open");
+    countCopy(deps.metrics, version, "breaker_open");
     return;
   }
   let isTold = false;
@@ -81,10 +82,10 @@ async function show(
         used,
         at: statedTime ?? receivedAt,
       });
-    count(deps.metrics, version, outcome.kind);
+    countCopy(deps.metrics, version, outcome.kind);
   } catch {
     // The copy could not be read as the shadow wants it, or not be recorded: its callers were answered long ago.
-    count(deps.metrics, version, "failed");
+    countCopy(deps.metrics, version, "failed");
   } finally {
     if (!isTold) breaker.abstained();
     copies--;
@@ -116,7 +117,7 @@ async function record(
   if (outcome.kind !== "ok") {
     const status = { kind: "error", httpStatus: 503, reason: shadowReason(outcome) } as const;
     // A run that came to nothing took its time all the same.
-    if (outcome.kind === "timeout") meter(metrics, version, 0, (outcome.ranMs ?? totalMs) * 1000);
+    if (outcome.kind === "timeout") meterRun(metrics, version, (outcome.ranMs ?? totalMs) * 1000);
     await appendRecord(writer, progress, place, { inputs, latency, status, bytes: nothingSent });
     return;
   }
@@ -131,26 +132,6 @@ async function record(
     status: { kind: "ok" },
     bytes: nothingSent,
   });
-  meter(metrics, version, rowsOf(request.inputs[0]?.shape ?? []), runMicros);
-}
-
-function labelsOf({ route }: ActiveRoute) {
-  const { endpoint, environment, model } = route;
-  return { endpoint, environment, model: `${model.name}/${model.version}` };
-}
-
-function count(metrics: Metrics, version: ActiveRoute, outcome: string): void {
-  const labels = { ...labelsOf(version), outcome };
-  metrics.count("portolan_gateway_shadow_requests_total", "Copies that shadows saw", labels);
-}
-
-function meter(metrics: Metrics, version: ActiveRoute, rows: number, runMicros: number): void {
-  const labels = labelsOf(version);
-  metrics.count("portolan_gateway_shadow_rows_total", "Rows that shadows computed", labels, rows);
-  metrics.count(
-    "portolan_gateway_shadow_run_seconds_total",
-    "Model time that shadows took",
-    labels,
-    runMicros / 1e6,
-  );
+  meterRun(metrics, version, runMicros);
+  meterRows(metrics, version, rowsOf(request.inputs[0]?.shape ?? []));
 }

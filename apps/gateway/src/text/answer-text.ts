@@ -21,6 +21,7 @@ import { answerBy, standingHeaders } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
+import { mirrorText } from "./mirror-text.ts";
 import { inOpenAiShape } from "./openai-errors.ts";
 import { relayStream } from "./relay-stream.ts";
 import { beginText, type TextAsked, type TextBeginning } from "./text-chain.ts";
@@ -171,6 +172,7 @@ async function whole(answering: TextAnswering, caller: CallerGone): Promise<Answ
   // Nothing begins that is not a whole document of JSON.
   meter.note(JSON.parse(Buffer.from(first).toString("utf8")));
   const id = await endText(answering, "ok", { kept: first, bytes: first.length });
+  mirrorText(answering);
   return {
     status: 200,
     code: "",

@@ -41,7 +41,7 @@ export interface TextAsked {
   readonly upstreams?: UpstreamCalls;
 }
 
-type Attempt = { readonly kind: "begun"; readonly beginning: TextBeginning } | NotBegun;
+export type TextAttempt = { readonly kind: "begun"; readonly beginning: TextBeginning } | NotBegun;
 
 interface NotBegun {
   readonly kind: "not";
@@ -89,12 +89,13 @@ function versionsOf({ chosen, champion, request }: TextAsked): [Step, ...Step[]]
   return [{ version: chosen, answeredBy: "champion" }, ...fit];
 }
 
-async function tryVersion(
+/** One version by itself. @throws its refusal of the request; an Error when the caller has left */
+export async function tryVersion(
   health: HealthBook,
   asked: TextAsked,
   version: ActiveRoute,
   by: number,
-): Promise<Attempt> {
+): Promise<TextAttempt> {
   const { breaker, limit, retries } = health.of(version);
   const misfit = findMisfit(version, asked.request);
   if (misfit) throw misfit;

@@ -1,6 +1,6 @@
 import { placeOf, type Sql, type WorkPlace } from "@portolan/kernel";
-import type { JSONColumnType, Selectable } from "kysely";
-import type { ContractView } from "../resources.ts";
+import { type JSONColumnType, sql as raw, type Selectable } from "kysely";
+import type { ContractSummary, ContractView } from "../resources.ts";
 import type { DataContract } from "./contract-model.ts";
 
 type ContractTable = {
@@ -49,6 +49,32 @@ export async function findContract(
   if (version !== undefined) query = query.where("version", "=", version);
   const row = await query.orderBy("published_at", "desc").orderBy("id", "desc").executeTakeFirst();
   return row && contractOf(row);
+}
+
+/** The newest version of each contract, by name. */
+export async function newestContracts(
+  sql: Sql,
+  organisationId: string,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<(Omit<ContractSummary, "teamId" | "useCaseId"> & { readonly owner: WorkPlace })[]> {
+  const query = tables(sql)
+    .selectFrom("data.contracts")
+    .distinctOn("name")
+    .select(["id", "name", "version", "digest", "team_id", "use_case_id", "published_by", "published_at"])
+    .select(raw<number>`jsonb_array_length(body -> 'columns')`.as("columns"))
+    .where("organisation_id", "=", organisationId);
+  const rows = await (after === undefined ? query : query.where("name", ">", after))
+    .orderBy("name")
+    .orderBy("published_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map(({ team_id, use_case_id, published_by, published_at, ...row }) => ({
+    ...row,
+    publishedBy: published_by,
+    publishedAt: published_at,
+    owner: placeOf({ team_id, use_case_id }),
+  }));
 }
 
 export async function getContract(sql: Sql, organisationId: string, id: string): Promise<StoredContract> {

@@ -2,9 +2,10 @@ import { routeConfig } from "@portolan/http-contract";
 import { environments } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import { listContracts } from "../contracts/list-contracts.ts";
 import { type ContractDeps, publishContract, readPublishedContract } from "../contracts/publish-contract.ts";
 import { contractObjectives, type ObjectivesDeps } from "../health/contract-objectives.ts";
-import { ContractView } from "../resources.ts";
+import { ContractSummary, ContractView } from "../resources.ts";
 
 const Params = Type.Object({ name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,62}$" }) });
 const Body = Type.Object(
@@ -23,6 +24,14 @@ const Body = Type.Object(
   { additionalProperties: false },
 );
 const Query = Type.Object({ version: Type.Optional(Type.String({ maxLength: 50 })) });
+
+const ListQuery = Type.Object(
+  {
+    after: Type.Optional(Type.String({ maxLength: 63, description: "Names after this one" })),
+    limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  },
+  { additionalProperties: false },
+);
 
 const PlaceQuery = Type.Object(
   {
@@ -52,6 +61,24 @@ export async function contractRoutes(
   app: FastifyInstance,
   deps: ContractDeps & ObjectivesDeps,
 ): Promise<void> {
+  app.get<{ Querystring: Static<typeof ListQuery> }>(
+    "/v1/contracts",
+    {
+      config: routeConfig("data:read_contract", "read"),
+      schema: {
+        summary: "The newest version of each data contract that you may read, by name",
+        tags: ["data"],
+        querystring: ListQuery,
+        response: {
+          200: Type.Object({
+            contracts: Type.Array(ContractSummary),
+            next: Type.Optional(Type.String({ description: "`after` of the next page" })),
+          }),
+        },
+      },
+    },
+    (request) => listContracts(deps, request.call, request.query),
+  );
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof PlaceQuery> }>(
     "/v1/contracts/:name/objectives",
     {

@@ -1,11 +1,13 @@
 import { routeConfig } from "@portolan/http-contract";
 import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
+import { listTrainingSets, listViews } from "../list-features.ts";
 import { readMaterialization, startMaterialization } from "../materializations.ts";
 import { ReplayedValues, ReplayRequest } from "../replay/replay-resources.ts";
 import { replayValues } from "../replay/replay-values.ts";
 import {
   FeatureViewResource,
+  FeatureViewSummary,
   MaterializationRequest,
   MaterializationView,
   TrainingSetRequest,
@@ -28,9 +30,32 @@ const Document = Type.Object(
   },
   { additionalProperties: false },
 );
+const limit = Type.Integer({ minimum: 1, maximum: 500, default: 100 });
+const ViewsQuery = Type.Object(
+  { after: Type.Optional(Type.String({ maxLength: 63, description: "Names after this one" })), limit },
+  { additionalProperties: false },
+);
+const SetsQuery = Type.Object(
+  { before: Type.Optional(Type.String({ maxLength: 60, description: "Sets before this one" })), limit },
+  { additionalProperties: false },
+);
+const next = Type.Optional(Type.String({ description: "Where the next page goes on" }));
 const VersionQuery = Type.Object({ version: Type.Optional(Type.Integer({ minimum: 1 })) });
 
 export async function featureViewRoutes(app: FastifyInstance, deps: FeatureDeps): Promise<void> {
+  app.get<{ Querystring: Static<typeof ViewsQuery> }>(
+    "/v1/feature-views",
+    {
+      config: routeConfig("features:read_view", "read"),
+      schema: {
+        summary: "The newest version of each feature view that you may read, by name",
+        tags: ["features"],
+        querystring: ViewsQuery,
+        response: { 200: Type.Object({ views: Type.Array(FeatureViewSummary), next }) },
+      },
+    },
+    (request) => listViews(deps, request.call, request.query),
+  );
   app.put<{ Params: Static<typeof NameParams>; Body: Static<typeof Document> }>(
     "/v1/feature-views/:name",
     {
@@ -112,6 +137,19 @@ function replayRoutes(app: FastifyInstance, deps: FeatureDeps): void {
 }
 
 export async function trainingSetRoutes(app: FastifyInstance, deps: FeatureDeps): Promise<void> {
+  app.get<{ Querystring: Static<typeof SetsQuery> }>(
+    "/v1/training-sets",
+    {
+      config: routeConfig("features:read_training_set", "read"),
+      schema: {
+        summary: "Training sets that you may read, newest first",
+        tags: ["features"],
+        querystring: SetsQuery,
+        response: { 200: Type.Object({ trainingSets: Type.Array(TrainingSetView), next }) },
+      },
+    },
+    (request) => listTrainingSets(deps, request.call, request.query),
+  );
   app.post<{ Body: TrainingSetRequest }>(
     "/v1/training-sets",
     {

@@ -34,7 +34,7 @@ function simulate(rowsPerSecond: (second: number) => number, seconds: number, ow
   return history;
 }
 
-/** Changes of direction. */
+/** Changes in the other direction than the change before. */
 function reversals(history: readonly number[]): number {
   let [count, direction] = [0, 0];
   for (let i = 1; i < history.length; i++) {
@@ -46,13 +46,37 @@ function reversals(history: readonly number[]): number {
   return count;
 }
 
-/** Direction changes from one rise of the load to the next, each period by itself: the turn at the rise is the load's own. */
-function reversalsPerPeriod(history: readonly number[], period: number): number[] {
-  const periods = Math.floor(history.length / period);
-  return Array.from({ length: periods }, (_, at) =>
-    reversals(history.slice(Math.max(0, at * period - 1), (at + 1) * period)),
-  );
+/** From one rise of the load to the next, each period by itself: the turn at the rise opens it, and is none of its reversals. */
+function reversalsPerPeriod(history: readonly number[], period: number, firstRise = 0): number[] {
+  const periods = Math.floor((history.length - firstRise) / period);
+  return Array.from({ length: periods }, (_, at) => {
+    const from = firstRise + at * period;
+    return reversals(history.slice(Math.max(0, from - 1), from + period));
+  });
 }
+
+/** Two loads in turn, the higher one from `firstRise` on, each moved by a share of itself. */
+function squareWave(period: number, firstRise: number, jitter: number) {
+  return (second: number): number =>
+    ((second - firstRise + period) % period < period / 2 ? 600 : 40) * (1 + jitter * Math.sin(second * 2.3));
+}
+
+describe("what counts as a reversal", () => {
+  test.each([
+    ["nothing changes", [2, 2, 2], 0],
+    ["up alone, in steps", [1, 1, 3, 3, 5], 0],
+    ["up and down", [1, 3, 3, 2, 1], 1],
+    ["up, down and up again", [1, 3, 1, 1, 3], 2],
+  ])("%s", (_, history, count) => {
+    expect(reversals(history)).toBe(count);
+  });
+
+  test("the turn at a rise is none of its period's; one within a period is", () => {
+    expect(reversalsPerPeriod([1, 4, 4, 2, 1, 4, 4, 2], 4, 1)).toEqual([1]);
+    expect(reversalsPerPeriod([2, 4, 3, 1, 2, 4, 3, 1], 4)).toEqual([1, 1]);
+    expect(reversalsPerPeriod([2, 4, 3, 4, 3, 2], 6)).toEqual([3]);
+  });
+});
 
 describe("scaling", () => {
   test("a steady load settles at what it needs, and stays there", () => {
@@ -61,22 +85,30 @@ describe("scaling", () => {
   });
 
   test.each(
-    [20, 40, 60, 90, 120, 240, 900].flatMap((period) => [
-      { period, jitter: 0 },
-      { period, jitter: 0.2 },
-    ]),
+    [20, 40, 60, 90, 120, 240, 900].flatMap((period) =>
+      [0, 0.2].flatMap((jitter) =>
+        [0, 0.25, 0.5, 0.8].map((start) => ({ period, jitter, firstRise: Math.round(start * period) })),
+      ),
+    ),
   )(
-    "a square wave of $period s (jitter $jitter) turns the scaling around at most once a period",
-    ({ period, jitter }) => {
+    "a square wave of $period s (jitter $jitter, first rise at $firstRise s) turns the scaling around at most once a period",
+    ({ period, jitter, firstRise }) => {
       const periods = 6;
-      const load = (second: number): number =>
-        (second % period < period / 2 ? 600 : 40) * (1 + jitter * Math.sin(second * 2.3));
-      const history = simulate(load, period * periods);
-      for (const count of reversalsPerPeriod(history, period)) expect(count).toBeLessThanOrEqual(1);
+      const history = simulate(squareWave(period, firstRise, jitter), period * periods + firstRise);
+      const counts = reversalsPerPeriod(history, period, firstRise);
+      expect(counts).toHaveLength(periods);
+      for (const count of counts) expect(count).toBeLessThanOrEqual(1);
+      // One turn within each period and one at each rise but the first: no others hide at their borders.
+      expect(reversals(history.slice(Math.max(0, firstRise - 1)))).toBeLessThanOrEqual(2 * periods - 1);
       // A wave that is shorter than the window moves nothing once it is known.
-      if (period <= 40 && jitter === 0) expect(reversals(history.slice(period))).toBe(0);
+      if (period <= 40 && jitter === 0) expect(reversals(history.slice(period + firstRise))).toBe(0);
     },
   );
+
+  test("without a window a load that jitters turns it around more often, and the count says so", () => {
+    const history = simulate(squareWave(60, 0, 0.2), 360, { ...parameters, stabilisationMs: 0 });
+    expect(Math.max(...reversalsPerPeriod(history, 60))).toBeGreaterThan(1);
+  });
 
   test("a burst is met within seconds, and the queue is worked off", () => {
     const history = simulate((second) => (second < 10 ? 10 : 500), 40);

@@ -40,9 +40,6 @@ function protocolProblems(
     ...(other ? [`${other.name}/${other.version} speaks another protocol than ${model.name}`] : []),
     ...(isText(model) && features ? ["a text endpoint takes no features"] : []),
     ...(isText(model) && cacheMebibytes !== undefined ? ["a text endpoint keeps no answers"] : []),
-    ...(isText(model) && variants.some(({ kind }) => kind === "shadow")
-      ? ["a text endpoint shows copies to no shadow"]
-      : []),
   ];
 }
 
