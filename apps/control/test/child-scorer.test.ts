@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runAnalysis } from "@portolan/duckdb";
 import { createLogger, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { logisticModel } from "@portolan/onnx-format/testing";
+import { identityModel, logisticModel, onnxType } from "@portolan/onnx-format/testing";
 import { encodeUpstream } from "@portolan/registry/policy";
 import { createUpstreamProbe, createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { TensorServer } from "@portolan/upstream/testing";
@@ -104,6 +104,68 @@ test("labels that are quantities come back as they are; asked for classes they a
   await expect(scorer.scoreQuantities(await request(gap), signal)).rejects.toMatchObject({
     detail: expect.stringContaining("holds null, not a finite number") as string,
   });
+});
+
+test("of several classes the highest score of each row is what was said, with its class's probability where scores are probabilities", async () => {
+  const objects = await openFolderObjectStore(join(folder, "objects"), systemClock);
+  // It answers what it is asked: three columns are the scores of three classes.
+  const model = await objects.put(identityModel(onnxType.float, ["batch", 3]));
+  const file = (name: string) => join(folder, `work/${name}.parquet`);
+  const copy = (label: string, columns: string, name: string) => ({
+    sql: `copy (select ${label} as label, ${columns} from range(9000) t(i)) to '${file(name)}' (format parquet)`,
+  });
+  const shares = "[0.5, 0.25, 0.375][i % 3 + 1] as a, [0.25, 0.5, 0.375][i % 3 + 1] as b, 0.25 as c";
+  await runAnalysis({
+    statements: [
+      copy("(i // 3) % 3", shares, "shares"),
+      copy("i % 3", "(i % 5)::double as a, 2.0 as b, -1.0 as c", "scores"),
+      copy("i % 4", shares, "beyond"),
+    ],
+    readable: [],
+    workFolder: join(folder, "work"),
+  });
+  const scorer = createChildScorer(objects, upstreams);
+  const { signal } = new AbortController();
+  const score = async (name: string) =>
+    scorer.scoreClasses(
+      {
+        model,
+        dataset: await objects.put(readFileSync(file(name))),
+        labelColumn: "label",
+        featureColumns: ["a", "b", "c"],
+        sliceColumns: ["a"],
+      },
+      signal,
+    );
+  const found = await score("shares");
+  expect([found.classCount, found.labels.length]).toEqual([3, 9000]);
+  // Of scores that are alike the first class is said, as numpy's argmax has it.
+  expect(Array.from(found.predicted.subarray(8000, 8006))).toEqual(
+    [2, 0, 1, 2, 0, 1].map((one) => (one === 2 ? 0 : one)),
+  );
+  expect(Array.from(found.labels.subarray(0, 7))).toEqual([0, 0, 0, 1, 1, 1, 2]);
+  expect(Array.from(found.likelihoods?.subarray(0, 5) ?? [])).toEqual([0.5, 0.25, 0.375, 0.25, 0.5]);
+  expect(found.slices?.[0]).toMatchObject({ kind: "numbers", column: "a" });
+  const scores = await score("scores");
+  expect(scores.likelihoods).toBeUndefined();
+  expect(Array.from(scores.predicted.subarray(0, 5))).toEqual([1, 1, 0, 0, 0]);
+  await expect(score("beyond")).rejects.toMatchObject({
+    code: "evaluation.not_scorable",
+    detail: expect.stringContaining(
+      "a label is 3, and the model's 3 classes have the numbers from 0",
+    ) as string,
+  });
+  await expect(
+    scorer.scoreClasses(
+      {
+        model: await objects.put(logisticModel([0.5, -0.25], 0.1)),
+        dataset: await objects.put(readFileSync(file("shares"))),
+        labelColumn: "label",
+        featureColumns: ["a", "b"],
+      },
+      signal,
+    ),
+  ).rejects.toMatchObject({ detail: expect.stringContaining("none for each class") as string });
 });
 
 test("columns that rows are sliced by come back beside the scores, in the order of the rows; those that the file lacks are left out", async () => {

@@ -98,6 +98,47 @@ describe("several versions behind one endpoint", () => {
     expect(answered).toHaveLength(2 * 21);
   });
 
+  test("a version whose end is announced says so with its own answers alone; when it has come, who names it is told, and its share is the endpoint's own version's", async () => {
+    const announcedAt = 1_688_169_599_000_000;
+    const traffic = {
+      seed: "s",
+      sticky: "request" as const,
+      split: [{ variant: "next", weight: 100 }],
+      rules: [],
+    };
+    const retiring = { model: "score", version: 2, announcedAt, successor: "https://models.example/3" };
+    const late = Date.UTC(2199, 2, 1) * 1000;
+    const both = { variants: [variant("next", "split", 2, 1)], traffic };
+    installation.add("score", model(0), { ...both, retiring: [{ ...retiring, endsAt: late }] });
+    installation.add("ended", model(0), { ...both, retiring: [{ ...retiring, endsAt: announcedAt + 1 }] });
+    installation.add("sooner", model(0), {
+      ...both,
+      retiring: [{ ...retiring, endsAt: late }],
+      sunset: { announcedAt, endsAt: late - 86_400_000_000 },
+    });
+    await installation.publish(1);
+    const gateway = await installation.start();
+    for (const asked of ["score/versions/2", "score"]) {
+      const { answer, headers } = await ask(gateway, asked);
+      expect(answer.model_version).toBe("2");
+      expect(headers.get("sunset")).toBe("Fri, 01 Mar 2199 00:00:00 GMT");
+      expect(headers.get("deprecation")).toBe("@1688169599");
+      expect(headers.get("link")).toBe('<https://models.example/3>; rel="successor-version"');
+    }
+    const other = await ask(gateway, "score/versions/1");
+    expect([other.status, other.headers.has("sunset"), other.headers.has("deprecation")]).toEqual([
+      200,
+      false,
+      false,
+    ]);
+    expect((await ask(gateway, "ended/versions/2")).status).toBe(503);
+    const share = await ask(gateway, "ended");
+    expect([share.answer.model_version, share.headers.has("sunset")]).toEqual(["1", false]);
+    // Behind the endpoint's own end there is none of its versions.
+    const { headers } = await ask(gateway, "sooner/versions/2");
+    expect([headers.get("sunset"), headers.has("link")]).toEqual(["Thu, 28 Feb 2199 00:00:00 GMT", false]);
+  });
+
   test("shares, rules and shadows decide who answers; every record names its version and variant", async () => {
     installation.add("score", model(0), {
       variants: [variant("next", "split", 2, 1), variant("later", "shadow", 3, 2)],

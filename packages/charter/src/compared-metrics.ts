@@ -13,11 +13,27 @@ export const binaryMetrics = [
   "log_loss",
 ] as const satisfies readonly MetricName[];
 
+/** What is measured of classifiers of several classes. */
+export const multiclassMetrics = [
+  "accuracy",
+  "balanced_accuracy",
+  "macro_f1",
+  "log_loss",
+] as const satisfies readonly MetricName[];
+
+/** What is measured of rankings. */
+export const rankingMetrics = ["ndcg_at_10"] as const satisfies readonly MetricName[];
+
 /** What is measured of regressions. */
 export const regressionMetrics = ["rmse", "mae", "r2"] as const satisfies readonly MetricName[];
 
 /** Metrics that two versions are compared by on the same rows. */
-export const comparedMetrics = [...binaryMetrics, ...regressionMetrics] as const;
+export const comparedMetrics = [
+  ...binaryMetrics,
+  "macro_f1",
+  ...regressionMetrics,
+  ...rankingMetrics,
+] as const satisfies readonly MetricName[];
 export type ComparedMetric = (typeof comparedMetrics)[number];
 
 /** Whether the metric lies between 0 and 1, or is as log loss in whose unit 1 is much. */

@@ -355,6 +355,15 @@ export const CharterDocument = Type.Object(
             description: "The training program; absent for an imported model.",
           }),
         ),
+        classes: Type.Optional(
+          Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+            minItems: 3,
+            maxItems: 100,
+            uniqueItems: true,
+            description:
+              "Of a classifier of several classes their names, in the order of the model's probabilities: the label of held-out rows is the place in this list, from 0. Absent: classes are known by their number.",
+          }),
+        ),
         query: Type.Optional(
           Type.String({
             pattern: "^[a-z_][a-z0-9_]{0,62}$",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { parseCharter, requireValid } from "./parse-charter.ts";
+import { releaseFindings } from "./release-gates.ts";
 import { readTemplate, type TemplateName } from "./templates.ts";
 
 function template(name: TemplateName): CharterDocument {
@@ -78,5 +79,59 @@ describe("what is measured", () => {
     ]);
     expect(kept("financial-fraud", "rmse")[0]).toContain("no evaluation measures rmse");
     expect(kept("chatbot", "groundedness")[0]).toContain("no evaluation measures groundedness of generation");
+  });
+
+  test("several classes are measured before a release and told by outcomes, with their names; slices and challengers are theirs too", () => {
+    const document = template("flight-delays");
+    const several: CharterDocument = {
+      ...document,
+      model: {
+        ...document.model,
+        task: "multiclass_classification",
+        classes: ["on time", "late", "cancelled"],
+      },
+      requirements: {
+        ...document.requirements,
+        accuracy: { metric: "macro_f1", floor: 0.6, below: "alert" },
+        slices: { columns: ["origin"], maximumGap: 0.1, support: { rows: 50 } },
+        challenger: { metrics: ["macro_f1", "log_loss"], margins: { log_loss: 0.01 } },
+      },
+    };
+    const { items, terms } = deriveFromCharter(several);
+    const kept = items.filter(({ control }) => control.startsWith("accuracy_"));
+    expect(kept.map(({ enforcement }) => enforcement.kind)).toEqual(["enforced", "enforced"]);
+    expect(terms).toMatchObject({
+      task: "multiclass_classification",
+      classes: ["on time", "late", "cancelled"],
+      challenger: { metrics: ["macro_f1", "log_loss"] },
+    });
+    expect(releaseFindings(several)).toEqual([]);
+    const of = (requirements: Partial<CharterDocument["requirements"]>) =>
+      releaseFindings({ ...several, requirements: { ...several.requirements, ...requirements } }).map(
+        ({ pointer }) => pointer,
+      );
+    expect(of({ challenger: { metrics: ["roc_auc"] } })).toEqual(["/requirements/challenger/metrics/0"]);
+    expect(of({ slices: { columns: ["origin"], support: { positives: 30 } } })).toEqual([
+      "/requirements/slices/support/positives",
+    ]);
+    expect(of({ accuracy: { metric: "f1", floor: 0.6, below: "alert" } })).toEqual([
+      "/requirements/slices/maximumGap",
+    ]);
+    expect(of({ modelBudget: { size: "5 MB" } })).toEqual([]);
+    expect(of({ membership: { maximumAuc: 0.6 } })).toEqual(["/requirements/membership"]);
+  });
+
+  test("rankings have slices and challengers, and a budget of the model", () => {
+    const document = template("recommendation");
+    const requirements = {
+      ...document.requirements,
+      slices: { columns: ["device"], maximumGap: 0.1, support: { rows: 50 } },
+      challenger: { metrics: ["ndcg_at_10" as const] },
+      modelBudget: { size: "5 MB" },
+    };
+    expect(releaseFindings({ ...document, requirements })).toEqual([]);
+    expect(deriveFromCharter({ ...document, requirements }).terms).toMatchObject({
+      challenger: { metrics: ["ndcg_at_10"] },
+    });
   });
 });

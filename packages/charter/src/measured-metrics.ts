@@ -1,18 +1,23 @@
-import { binaryMetrics, comparedMetrics, regressionMetrics } from "./compared-metrics.ts";
+import { binaryMetrics, multiclassMetrics, rankingMetrics, regressionMetrics } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import type { MetricName } from "./metrics.ts";
 
 /** What evaluations on held-out rows or cases measure, by the model's task. A gate on another metric passes nobody. */
 export const evaluatedMetrics: Readonly<Record<CharterDocument["model"]["task"], readonly MetricName[]>> = {
   binary_classification: binaryMetrics,
-  multiclass_classification: [],
+  multiclass_classification: multiclassMetrics,
   regression: regressionMetrics,
-  ranking: ["ndcg_at_10"],
+  ranking: rankingMetrics,
   generation: ["pass_rate"],
 };
 
 /** What outcomes tell in production. */
-export const outcomeMetrics: readonly MetricName[] = [...comparedMetrics, "pass_rate"];
+export const outcomeMetrics: readonly MetricName[] = [
+  ...binaryMetrics,
+  "macro_f1",
+  ...regressionMetrics,
+  "pass_rate",
+];
 
 /** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
 export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
@@ -24,9 +29,11 @@ export function notEvaluated({ requirements, model }: CharterDocument): string |
 }
 
 /** Why outcomes say nothing of the metric that a charter bounds; `undefined` where they do. Pure. */
-export function notToldByOutcomes({ requirements }: CharterDocument): string | undefined {
+export function notToldByOutcomes({ requirements, model }: CharterDocument): string | undefined {
   const { metric } = requirements.accuracy;
-  const isTold = outcomeMetrics.some((name) => name === metric);
+  const told: readonly MetricName[] =
+    model.task === "multiclass_classification" ? multiclassMetrics : outcomeMetrics;
+  const isTold = told.includes(metric);
   return isTold
     ? undefined
     : `outcomes do not tell ${metric}, so nobody sees in production that it is missed`;

@@ -7,6 +7,7 @@ export const metrics = {
   precision: { better: "higher", least: 0, most: 1 },
   recall: { better: "higher", least: 0, most: 1 },
   f1: { better: "higher", least: 0, most: 1 },
+  macro_f1: { better: "higher", least: 0, most: 1 },
   ndcg_at_10: { better: "higher", least: 0, most: 1 },
   pass_rate: { better: "higher", least: 0, most: 1 },
   groundedness: { better: "higher", least: 0, most: 1 },

@@ -126,6 +126,13 @@ describe("a wrong charter", () => {
       /remove maximumGap/,
     ],
     [
+      "names of classes where there are two",
+      "  task: binary_classification",
+      "  task: binary_classification\n  classes: [a, b, c]",
+      "  classes: [a, b, c]",
+      /correct model.task/,
+    ],
+    [
       "queries of what is no ranking",
       "  task: binary_classification",
       "  task: binary_classification\n  query: session",

@@ -6,7 +6,7 @@ import {
   challengerFindings,
   challengerTerms,
 } from "./challenger.ts";
-import { comparedMetrics, isCompared } from "./compared-metrics.ts";
+import { isCompared } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
 import {
@@ -49,7 +49,7 @@ const Support = Type.Optional(
         Type.Integer({
           minimum: 2,
           maximum: 1_000_000,
-          description: "Rows of a regression, which has no classes. Absent: 30.",
+          description: "Rows of a regression or of several classes, or queries of a ranking. Absent: 30.",
         }),
       ),
     },
@@ -140,7 +140,7 @@ export const releaseMembers = {
 export interface SupportFloor {
   readonly positives: number;
   readonly negatives: number;
-  /** Of what has no classes; absent: 30. */
+  /** Of what has not two classes: rows, or queries of rankings; absent: 30. */
   readonly rows?: number;
 }
 
@@ -170,6 +170,8 @@ export interface ReleaseTerms extends ProbeTerms {
   readonly task?: CharterDocument["model"]["task"];
   /** Of a ranking the column that says which rows are one. */
   readonly query?: string;
+  /** Of several classes their names, in the order of the model's probabilities; absent: they are known by their number. */
+  readonly classes?: readonly string[];
   readonly accuracy: AccuracyBound;
   readonly slices?: SliceTerms;
   /** Absent also where the charter names attributes and no measure. */
@@ -196,6 +198,7 @@ export function releaseTerms(
   return {
     task: model.task,
     ...(model.query === undefined ? {} : { query: model.query }),
+    ...(model.classes === undefined ? {} : { classes: model.classes }),
     ...(privacy ? { privacy } : {}),
     ...(slices ? { slices: sliceTerms(slices) } : {}),
     ...(fairness?.measures ? { fairness: fairnessTerms(fairness, fairness.measures) } : {}),
@@ -285,7 +288,18 @@ export function releaseFindings(document: CharterDocument): Finding[] {
 
 /** What is measured of decisions of two classes alone; parts of rows and pairs of versions are measured of quantities too. */
 function taskFindings(document: CharterDocument): Finding[] {
-  return [...queryFindings(document), ...unmeasuredMembers(document), ...supportFindings(document)];
+  return [
+    ...queryFindings(document),
+    ...classFindings(document),
+    ...unmeasuredMembers(document),
+    ...supportFindings(document),
+  ];
+}
+
+function classFindings({ model }: CharterDocument): Finding[] {
+  if (model.classes === undefined || model.task === "multiclass_classification") return [];
+  const detail = `the model's task is ${model.task}, and only a classifier of several classes has names for them`;
+  return [{ pointer: "/model/classes", detail, mend: "Remove it, or correct model.task." }];
 }
 
 function queryFindings({ model }: CharterDocument): Finding[] {
@@ -298,10 +312,11 @@ function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): 
   if (model.task === "binary_classification") return [];
   const isMeasured = evaluatedMetrics[model.task].some(isCompared);
   const stated = [
+    // Text has no rows, and no machine of its own to be measured on.
+    ...(requirements.modelBudget && model.task === "generation" ? ["/requirements/modelBudget"] : []),
     ...(requirements.slices && !isMeasured ? ["/requirements/slices"] : []),
     ...(requirements.challenger && !isMeasured ? ["/requirements/challenger"] : []),
     ...(fairness?.measures ? ["/fairness/measures"] : []),
-    ...(requirements.modelBudget ? ["/requirements/modelBudget"] : []),
     ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
       requirements[name] ? [`/requirements/${name}`] : [],
     ),
@@ -319,7 +334,7 @@ function supportFindings({
   fairness,
   model: { task },
 }: CharterDocument): Finding[] {
-  if (task !== "binary_classification" && task !== "regression") return [];
+  if (task === "generation") return [];
   const isClasses = task === "binary_classification";
   const [others, mend] = isClasses
     ? ([["rows"], "Write positives and negatives instead, or remove it."] as const)
@@ -328,7 +343,7 @@ function supportFindings({
     ["/requirements/slices", slices?.support],
     ["/fairness", isClasses && fairness?.measures ? fairness.support : undefined],
   ] as const;
-  const detail = `the model's task is ${task}, whose parts are judged by ${isClasses ? "their rows of each class" : "their rows"}`;
+  const detail = `the model's task is ${task}, whose parts are judged by ${isClasses ? "their rows of each class" : task === "ranking" ? "their queries" : "their rows"}`;
   return places.flatMap(([at, support]) =>
     others
       .filter((name) => support?.[name] !== undefined)
@@ -336,13 +351,20 @@ function supportFindings({
   );
 }
 
-function gapFindings({ requirements: { slices, accuracy } }: CharterDocument): Finding[] {
-  if (slices?.maximumGap === undefined || isCompared(accuracy.metric)) return [];
+function gapFindings({ requirements: { slices, accuracy }, model }: CharterDocument): Finding[] {
+  const sliced = evaluatedMetrics[model.task].filter(isCompared);
+  // Of what has no slices at all it is said already.
+  if (
+    slices?.maximumGap === undefined ||
+    sliced.length === 0 ||
+    sliced.some((metric) => metric === accuracy.metric)
+  )
+    return [];
   return [
     {
       pointer: "/requirements/slices/maximumGap",
-      detail: `the gap is one of ${accuracy.metric}, which is not measured by slices`,
-      mend: `Bound one of ${comparedMetrics.join(", ")}, or remove maximumGap.`,
+      detail: `the gap is one of ${accuracy.metric}, which is not measured by slices of ${model.task}`,
+      mend: `Bound one of ${sliced.join(", ")}, or remove maximumGap.`,
     },
   ];
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
-import { Calibration, MetricInterval } from "./metric-shapes.ts";
+import { Calibration, ClassFigures, MetricInterval } from "./metric-shapes.ts";
 import { MembershipReport, ProbesAsked, RobustnessReport, TrainingDataReport } from "./probes/contract.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
 import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
@@ -15,7 +15,7 @@ export {
   type ExplanationBackground,
   ExplanationBacklog,
 } from "./explain/contract.ts";
-export { Calibration, MetricInterval } from "./metric-shapes.ts";
+export { Calibration, ClassFigures, MetricInterval } from "./metric-shapes.ts";
 export {
   MembershipReport,
   ProbeReports,
@@ -81,13 +81,15 @@ export const BinaryMetrics = Type.Object({
     Type.Object({
       column: Type.String({ description: "Column whose value alone served as the score" }),
       rocAuc: Type.Optional(Type.Number()),
-      metric: Type.Optional(Type.String({ description: "Of quantities the error that the two are held by" })),
-      value: Type.Optional(Type.Number({ description: "Of the baseline, in that error" })),
+      metric: Type.Optional(
+        Type.String({ description: "What the two are held by, where it is not the ROC AUC" }),
+      ),
+      value: Type.Optional(Type.Number({ description: "Of the baseline, in that metric" })),
       difference: Type.Object(
         { value: Type.Number(), interval: Interval },
         {
           description:
-            "By how much the model is better: the difference in ROC AUC, paired DeLong; of quantities in the error, paired bootstrap",
+            "By how much the model is better: the difference in ROC AUC, paired DeLong; in any other metric, paired bootstrap",
         },
       ),
     }),
@@ -95,10 +97,15 @@ export const BinaryMetrics = Type.Object({
 });
 export type BinaryMetrics = Static<typeof BinaryMetrics>;
 
-/** Metrics of whatever answers rows: a binary classifier, or a regression, whose rows have no classes. */
+/** Metrics of whatever answers rows: a classifier of two classes or of several, a regression, or rankings. */
 export const RowMetrics = Type.Object({
   ...BinaryMetrics.properties,
-  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have not two classes" })),
+  classes: Type.Optional(
+    Type.Array(ClassFigures, {
+      description: "Of a classifier of several classes, in the order of their numbers",
+    }),
+  ),
   rocAucInterval: Type.Optional(Interval),
   queries: Type.Optional(Type.Integer({ description: "Of rankings: those of two rows and more" })),
 });

@@ -2,7 +2,6 @@ import type { ReleaseTerms } from "@portolan/charter/contract";
 import {
   type Authorizer,
   type CallContext,
-  type Digest,
   type JobHandler,
   type JobRun,
   type JsonObject,
@@ -12,9 +11,10 @@ import {
 } from "@portolan/kernel";
 import { Value } from "@portolan/typebox";
 import { EvaluationRequest, type GateResult, RowMetrics } from "./contract.ts";
-import { pairOf, requireSet, scoreRequest, textHasNoRows } from "./evaluation-rows.ts";
+import { pairOf, requireSet, textHasNoRows } from "./evaluation-rows.ts";
 import { evidenceEnvironment } from "./evidence-environment.ts";
 import { type Evidence, judgeGates } from "./gates.ts";
+import { measureRows } from "./measure-rows.ts";
 import type {
   ComputeLookup,
   EvaluatedVersion,
@@ -26,7 +26,6 @@ import type {
 } from "./ports.ts";
 import { ProbeReports } from "./probes/contract.ts";
 import { probeRequest } from "./probes/probe-request.ts";
-import { measureScores } from "./statistics/compute-statistics.ts";
 import { type EvaluationSet, insertEvaluation } from "./store.ts";
 import { versionToEvaluate } from "./version-to-evaluate.ts";
 
@@ -86,7 +85,7 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       const { set, heldOut, trainedOn } = await pairOf(deps, job.call, request, version);
       const terms = await deps.work.read(job.call, (sql) => deps.release.terms(sql, version.useCaseId));
       const asked = { model: version.artifact, set, slices: request.slices ?? [], terms };
-      const measured = await job.effect("score", () => measure(deps, asked, job.signal));
+      const measured = await job.effect("score", () => measureRows(deps, asked, job.signal));
       const probes = probeRequest(version.artifact, { set, trainedOn }, terms, request.probes);
       await job.progress(0.5, "scored");
       const probed = probes
@@ -106,55 +105,6 @@ export function evaluationJob(deps: EvaluationDeps): JobHandler {
       });
     },
   };
-}
-
-interface Asked {
-  readonly model: Digest;
-  readonly set: EvaluationSet;
-  /** Columns beside those of the charter. */
-  readonly slices: readonly string[];
-  readonly terms: ReleaseTerms | undefined;
-}
-
-async function measure(
-  deps: Pick<EvaluationDeps, "scorer">,
-  { model, set, slices, terms }: Asked,
-  signal: AbortSignal,
-): Promise<JsonObject> {
-  const sliced = [...new Set([...(terms?.slices?.columns ?? []), ...slices])];
-  const groups = terms?.fairness?.columns ?? [];
-  const ofKpis = (terms?.kpis ?? []).flatMap((kpi) => Object.keys(kpi.columns));
-  const columns = [...new Set([...sliced, ...groups, ...ofKpis])];
-  const request = { ...scoreRequest(model, set), ...(columns.length === 0 ? {} : { sliceColumns: columns }) };
-  const { baseline, attributes } = set;
-  const common = {
-    ...(baseline === undefined ? {} : { baselineColumn: baseline }),
-    sliced,
-    ...(terms?.slices ? { slices: terms.slices } : {}),
-    attributes,
-  };
-  if (terms?.task === "ranking" && terms.query !== undefined) {
-    const { query } = terms;
-    const asked = { ...scoreRequest(model, set), sliceColumns: [query] };
-    const scored = await deps.scorer.scoreQuantities(asked, signal);
-    const { baselineColumn } = common;
-    const named = baselineColumn === undefined ? {} : { baselineColumn };
-    return { ...(await measureScores({ kind: "measure_rankings", scored, query, ...named }, signal)) };
-  }
-  if (terms?.task === "regression") {
-    const scored = await deps.scorer.scoreQuantities(request, signal);
-    const { metric } = terms.accuracy;
-    return { ...(await measureScores({ kind: "measure_quantities", scored, metric, ...common }, signal)) };
-  }
-  const scored = await deps.scorer.score(request, signal);
-  const task = {
-    kind: "measure" as const,
-    scored,
-    ...common,
-    ...(terms?.fairness ? { fairness: terms.fairness } : {}),
-    ...(terms?.kpis ? { kpis: terms.kpis } : {}),
-  };
-  return { ...(await measureScores(task, signal)) };
 }
 
 interface Measured {

@@ -41,6 +41,7 @@ export type {
   ProbeRequest,
   Prober,
   ReleaseLookup,
+  ScoredClasses,
   ScoredQuantities,
   ScoredRows,
   ScoreRequest,

@@ -45,3 +45,22 @@ export const Calibration = Type.Object({
   ),
   intercept: Type.Optional(LineTerm("Of the same line: 0 is right")),
 });
+
+const ClassShare = (description: string) =>
+  Type.Optional(
+    Type.Object(
+      { value: Type.Number(), interval: Interval },
+      { description: `${description}, with Wilson's interval; absent where there is no such row` },
+    ),
+  );
+
+/** How one of several classes fares. */
+export const ClassFigures = Type.Object({
+  name: Type.String({ description: "As model.classes of the charter names it, or its number" }),
+  rows: Type.Integer({ description: "Rows that are of it" }),
+  predicted: Type.Integer({ description: "Rows that it was said of" }),
+  precision: ClassShare("Share of the rows that it was said of"),
+  recall: ClassShare("Share of the rows that are of it"),
+  f1: Type.Optional(Type.Number({ description: "Absent where no row is of it and it was never said" })),
+});
+export type ClassFigures = Static<typeof ClassFigures>;

@@ -11,7 +11,7 @@ import type {
   Transaction,
   UnitOfWork,
 } from "@portolan/kernel";
-import type { QuantitySet, ScoredSet } from "@portolan/numerics";
+import type { ClassSet, QuantitySet, ScoredSet } from "@portolan/numerics";
 import type { ProbeReports } from "./probes/contract.ts";
 import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
@@ -39,12 +39,20 @@ export interface ScoredQuantities extends QuantitySet {
   readonly slices?: readonly SliceValues[];
 }
 
+/** Rows of several classes in the order of their file. */
+export interface ScoredClasses extends ClassSet {
+  readonly baseline?: Float64Array;
+  readonly slices?: readonly SliceValues[];
+}
+
 /** Runs a model over held-out rows, outside this process: the model is not trusted yet. */
 export interface Scorer {
   /** @throws PortolanError `evaluation.not_scorable` when rows, columns or outputs do not fit. */
   score(request: ScoreRequest, signal: AbortSignal): Promise<ScoredRows>;
   /** Of a model that answers quantities. @throws PortolanError as `score` */
   scoreQuantities(request: ScoreRequest, signal: AbortSignal): Promise<ScoredQuantities>;
+  /** Of a model that answers a score for each of several classes; labels are their numbers. @throws PortolanError as `score` */
+  scoreClasses(request: ScoreRequest, signal: AbortSignal): Promise<ScoredClasses>;
 }
 
 export interface ProbeRequest {

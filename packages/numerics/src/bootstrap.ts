@@ -40,12 +40,50 @@ export function bootstrapSums(
 ): BootstrapDistribution[] {
   const random = seededRandom(options.seed);
   const { units, sums } = unitSums(columns, options.mostUnits, random);
-  const width = columns.length;
+  return drawUnits({ units, sums, width: columns.length }, statistics, options.replicates, random);
+}
+
+/** Rows that add to few of many sums. */
+export interface SparseRows {
+  readonly rows: number;
+  /** How many sums there are. */
+  readonly width: number;
+  /** Adds a row to the sums, which begin at `from`. */
+  readonly add: (row: number, sums: Float64Array, from: number) => void;
+}
+
+/** As `bootstrapSums`, of the same draws, without an array for each sum. @throws RangeError without rows */
+export function bootstrapSparseSums(
+  { rows, width, add }: SparseRows,
+  statistics: readonly SumStatistic[],
+  { seed, replicates, mostUnits }: BootstrapOptions,
+): BootstrapDistribution[] {
+  if (rows === 0) throw new RangeError("there is no row to draw");
+  const random = seededRandom(seed);
+  const { units, unitOf } = dealUnits(rows, mostUnits, random);
+  const sums = new Float64Array(units * width);
+  for (let row = 0; row < rows; row++) add(row, sums, (unitOf[row] ?? 0) * width);
+  return drawUnits({ units, sums, width }, statistics, replicates, random);
+}
+
+/** Units that are drawn, and what each adds, unit by unit. */
+interface Units {
+  readonly units: number;
+  readonly sums: Float64Array;
+  readonly width: number;
+}
+
+function drawUnits(
+  { units, sums, width }: Units,
+  statistics: readonly SumStatistic[],
+  replicates: number,
+  random: () => number,
+): BootstrapDistribution[] {
   const total = new Float64Array(width);
   for (let at = 0; at < sums.length; at++) total[at % width] = (total[at % width] ?? 0) + (sums[at] ?? 0);
   const drawn = new Float64Array(width);
-  const found = statistics.map(() => new Float64Array(options.replicates));
-  for (let replicate = 0; replicate < options.replicates; replicate++) {
+  const found = statistics.map(() => new Float64Array(replicates));
+  for (let replicate = 0; replicate < replicates; replicate++) {
     drawn.fill(0);
     for (let draw = 0; draw < units; draw++) {
       const from = Math.floor(random() * units) * width;

@@ -16,7 +16,7 @@ import { deriveRoute, requireServable } from "./derive-route.ts";
 import type { DeployRequest, Stop } from "./endpoint.ts";
 import type { CharterInForce, ServedCharter } from "./ports.ts";
 import type { ModelReference, Route, ServedVersion } from "./snapshot/schema.ts";
-import type { Deployed } from "./store.ts";
+import type { Deployed, RetiringRow } from "./store.ts";
 import { mayBeAsked, requireUpstreamPlace } from "./upstream-places.ts";
 
 /** What the charter in force makes of a deployment: its route of today, or the reason why it stops; somebody's halt is one. */
@@ -78,7 +78,7 @@ function serve(
 ): Served {
   const stop = peoplesStop(deployed, clock.now());
   if (stop) return { kind: "stopped", deployed, stop };
-  const { sunset } = deployed;
+  const { sunset, retiring } = deployed;
   if ("stop" in lookup) return { kind: "stopped", deployed, stop: lookup.stop };
   const { charter } = lookup;
   const { request, route, name, endpointId, deploymentId } = deployed;
@@ -91,13 +91,16 @@ function serve(
   }
   const { organisationId, businessUnitId, teamId, useCaseId } = route;
   // A fallback crosses no border: what the charter of today keeps from being asked is left out, and the champion goes on.
-  const isAllowed = (model: ModelReference) => mayBeAsked(model, request.environment, charter);
+  const gone = retiring.filter(({ ends_at: endsAt }) => endsAt <= clock.now());
+  const isAllowed = (model: ModelReference) =>
+    !isAmong(gone, model) && mayBeAsked(model, request.environment, charter);
   const allowed = (version: ServedVersion | null) => version && (isAllowed(version.model) ? version : null);
   return {
     kind: "route",
     deployed,
     route: {
       ...announced(sunset),
+      ...retiringOf(deployed, clock.now()),
       ...displaced(deployed),
       ...deriveRoute({ organisationId, endpointId, deploymentId, name }, request, {
         useCase: { useCaseId, businessUnitId, teamId },
@@ -141,11 +144,40 @@ const sunsetCode = "serving.sunset";
 
 /** Why people have an endpoint serve nothing, whatever its charter says; `undefined` when they do not. Pure. */
 export function peoplesStop(
-  { halt, sunset }: Pick<Deployed, "halt" | "sunset">,
+  { halt, sunset, retiring, route }: Pick<Deployed, "halt" | "sunset" | "retiring" | "route">,
   now: number,
 ): Stop | undefined {
   if (halt) return haltedBy(halt);
-  return sunset && sunset.ends_at <= now ? ended(sunset) : undefined;
+  if (sunset && sunset.ends_at <= now) return ended(sunset);
+  // Nobody else answers in the place of the endpoint's own version.
+  const own = retiring.find((one) => one.ends_at <= now && isAmong([one], route.model));
+  return own && { ...ended(own), detail: `its version ${own.version} ${ended(own).detail}` };
+}
+
+function isAmong(
+  versions: readonly Pick<RetiringRow, "model" | "version">[],
+  { name, version }: ModelReference,
+): boolean {
+  return versions.some((one) => one.model === name && one.version === version);
+}
+
+/** Versions that are served and end later. */
+function retiringOf({ retiring, route, previous }: Deployed, now: number): Pick<Route, "retiring"> {
+  const served = [
+    route.model,
+    ...route.variants.map(({ model }) => model),
+    ...[previous, route.secondary].flatMap((one) => (one ? [one.model] : [])),
+  ];
+  const found = retiring
+    .filter((one) => one.ends_at > now && served.some((model) => isAmong([one], model)))
+    .map(({ model, version, announced_at: announcedAt, ends_at: endsAt, successor }) => ({
+      model,
+      version,
+      announcedAt,
+      endsAt,
+      ...(successor === null ? {} : { successor }),
+    }));
+  return found.length === 0 ? {} : { retiring: found };
 }
 
 /** Why an endpoint's own version answers nobody while its fallback chain does; `undefined` while it answers. Pure. */
@@ -181,7 +213,7 @@ function displaced({ displacement, route }: Deployed): Pick<Route, "displaced"> 
   return { displaced: { model, version, alert, since } };
 }
 
-function ended({ ends_at, reason }: NonNullable<Deployed["sunset"]>): Stop {
+function ended({ ends_at, reason }: Pick<RetiringRow, "ends_at" | "reason">): Stop {
   return {
     code: sunsetCode,
     detail: `ended at ${formatInstant(asEpochMicros(ends_at))}, as announced: ${reason}`,

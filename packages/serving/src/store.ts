@@ -193,6 +193,12 @@ export async function saveDeployment(session: Sql, deployment: NewDeployment): P
     .execute();
 }
 
+/** A version of an endpoint whose end is announced. */
+export interface RetiringRow extends Pick<SunsetRow, "reason" | "successor" | "announced_at" | "ends_at"> {
+  readonly model: string;
+  readonly version: number;
+}
+
 /** An endpoint with the deployment in force, before any charter of today is asked. */
 export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly endpointId: string;
@@ -204,6 +210,8 @@ export interface Deployed extends Omit<Endpoint, "id" | "stopped" | "compute"> {
   readonly displacement: Pick<DisplacementRow, "reason" | "began_at" | "alert_id"> | null;
   /** Set while its end is announced. */
   readonly sunset: Pick<SunsetRow, "reason" | "successor" | "announced_at" | "ends_at"> | null;
+  /** Versions whose end is announced, whether the endpoint still has them or not. */
+  readonly retiring: readonly RetiringRow[];
   readonly served: ServedMark | null;
 }
 
@@ -249,11 +257,20 @@ function deployments(session: Sql, organisationId: string) {
     .select(["d.deployed_at", "d.deployed_by", "d.snapshot_version", "d.route", "d.request"])
     .select(["p.route as previous_route", "p.request as previous_request"])
     .leftJoin("serving.sunsets as s", (join) =>
-      join.onRef("s.endpoint_id", "=", "e.id").on("s.withdrawn_at", "is", null),
+      join.onRef("s.endpoint_id", "=", "e.id").on("s.withdrawn_at", "is", null).on("s.version", "is", null),
     )
     .select(["h.reason", "h.halted_at", "h.halted_by"])
     .select(["x.reason as displaced_because", "x.began_at as displaced_at", "x.alert_id as displaced_for"])
-    .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"]);
+    .select(["s.reason as sunset_reason", "s.successor", "s.announced_at", "s.ends_at"])
+    .select(
+      sql<
+        readonly RetiringRow[] | null
+      >`(select jsonb_agg(jsonb_build_object('model', v.model, 'version', v.version, 'reason', v.reason,
+        'successor', v.successor, 'announced_at', v.announced_at, 'ends_at', v.ends_at) order by v.version)
+        from serving.sunsets v where v.endpoint_id = e.id and v.withdrawn_at is null and v.version is not null)`.as(
+        "retiring",
+      ),
+    );
 }
 
 type DeployedRow = Awaited<ReturnType<ReturnType<typeof deployments>["execute"]>>[number];
@@ -291,6 +308,7 @@ function toDeployed(row: DeployedRow): Deployed {
             announced_at: row.announced_at,
             ends_at: row.ends_at,
           },
+    retiring: row.retiring ?? [],
     served: row.served,
   };
 }

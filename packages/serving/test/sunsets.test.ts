@@ -17,7 +17,7 @@ import { publishedRoutes } from "../src/snapshot/fitting-routes.ts";
 import type { Route } from "../src/snapshot/schema.ts";
 import { latestSnapshot } from "../src/store.ts";
 import { announceSunset, takeSunsetBack } from "../src/sunsets/announce-sunset.ts";
-import { deployDeps, publisherOf } from "./publishing.ts";
+import { deployDeps, model, publisherOf } from "./publishing.ts";
 
 const clock = fakeClock();
 let db: TestDatabase;
@@ -107,5 +107,70 @@ test("an end that is past, no instant, or nobody's to announce is refused with i
   });
   await expect(announceSunset(deps(), engineer(), "nothing", asked())).rejects.toMatchObject({
     code: "serving.endpoint_missing",
+  });
+});
+
+const versions = {
+  find: async (_call: unknown, name: string, version: number) =>
+    name === "score" ? { ...model, reference: { ...model.reference, version } } : undefined,
+};
+
+test("one version of an endpoint ends alone: it is part of the route until then, and its variant is gone from then on", async () => {
+  const first = { environment: "dev" as const, useCaseId: "uc_1", model: "score", version: 1 };
+  const variants = [{ name: "old", kind: "split" as const, model: "score", version: 2 }];
+  const traffic = { split: [{ variant: "old", weight: 10 }] };
+  const two = { ...first, variants, traffic };
+  await deployEndpoint({ ...deployDeps(db), models: versions }, engineer(), "two", two);
+  const of = { ...asked(), version: 2 };
+  const sunset = await announceSunset(deps(), engineer(), "two", of);
+  expect(sunset).toMatchObject({ endpoint: "two", version: 2 });
+  // The endpoint's own end is another one, and so is that of its other version.
+  await expect(announceSunset(deps(), engineer(), "two", of)).rejects.toMatchObject({
+    code: "serving.sunset_announced",
+    detail: expect.stringContaining("version 2 of two") as string,
+  });
+  await announceSunset(deps(), engineer(), "two", { ...asked(), version: 1 });
+  await takeSunsetBack(deps(), engineer(), "two", { environment: "dev", reason: "no", version: 1 });
+  const before = (await routes()).get("two");
+  expect(before?.retiring).toEqual([
+    { model: "score", version: 2, announcedAt: sunset.announcedAt, endsAt: sunset.endsAt },
+  ]);
+  expect(before).not.toHaveProperty("sunset");
+  expect(before?.variants.map(({ name }) => name)).toEqual(["old"]);
+  clock.advance(86_400_000_000);
+  const after = (await routes()).get("two");
+  expect(after?.variants).toEqual([]);
+  expect(after).not.toHaveProperty("retiring");
+  // It has come: who undoes that lets halted endpoints go on, too.
+  const back = { environment: "dev" as const, reason: "billing needs it", version: 2 };
+  await expect(takeSunsetBack(deps(), engineer(), "two", back)).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  await takeSunsetBack(deps(), lead(), "two", back);
+  expect((await routes()).get("two")?.variants).toHaveLength(1);
+  await expect(takeSunsetBack(deps(), lead(), "two", back)).rejects.toMatchObject({
+    code: "serving.no_sunset",
+  });
+});
+
+test("the end of the endpoint's own version is the endpoint's; another deployment before goes on", async () => {
+  const first = { environment: "dev" as const, useCaseId: "uc_1", model: "score", version: 1 };
+  const deploys = { ...deployDeps(db), models: versions };
+  for (const name of ["stays", "moves"]) {
+    await deployEndpoint(deploys, engineer(), name, first);
+    await announceSunset(deps(), engineer(), name, { ...asked(), version: 1 });
+  }
+  await deployEndpoint(deploys, engineer(), "moves", { ...first, version: 2 });
+  clock.advance(86_400_000_000);
+  const now = await routes();
+  expect([now.has("stays"), now.get("moves")?.model.version]).toEqual([false, 2]);
+  expect(now.get("moves")).not.toHaveProperty("retiring");
+});
+
+test("the end of a version that the endpoint does not have is refused with those that it has", async () => {
+  await expect(announceSunset(deps(), engineer(), "two", { ...asked(), version: 9 })).rejects.toMatchObject({
+    code: "kernel.bad_request",
+    detail: "two has no version 9: it serves 1, 2",
+    violations: [{ at: { pointer: "/version" } }],
   });
 });

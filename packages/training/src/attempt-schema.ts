@@ -43,6 +43,19 @@ export const TrainingWork = Type.Object({
   preemptions: Type.Integer(),
   keptSeconds: Type.Number({ description: "Of all attempts that did not finish" }),
   lostSeconds: Type.Number({ description: "Of all attempts that did not finish" }),
+  cost: Type.Optional(
+    Type.Object(
+      {
+        coreHour: Type.String({
+          description: "Price of a core for an hour, as the charter's plan takes it today",
+        }),
+        cores: Type.Integer({ description: "Cores that a trainer has" }),
+        kept: Type.String({ description: "What need not be done again is worth this" }),
+        lost: Type.String({ description: "What has to be done again costs this" }),
+      },
+      { description: "Of what was kept and lost; absent where nothing was, or no price is stated" },
+    ),
+  ),
   attempts: Type.Array(TrainingAttempt, { description: "The oldest first" }),
 });
 export type TrainingWork = Static<typeof TrainingWork>;

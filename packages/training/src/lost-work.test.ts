@@ -1,5 +1,6 @@
+import { money } from "@portolan/kernel";
 import { expect, test } from "vitest";
-import { attemptView, isPreemptible, overdueSince, workOf } from "./lost-work.ts";
+import { attemptView, isPreemptible, overdueSince, pricedWork, workOf } from "./lost-work.ts";
 
 const second = 1_000_000;
 const attempt = { startedAt: 100 * second, seenAt: 190 * second, checkpoints: 2, overdueTimes: 0 };
@@ -35,6 +36,18 @@ test("a run's work is the sum of its attempts", () => {
     keptSeconds: 120,
     lostSeconds: 60,
   });
+});
+
+test("kept and lost time is priced by the trainer's cores: 2 of them at 0.06 USD for 2 minutes are 0.004 USD, for 1 half of it", () => {
+  const cut = { ...attempt, checkpointAt: 160 * second, endedAt: 190 * second, ending: "preempted" as const };
+  const work = workOf({ environment: "dev" }, [cut, cut]);
+  expect(pricedWork(work, money("0.06", "USD"), 2).cost).toEqual({
+    coreHour: "0.06 USD",
+    cores: 2,
+    kept: "0.004 USD",
+    lost: "0.002 USD",
+  });
+  expect(work).not.toHaveProperty("cost");
 });
 
 test("a checkpoint is overdue once the declared interval is over, counted from the last one or from the start", () => {

@@ -1,3 +1,4 @@
+import { formatMoney, type Money, multiplyMoney } from "@portolan/kernel";
 import type { AttemptEnding, TrainingAttempt, TrainingWork } from "./attempt-schema.ts";
 import type { TrainingRunRequest } from "./contract.ts";
 import type { TrainerUsage } from "./trainer-usage.ts";
@@ -66,6 +67,28 @@ export function workOf(
     keptSeconds: sum(({ keptSeconds }) => keptSeconds),
     lostSeconds: sum(({ lostSeconds }) => lostSeconds),
     attempts,
+  };
+}
+
+const microsPerHour = 3_600_000_000n;
+
+/**
+ * What kept and lost time is worth: the trainer's cores at the price of one for an hour, each rounded once, to a billionth. A trainer holds its cores whatever
+ * it does, so the time counts and not its processor time. Pure.
+ */
+export function pricedWork(work: TrainingWork, coreHour: Money, cores: number): TrainingWork {
+  const worth = (seconds: number) =>
+    formatMoney(
+      multiplyMoney(coreHour, BigInt(Math.round(seconds * microsPerSecond)) * BigInt(cores), microsPerHour),
+    );
+  return {
+    ...work,
+    cost: {
+      coreHour: formatMoney(coreHour),
+      cores,
+      kept: worth(work.keptSeconds),
+      lost: worth(work.lostSeconds),
+    },
   };
 }
 

@@ -16,12 +16,14 @@ import {
   type JobRun,
   type JsonObject,
   locate,
+  type Money,
   newId,
   ownerOf,
   type Place,
   type PlaceDirectory,
   PortolanError,
   requireSeen,
+  type Sql,
   type Transaction,
 } from "@portolan/kernel";
 import { admitRun, queuedRun } from "./admit-run.ts";
@@ -39,7 +41,7 @@ import type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./c
 import { privacyOf } from "./differential-privacy.ts";
 import type { TrainingErrorCode } from "./errors.ts";
 import { mayTrain } from "./isolation-level.ts";
-import { workOf } from "./lost-work.ts";
+import { pricedWork, workOf } from "./lost-work.ts";
 import type { BaseModels, CharterGate } from "./ports.ts";
 import { type ProcessBackendDeps, processBackend } from "./process-backend.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
@@ -57,6 +59,8 @@ export interface TrainingDeps extends ProcessBackendDeps {
   readonly limits: TrainerLimits;
   /** The Ray cluster that the operator configured; absent: none. */
   readonly ray?: RemoteTrainingBackend;
+  /** Price of a core for an hour where a use case is trained; `undefined` where none is stated. */
+  readonly coreHour?: (sql: Sql, useCaseId: string | undefined) => Promise<Money | undefined>;
 }
 
 /** How a run is begun, beside what it is made from. */
@@ -131,7 +135,8 @@ export async function startTrainingRun(
 }
 
 export async function readTrainingRun(
-  deps: Pick<TrainingDeps, "uow" | "authorizer" | "admission">,
+  deps: Pick<TrainingDeps, "uow" | "authorizer" | "admission"> &
+    Partial<Pick<TrainingDeps, "coreHour" | "limits">>,
   call: CallContext,
   id: string,
 ): Promise<TrainingRunView> {
@@ -139,13 +144,18 @@ export async function readTrainingRun(
   const found = await deps.uow.read(call, async (sql) => {
     const run = await findRun(sql, organisationId, id);
     const queue = await deps.admission?.view(sql, organisationId, id);
-    return (
-      run && {
-        ...run,
-        work: workOf(run.request, await listAttempts(sql, id)),
-        ...(queue ? { queue } : {}),
-      }
-    );
+    if (!run) return undefined;
+    const work = workOf(run.request, await listAttempts(sql, id));
+    const isCut = work.keptSeconds + work.lostSeconds > 0;
+    // On a cluster of others the cores are not known, and nothing is kept.
+    const isHere = run.request.backend !== "ray";
+    const cores = deps.limits?.threads;
+    const price = isCut && isHere ? await deps.coreHour?.(sql, run.request.useCaseId) : undefined;
+    return {
+      ...run,
+      work: price && cores !== undefined ? pricedWork(work, price, cores) : work,
+      ...(queue ? { queue } : {}),
+    };
   });
   const missing = () => noSuchRun(id);
   if (!found) throw missing();

@@ -114,8 +114,10 @@ function takenOf({ displaced, fallbacks }: Route): string {
   return `, in whose place the fallback (${chain}) answers since ${formatInstant(asEpochMicros(displaced.since))} for alert ${displaced.alert}`;
 }
 
-function endOf({ sunset }: Route): string {
-  return sunset ? `, until ${formatInstant(asEpochMicros(sunset.endsAt))}` : "";
+function endOf({ sunset, retiring = [] }: Route): string {
+  const until = (endsAt: number) => `until ${formatInstant(asEpochMicros(endsAt))}`;
+  const versions = retiring.map(({ version, endsAt }) => `, version ${version} ${until(endsAt)}`).join("");
+  return `${sunset ? `, ${until(sunset.endsAt)}` : ""}${versions}`;
 }
 
 /** Where requests go and why, a line for each place. */

@@ -15,6 +15,8 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
     rowsText(metrics),
     "",
     metricsText(metrics),
+    ...(metrics.classes ? ["", classesText(metrics.classes)] : []),
+    ...baselineText(metrics),
     ...calibrationText(metrics),
     ...(metrics.sliced ? ["", slicesText(metrics.sliced)] : []),
     ...(metrics.fairness ? ["", fairnessText(metrics.fairness)] : []),
@@ -26,8 +28,8 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
   ].join("\n");
 }
 
-/** Rows of quantities have no classes. */
-function rowsText({ rows, positives, queries }: RowMetrics): string {
+function rowsText({ rows, positives, queries, classes }: RowMetrics): string {
+  if (classes) return `${rows} rows, ${classes.length} classes`;
   if (queries !== undefined) return `${rows} rows, ${queries} queries`;
   return positives === undefined ? `${rows} rows` : `${rows} rows, ${positives} positive`;
 }
@@ -67,6 +69,29 @@ export function metricsText({ values, intervals = {} }: RowMetrics): string {
   return table(["metric", "value", "95 % interval", "method"], cells);
 }
 
+function classesText(classes: NonNullable<RowMetrics["classes"]>): string {
+  const share = (found: (typeof classes)[number]["recall"]) =>
+    found
+      ? `${found.value.toFixed(4)} [${found.interval.low.toFixed(4)}, ${found.interval.high.toFixed(4)}]`
+      : "no row";
+  const cells = classes.map(({ name, rows, predicted, precision, recall, f1 }) => [
+    name,
+    String(rows),
+    String(predicted),
+    share(recall),
+    share(precision),
+    f1?.toFixed(4) ?? "",
+  ]);
+  return table(["class", "rows", "said", "recall [95 %]", "precision [95 %]", "f1"], cells);
+}
+
+/** What a model has to be better than; of two classes the gate says it. */
+function baselineText({ baseline, classes }: RowMetrics): string[] {
+  if (!baseline || !classes) return [];
+  const { column, metric = "", value = Number.NaN } = baseline;
+  return ["", `the naive answer ${column} has ${metric} ${value.toFixed(4)}`];
+}
+
 function calibrationText({ calibration }: RowMetrics): string[] {
   if (!calibration) return [];
   const { uniform, quantile, slope, intercept } = calibration;
@@ -78,26 +103,38 @@ function calibrationText({ calibration }: RowMetrics): string[] {
   return ["", `calibration: ${errors}; ${line}`];
 }
 
+/** What is told of slices at a glance, by what the model answers; all else is in the answer's JSON. */
+const slicedMetrics = ["roc_auc", "accuracy", "macro_f1", "rmse", "mae", "ndcg_at_10"] as const;
+
 function slicesText({ columns, worst }: SliceReport): string {
+  const all = columns.flatMap(({ slices }) => slices);
+  const measured = slicedMetrics.filter((metric) => all.some(({ values }) => values?.[metric] !== undefined));
+  const sizes = [
+    ...(all.some(({ positives }) => positives !== undefined) ? (["positives"] as const) : []),
+    ...(all.some(({ queries }) => queries !== undefined) ? (["queries"] as const) : []),
+  ];
   const cells = columns.flatMap(({ column, problem, slices }) =>
     problem === undefined
-      ? slices.map(({ value, rows, positives, values }) => [
+      ? slices.map((slice) => [
           column,
-          value,
-          String(rows),
-          String(positives),
-          values?.["roc_auc"]?.toFixed(4) ?? "too few",
-          values?.["accuracy"]?.toFixed(4) ?? "",
+          slice.value,
+          String(slice.rows),
+          ...sizes.map((size) => String(slice[size] ?? "")),
+          ...(slice.isJudged
+            ? measured.map((metric) => slice.values?.[metric]?.toFixed(4) ?? "")
+            : ["too few", ...measured.slice(1).map(() => "")]),
         ])
-      : [[column, problem, "", "", "", ""]],
+      : [[column, problem, ...sizes.map(() => ""), "", ...measured.map(() => "")]],
   );
-  const told = ["roc_auc", "accuracy"].flatMap((metric) => {
+  const told = measured.flatMap((metric) => {
     const found = worst[metric];
     if (!found) return [];
     const { column, value, gap } = found;
     return [`worst slice by ${metric}: ${column} ${value}, ${gap.toFixed(4)} worse than over all rows`];
   });
-  return [table(["slice by", "value", "rows", "positive", "roc_auc", "accuracy"], cells), ...told].join("\n");
+  const names = sizes.map((size) => (size === "positives" ? "positive" : size));
+  const heads = measured.length === 0 ? [""] : measured;
+  return [table(["slice by", "value", "rows", ...names, ...heads], cells), ...told].join("\n");
 }
 
 function fairnessText({ attributes }: FairnessReport): string {

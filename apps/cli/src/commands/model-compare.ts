@@ -1,4 +1,4 @@
-import { comparedMetrics, isCompared } from "@portolan/charter/contract";
+import { comparedMetrics, isCompared, isOfUnit } from "@portolan/charter/contract";
 import type { Comparison } from "@portolan/evaluation/contract";
 import { PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
@@ -74,9 +74,11 @@ export function ruleOf(stated: readonly string[]): {
         `Name ${comparedMetrics.join(", ")}.`,
       );
     const value = margin === undefined ? undefined : Number(margin);
-    if (value !== undefined && !(value > 0 && value < 1))
+    // An error of quantities has the unit of what is predicted.
+    const most = isOfUnit(name) ? 1 : Number.MAX_VALUE;
+    if (value !== undefined && !(value > 0 && value < most))
       throw badUsage(
-        `${text.slice(0, 80)} states no margin between 0 and 1`,
+        `${text.slice(0, 80)} states no margin ${isOfUnit(name) ? "between 0 and 1" : "above 0"}`,
         `Write ${name}, or ${name}:MARGIN, e.g. ${name}:0.005.`,
       );
     return { name, value };
@@ -100,7 +102,7 @@ function badUsage(detail: string, mend: string): PortolanError<CliErrorCode> {
 
 /** What a comparison found, for people. */
 export function comparisonText(found: Comparison): string {
-  const { challenger, champion, model, rows, positives, setsTried, values, heldOut, rule, isBetter } = found;
+  const { challenger, champion, model, setsTried, values, heldOut, rule, isBetter } = found;
   const cells = values.map((one) => {
     const { low, high } = one.advantage.interval;
     const asked = one.margin === undefined ? "better" : `no worse by ${one.margin}`;
@@ -119,8 +121,8 @@ export function comparisonText(found: Comparison): string {
     : `version ${challenger} does not show what is asked of it beside version ${champion}`;
   return [
     `${model}: ${verdict}`,
-    `${rows} rows${positives === undefined ? "" : `, ${positives} positive`}; one-sided level ${rule.level} over all metrics (Holm)${setsTried > 1 ? `, times ${setsTried} sets of rows that these two were compared on` : ""}`,
-    ...fewRows(rows, positives),
+    `${sizeText(found)}; one-sided level ${rule.level} over all metrics (Holm)${setsTried > 1 ? `, times ${setsTried} sets of rows that these two were compared on` : ""}`,
+    ...fewRows(found),
     ...(heldOut.shown ? [] : [`not shown to be held out: ${heldOut.because}`]),
     "",
     table(
@@ -142,9 +144,15 @@ function signed(value: number): string {
   return `${value < 0 ? "" : "+"}${value.toFixed(4)}`;
 }
 
-/** Rows of quantities have no classes. */
-function fewRows(rows: number, positives: number | undefined): string[] {
-  if (positives === undefined) return rows < 30 ? ["fewer than 30 rows: nothing is shown"] : [];
-  const least = Math.min(positives, rows - positives);
-  return least < 30 ? ["fewer than 30 rows of a class: nothing is shown"] : [];
+function sizeText({ rows, positives, queries, rarestClass }: Comparison): string {
+  if (positives !== undefined) return `${rows} rows, ${positives} positive`;
+  if (queries !== undefined) return `${rows} rows, ${queries} queries`;
+  return rarestClass === undefined ? `${rows} rows` : `${rows} rows, ${rarestClass} of the rarest class`;
+}
+
+function fewRows({ rows, positives, queries, rarestClass }: Comparison): string[] {
+  if (queries !== undefined) return queries < 30 ? ["fewer than 30 queries: nothing is shown"] : [];
+  if (positives === undefined && rows < 30) return ["fewer than 30 rows: nothing is shown"];
+  const ofClass = positives === undefined ? rarestClass : Math.min(positives, rows - positives);
+  return ofClass !== undefined && ofClass < 30 ? ["fewer than 30 rows of a class: nothing is shown"] : [];
 }

@@ -78,7 +78,7 @@ function describeRun(run: TrainingRunView, { params, tags, metrics }: TrackedDat
 
 /** Its attempts, where there is something to say of them: more than one, checkpoints, or what they used. */
 function describeWork(work: TrainingRunView["work"]): string[] {
-  const { attempts = [], keptSeconds = 0, lostSeconds = 0 } = work ?? {};
+  const { attempts = [], keptSeconds = 0, lostSeconds = 0, cost } = work ?? {};
   if (
     attempts.length < 2 &&
     !attempts.some(
@@ -104,6 +104,11 @@ function describeWork(work: TrainingRunView["work"]): string[] {
       rows,
     ),
     `Checkpoints kept ${keptSeconds.toFixed(1)} s of work of attempts that were cut off; ${lostSeconds.toFixed(1)} s were lost.`,
+    ...(cost
+      ? [
+          `That saved ${cost.kept}, and what was lost costs ${cost.lost}: ${cost.cores} cores at ${cost.coreHour} for an hour of one.`,
+        ]
+      : []),
     ...(missing ? ["Its checkpoint is overdue."] : []),
   ];
 }

@@ -3,22 +3,20 @@ import type { ScoreRequest, Scorer } from "@portolan/evaluation";
 import type { ObjectStore } from "@portolan/kernel";
 import type { ModelRuntime } from "@portolan/serving/policy";
 import { askModelChild, notScorable } from "./model-child.ts";
-import type { ScoreJob, ScoreReply } from "./score-messages.ts";
+import type { ClassScores, RowScores, ScoreJob, ScoreReply } from "./score-messages.ts";
 
 const entry = fileURLToPath(new URL("./score-child.ts", import.meta.url));
-
-type Scored<Labels> = Omit<Extract<ScoreReply<Labels>, { kind: "scored" }>, "kind">;
 
 /**
  * Scores in a child process that sees the model and the rows and nothing else; it is killed when it hangs, takes too much
  * memory, or the job is cancelled.
  */
 export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime): Scorer {
-  const ask = async <Labels>(
+  const ask = async <Scored extends object>(
     request: ScoreRequest,
     labels: ScoreJob["labels"],
     signal: AbortSignal,
-  ): Promise<Scored<Labels>> => {
+  ): Promise<Omit<Extract<ScoreReply<Scored>, { kind: "scored" }>, "kind">> => {
     const datasetPath = await objects.localPath(request.dataset);
     const jobOf = (modelPath: string | undefined): ScoreJob => ({
       ...(modelPath === undefined ? {} : { modelPath }),
@@ -30,13 +28,14 @@ export function createChildScorer(objects: ObjectStore, upstreams: ModelRuntime)
       ...(request.sliceColumns === undefined ? {} : { sliceColumns: request.sliceColumns }),
     });
     const child = { entry, model: request.model, datasets: [datasetPath] };
-    const reply = await askModelChild<ScoreReply<Labels>>({ objects, upstreams }, child, jobOf, signal);
+    const reply = await askModelChild<ScoreReply<Scored>>({ objects, upstreams }, child, jobOf, signal);
     if (reply.kind === "refused") throw notScorable(reply.reason);
     const { kind: _, ...scored } = reply;
     return scored;
   };
   return {
-    score: (request, signal) => ask<Uint8Array>(request, "classes", signal),
-    scoreQuantities: (request, signal) => ask<Float64Array>(request, "quantities", signal),
+    score: (request, signal) => ask<RowScores<Uint8Array>>(request, "classes", signal),
+    scoreQuantities: (request, signal) => ask<RowScores<Float64Array>>(request, "quantities", signal),
+    scoreClasses: (request, signal) => ask<ClassScores>(request, "several_classes", signal),
   };
 }

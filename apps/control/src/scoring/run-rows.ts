@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { ScoredClasses } from "@portolan/evaluation";
 import * as ort from "onnxruntime-node";
 import type { RowsAnswered, RowsAsked } from "./score-messages.ts";
 
@@ -47,11 +48,74 @@ async function runByParent(batch: Float32Array, rows: number): Promise<readonly 
   return answer.outputs;
 }
 
-/** The probability of the positive class: the last floating-point output, its last column. */
-function positiveScores(outputs: readonly Float32Array[], rows: number): Float64Array {
+/** A whole of single-precision probabilities is this near to one. */
+const nearOne = 1e-3;
+
+/**
+ * Which of several classes the model says of each row: the highest score of its last floating-point output, which has a column for each class; of scores that
+ * are alike the first.
+ * @param labels number of the class that each row is of
+ * @throws Error for a label that is the number of no class, or scores that are no numbers
+ */
+export async function scoreClassRows(
+  run: RunRows,
+  features: Float32Array,
+  labels: Float64Array,
+): Promise<Omit<ScoredClasses, "baseline" | "slices">> {
+  const rows = labels.length;
+  const width = features.length / Math.max(1, rows);
+  const predicted = new Uint16Array(rows);
+  const likelihoods = new Float64Array(rows);
+  let [classCount, areProbabilities] = [0, true];
+  for (let start = 0; start < rows; start += batchRows) {
+    const count = Math.min(batchRows, rows - start);
+    const outputs = await run(features.slice(start * width, (start + count) * width), count);
+    const { data, columns } = tableOf(outputs, count);
+    if (columns < 2) throw new Error("the model gives one value for a row, and none for each class");
+    classCount = columns;
+    for (let at = 0; at < count; at++) {
+      const row = start + at;
+      const scores = data.subarray(at * columns, (at + 1) * columns);
+      const label = labels[row] ?? Number.NaN;
+      if (!(Number.isInteger(label) && label >= 0 && label < columns))
+        throw new Error(`a label is ${label}, and the model's ${columns} classes have the numbers from 0`);
+      predicted[row] = highest(scores);
+      likelihoods[row] = scores[label] ?? Number.NaN;
+      areProbabilities &&= isDistribution(scores);
+    }
+  }
+  const of = { classCount, predicted, labels: Uint16Array.from(labels) };
+  return areProbabilities ? { ...of, likelihoods } : of;
+}
+
+function highest(scores: Float32Array): number {
+  let best = 0;
+  scores.forEach((score, at) => {
+    if (!Number.isFinite(score)) throw new Error("a score is not a finite number");
+    if (score > (scores[best] ?? Number.NaN)) best = at;
+  });
+  return best;
+}
+
+function isDistribution(scores: Float32Array): boolean {
+  let sum = 0;
+  for (const score of scores) {
+    if (score < 0) return false;
+    sum += score;
+  }
+  return Math.abs(sum - 1) <= nearOne;
+}
+
+function tableOf(outputs: readonly Float32Array[], rows: number) {
   const data = outputs.at(-1);
   if (!data) throw new Error("the model gives no float32 probabilities");
   const columns = data.length / rows;
   if (!Number.isInteger(columns)) throw new Error(`the model gives ${data.length} values for ${rows} rows`);
+  return { data, columns };
+}
+
+/** The probability of the positive class: the last floating-point output, its last column. */
+function positiveScores(outputs: readonly Float32Array[], rows: number): Float64Array {
+  const { data, columns } = tableOf(outputs, rows);
   return Float64Array.from({ length: rows }, (_, row) => data[row * columns + columns - 1] ?? Number.NaN);
 }

@@ -1,6 +1,6 @@
 import { messageOf } from "@portolan/kernel";
-import { readQuantityRows, readRows } from "./read-rows.ts";
-import { openRows, scoreRows } from "./run-rows.ts";
+import { type Rows, readQuantityRows, readRows } from "./read-rows.ts";
+import { openRows, scoreClassRows, scoreRows } from "./run-rows.ts";
 import type { ScoreJob, ScoreReply } from "./score-messages.ts";
 
 /**
@@ -16,13 +16,19 @@ process.once("message", (job: ScoreJob) => {
 });
 
 async function score(job: ScoreJob): Promise<ScoreReply> {
+  if (job.labels === "several_classes") return scoreSeveral(job);
   const rows = await (job.labels === "classes" ? readRows(job) : readQuantityRows(job));
   const scores = await scoreRows(await openRows(job.modelPath), rows.features, rows.count);
-  return {
-    kind: "scored",
-    scores,
-    labels: rows.labels,
-    ...(rows.baseline ? { baseline: rows.baseline } : {}),
-    ...(rows.slices ? { slices: rows.slices } : {}),
-  };
+  return { kind: "scored", scores, labels: rows.labels, ...besideOf(rows) };
+}
+
+async function scoreSeveral(job: ScoreJob): Promise<ScoreReply> {
+  // Which numbers are classes is known once the model has answered.
+  const rows = await readQuantityRows(job);
+  const said = await scoreClassRows(await openRows(job.modelPath), rows.features, rows.labels);
+  return { kind: "scored", ...said, ...besideOf(rows) };
+}
+
+function besideOf({ baseline, slices }: Pick<Rows, "baseline" | "slices">) {
+  return { ...(baseline ? { baseline } : {}), ...(slices ? { slices } : {}) };
 }

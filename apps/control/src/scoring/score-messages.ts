@@ -1,4 +1,4 @@
-import type { SliceValues } from "@portolan/evaluation";
+import type { ScoredClasses, SliceValues } from "@portolan/evaluation";
 
 /** What the scoring child gets, once, over IPC. */
 export interface ScoreJob {
@@ -6,8 +6,8 @@ export interface ScoreJob {
   readonly modelPath?: string;
   readonly datasetPath: string;
   readonly labelColumn: string;
-  /** What the label column holds: 0 and 1, or quantities. */
-  readonly labels: "classes" | "quantities";
+  /** What the label column holds: 0 and 1, the number of one of several classes, or quantities. */
+  readonly labels: "classes" | "several_classes" | "quantities";
   readonly featureColumns: readonly string[];
   readonly baselineColumn?: string;
   /** Columns whose values are given back; those that the file does not have are left out. */
@@ -26,12 +26,20 @@ export type RowsAnswered =
   | { readonly kind: "ran"; readonly outputs: readonly Float32Array[] }
   | { readonly kind: "failed"; readonly reason: string };
 
-export type ScoreReply<Labels = Uint8Array | Float64Array> =
-  | {
-      readonly kind: "scored";
-      readonly scores: Float64Array;
-      readonly labels: Labels;
-      readonly baseline?: Float64Array;
-      readonly slices?: readonly SliceValues[];
-    }
+interface BesideScores {
+  readonly baseline?: Float64Array;
+  readonly slices?: readonly SliceValues[];
+}
+
+/** A score for each row. */
+export interface RowScores<Labels = Uint8Array | Float64Array> extends BesideScores {
+  readonly scores: Float64Array;
+  readonly labels: Labels;
+}
+
+/** What a model of several classes says of each row: the whole table of its scores stays in the child. */
+export type ClassScores = ScoredClasses;
+
+export type ScoreReply<Scored = RowScores | ClassScores> =
+  | ({ readonly kind: "scored" } & Scored)
   | { readonly kind: "refused"; readonly reason: string };

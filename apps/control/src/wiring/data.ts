@@ -55,6 +55,7 @@ import type { IdentityWiring } from "./identity.ts";
 import { budgetDeps } from "./metering.ts";
 import { openConfiguredStore } from "./online-store.ts";
 import { stopTrainerHandler, wireRay } from "./ray.ts";
+import { trainingPriceOf } from "./training-price.ts";
 
 export interface DataWiring {
   readonly data: DataDeps;
@@ -140,7 +141,7 @@ type SharedDeps = Pick<
 >;
 
 function trainingDeps(
-  { config, clock }: Foundation,
+  { config, clock, prices }: Foundation,
   shared: SharedDeps,
   given: Pick<TrainingDeps, "charters" | "tracking" | "baseModels" | "admission" | "ray">,
 ): TrainingDeps {
@@ -151,6 +152,7 @@ function trainingDeps(
     environments: { folder: join(home, "envs"), installEnvironment: config.installEnvironment ?? {} },
     pythons: ["python3", ...pythonMinors.map((minor) => `python${minor}`)],
     limits: trainerLimits,
+    coreHour: trainingPriceOf({ clock, prices }),
     preemption: preemptionOf(config),
     clock,
     hidden: [home],

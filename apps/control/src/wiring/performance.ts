@@ -23,5 +23,8 @@ export function wirePerformance(
 
 async function accuracyInForce(sql: Sql, useCaseId: string) {
   const found = await findInForce(sql, { useCaseId });
-  return found && termsOf(found.charter).accuracy;
+  if (!found) return undefined;
+  const { accuracy, task, classes } = termsOf(found.charter);
+  if (task !== "multiclass_classification") return accuracy;
+  return { ...accuracy, several: classes ? { names: [...classes] } : {} };
 }

@@ -22,7 +22,7 @@ import { latencyOf, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
-import { standingHeaders } from "./standing-headers.ts";
+import { answerBy, standingHeaders } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 
@@ -95,8 +95,8 @@ async function predict(
   const readyMs = performance.now();
   const flagged = flaggedVersion(admission, call);
   if (flagged) progress.flag = flagged.flag;
-  const chosen = chosenVersion(admission, call, progress.requestId, flagged);
-  progress.active = chosen;
+  const drawn = chosenVersion(admission, call, progress.requestId, flagged);
+  const chosen = answerBy(progress, drawn, admission.champion, call.version !== undefined);
   const upstreams = upstreamCallsOf(progress, call.headers);
   if (upstreams) progress.upstreams = upstreams;
   requireTensors(chosen);

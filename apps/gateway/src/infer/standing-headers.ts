@@ -2,9 +2,11 @@ import { asEpochMicros, type EpochMicros, formatHttpDate } from "@portolan/kerne
 import type { Route } from "@portolan/serving/contract";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { notServed } from "./admit.ts";
+import type { Progress } from "./progress.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 
 type Announced = NonNullable<Route["sunset"]>;
+type Retiring = NonNullable<Route["retiring"]>[number];
 
 /** Told again with each answer: put together once. */
 const told = new WeakMap<Announced, Readonly<Record<string, string>>>();
@@ -33,7 +35,61 @@ export function standingHeaders(
   if (!sunset) return headers;
   // Control takes the route away when the end has come; a gateway without control keeps to what was announced.
   if (now >= sunset.endsAt) throw notServed();
+  return { ...headers, ...toldOf(sunset) };
+}
+
+function toldOf(sunset: Announced): Readonly<Record<string, string>> {
   const known = told.get(sunset) ?? sunsetHeaders(sunset);
   told.set(sunset, known);
-  return { ...headers, ...known };
+  return known;
+}
+
+/** The announced end of the version itself, where there is one. Pure. */
+function retirementOf({ route, backend }: ActiveRoute): Retiring | undefined {
+  const { name, version } = backend?.own ?? route.model;
+  return route.retiring?.find((one) => one.model === name && one.version === version);
+}
+
+/** Who answers, and what its answer says of its end. */
+interface Answering {
+  readonly active: ActiveRoute;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * A chosen version whose announced end has come answers nobody: of a share of the requests the endpoint's own version takes its place, and who named it is told.
+ * Control takes such versions away; a gateway without control keeps to what was announced.
+ * @throws PortolanError `serving.not_served` where the caller named it, or nobody is left
+ */
+function stillAnswering(
+  chosen: ActiveRoute,
+  champion: ActiveRoute,
+  { now, isNamed }: { readonly now: EpochMicros; readonly isNamed: boolean },
+): Answering {
+  const retirement = retirementOf(chosen);
+  if (!retirement) return { active: chosen, headers: {} };
+  if (now >= retirement.endsAt) {
+    if (isNamed || chosen === champion) throw notServed();
+    return stillAnswering(champion, champion, { now, isNamed });
+  }
+  const { sunset } = chosen.route;
+  // What ends first is told: behind the endpoint's end there is none of its versions.
+  return { active: chosen, headers: sunset && sunset.endsAt <= retirement.endsAt ? {} : toldOf(retirement) };
+}
+
+/**
+ * Notes who answers a request, with what its answers say of its own end; it is another one than was drawn where that one's end has come.
+ * @param isNamed whether the caller named the version
+ * @throws PortolanError as `stillAnswering`
+ */
+export function answerBy(
+  progress: Progress,
+  drawn: ActiveRoute,
+  champion: ActiveRoute,
+  isNamed: boolean,
+): ActiveRoute {
+  const { active, headers } = stillAnswering(drawn, champion, { now: progress.receivedAt, isNamed });
+  progress.headers = { ...progress.headers, ...headers };
+  progress.active = active;
+  return active;
 }

@@ -17,7 +17,7 @@ import { flaggedVersion, flagHeader } from "../infer/flagged-version.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
-import { standingHeaders } from "../infer/standing-headers.ts";
+import { answerBy, standingHeaders } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
@@ -102,8 +102,9 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     progress.flag = flagged.flag;
     progress.headers["x-portolan-flag"] = flagHeader(flagged.flag);
   }
-  const chosen = chosenVersion(admission, call, progress.requestId, flagged);
-  progress.active = chosen;
+  // Text has no way to name a version.
+  const drawn = chosenVersion(admission, call, progress.requestId, flagged);
+  const chosen = answerBy(progress, drawn, champion, false);
   const { timeoutMs } = chosen.route.limits;
   const { prepared, estimate } = estimateFor(chosen, asked);
   const leftMs = Math.max(1, timeoutMs - (performance.now() - readyMs));

@@ -8,13 +8,29 @@ export const challengerGate = "better-than-champion";
 /** One-sided: the level at which a 95 % interval lies beyond the bound. */
 export const comparisonLevel = 0.025;
 
-/** Rows of each class, or of quantities, that a comparison needs to show anything: of a handful of rows DeLong's variance and a bootstrap know next to nothing. */
+/** Rows of each of two classes, rows of quantities or of several classes, or queries, that a comparison needs to show anything: of a handful of rows DeLong's variance and a bootstrap know next to nothing. */
 export const comparisonSupport = 30;
 
+/** What two versions were compared on. */
+export type ComparedSize = Pick<Comparison, "rows" | "positives" | "queries" | "rarestClass">;
+
 /** Whether rows are enough for two versions to be told apart. Pure. */
-export function isSupported({ rows, positives }: Pick<Comparison, "rows" | "positives">): boolean {
-  if (positives === undefined) return rows >= comparisonSupport;
-  return positives >= comparisonSupport && rows - positives >= comparisonSupport;
+export function isSupported(size: ComparedSize): boolean {
+  return tooFew(size) === undefined;
+}
+
+/** Why rows are not enough to tell two versions apart. Pure. */
+function tooFew({ rows, positives, queries, rarestClass }: ComparedSize): string | undefined {
+  const least = comparisonSupport;
+  if (positives !== undefined)
+    return positives >= least && rows - positives >= least
+      ? undefined
+      : `${positives} positive and ${rows - positives} negative rows: fewer than ${least} of each`;
+  if (queries !== undefined) return queries >= least ? undefined : `${queries} queries: fewer than ${least}`;
+  if (rows < least) return `${rows} rows: fewer than ${least}`;
+  return rarestClass === undefined || rarestClass >= least
+    ? undefined
+    : `${rarestClass} rows of the rarest class: fewer than ${least}, and the rule weighs classes alike`;
 }
 
 /** What the charter asks of a challenger, as a comparison takes it. Pure. */
@@ -25,7 +41,7 @@ export function ruleOf({ metrics, margins }: ChallengerTerms): ComparisonRule {
 /** What a comparison found out that its gate is judged by. */
 export type ComparisonEvidence = Pick<
   Comparison,
-  "heldOut" | "rule" | "values" | "isBetter" | "rows" | "positives" | "setsTried"
+  "heldOut" | "rule" | "values" | "isBetter" | "rows" | "positives" | "queries" | "rarestClass" | "setsTried"
 >;
 
 /**
@@ -49,14 +65,9 @@ export function judgeChallenger(
   const found = comparisons.find((one) => isSameRule(one.rule, rule));
   if (!found) return result(false, "compared under other rules than the charter's");
   if (!found.heldOut.shown) return result(false, found.heldOut.because);
-  const { rows, positives, setsTried, values } = found;
-  if (!isSupported(found))
-    return result(
-      false,
-      positives === undefined
-        ? `${rows} rows: fewer than ${comparisonSupport}`
-        : `${positives} positive and ${rows - positives} negative rows: fewer than ${comparisonSupport} of each`,
-    );
+  const { setsTried, values } = found;
+  const few = tooFew(found);
+  if (few !== undefined) return result(false, few);
   const tried = setsTried > 1 ? `; compared on ${setsTried} sets of rows` : "";
   return result(found.isBetter, `${values.map(toldOf).join("; ")}${tried}`);
 }

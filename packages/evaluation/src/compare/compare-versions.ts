@@ -5,24 +5,18 @@ import {
   type JobRun,
   type JsonObject,
   newId,
-  PortolanError,
   type Transaction,
 } from "@portolan/kernel";
 import { Type, Value } from "@portolan/typebox";
-import type { HeldOut } from "../contract.ts";
-import type { EvaluationErrorCode } from "../errors.ts";
 import type { EvaluationDeps } from "../evaluate-version.ts";
-import { pairOf, requireSet, scoreRequest, textHasNoRows } from "../evaluation-rows.ts";
+import { pairOf, requireSet, textHasNoRows } from "../evaluation-rows.ts";
 import { evidenceEnvironment } from "../evidence-environment.ts";
-import type { EvaluatedVersion, ScoredQuantities, ScoredRows, ScoreRequest } from "../ports.ts";
-import { isErrorMetric } from "../quantities/quantity-metrics.ts";
-import { compareInThread } from "../statistics/compute-statistics.ts";
-import type { EvaluationSet } from "../store.ts";
 import { versionToEvaluate } from "../version-to-evaluate.ts";
 import { comparisonLevel, isSupported, ruleOf } from "./challenger-gate.ts";
 import { correctedForSets } from "./compare-scores.ts";
 import { comparedSets, insertComparison } from "./comparison-store.ts";
-import { ComparedValue, ComparisonRequest, ComparisonRule } from "./contract.ts";
+import { ComparisonRequest, ComparisonRule } from "./contract.ts";
+import { type ComparedPair, MeasuredPair, measurePair, notComparable, otherRows } from "./measure-pair.ts";
 
 export const comparisonQueue = "evaluation.compare";
 
@@ -45,8 +39,16 @@ export async function startComparison(
     );
   for (const id of new Set([request.trainingSetId, request.championTrainingSetId ?? request.trainingSetId]))
     await requireSet(deps, call, id);
-  const rule = await ruleFor(deps, call, request, challenger.useCaseId);
-  const asked = { ...request, champion, rule };
+  const terms = await deps.work.read(call, (sql) => deps.release.terms(sql, challenger.useCaseId));
+  const rule = ruleFor(request, terms);
+  const { task, query } = terms ?? {};
+  const asked = {
+    ...request,
+    champion,
+    rule,
+    ...(task === undefined ? {} : { task }),
+    ...(query === undefined ? {} : { query }),
+  };
   const { set } = await pairVersions(deps, call, asked);
   return deps.work.write(call, async (tx) => {
     const job = await tx.enqueue({
@@ -65,13 +67,10 @@ export async function startComparison(
 }
 
 /** The request's own metrics, or the charter's; where it has none, the metric that it bounds. */
-async function ruleFor(
-  deps: EvaluationDeps,
-  call: CallContext,
+function ruleFor(
   { metrics, margins = {} }: ComparisonRequest,
-  useCaseId: string,
-): Promise<ComparisonRule> {
-  const terms = await deps.work.read(call, (sql) => deps.release.terms(sql, useCaseId));
+  terms: ReleaseTerms | undefined,
+): ComparisonRule {
   if (metrics) {
     const unnamed = Object.keys(margins).find((name) => !metrics.some((metric) => metric === name));
     if (unnamed !== undefined)
@@ -95,13 +94,11 @@ async function ruleFor(
     );
   if (terms?.challenger) return ruleOf(terms.challenger);
   const bounded = terms?.accuracy.metric;
-  return ruleOf({
-    metrics: [bounded !== undefined && isCompared(bounded) ? bounded : "roc_auc"],
-    margins: {},
-  });
+  const [first = "roc_auc"] = evaluatedMetrics[terms?.task ?? "binary_classification"].filter(isCompared);
+  return ruleOf({ metrics: [bounded !== undefined && isCompared(bounded) ? bounded : first], margins: {} });
 }
 
-/** Errors are of quantities, all others of decisions: of one model only some are measured. */
+/** Of a model only some metrics are measured, by what it answers. */
 function requireOneTask(metrics: ComparisonRule["metrics"], task: ReleaseTerms["task"]): void {
   const measured = evaluatedMetrics[task ?? "binary_classification"].filter(isCompared);
   const other = metrics.find((metric) => !measured.includes(metric));
@@ -116,18 +113,15 @@ const Asked = Type.Object({
   ...ComparisonRequest.properties,
   champion: Type.Integer(),
   rule: ComparisonRule,
+  // Absent without a charter, and of what was asked before it was kept.
+  task: Type.Optional(Type.Enum(Object.keys(evaluatedMetrics) as (keyof typeof evaluatedMetrics)[])),
+  query: Type.Optional(Type.String()),
 });
 interface Asked extends ComparisonRequest {
   readonly champion: number;
   readonly rule: ComparisonRule;
-}
-
-interface ComparedPair {
-  readonly challenger: EvaluatedVersion;
-  readonly champion: EvaluatedVersion;
-  readonly set: EvaluationSet;
-  readonly championSet: EvaluationSet;
-  readonly heldOut: HeldOut;
+  readonly task?: ReleaseTerms["task"];
+  readonly query?: string;
 }
 
 /** Both versions and the rows of each, or the reason why the two cannot be compared on them. */
@@ -161,82 +155,18 @@ export function comparisonJob(deps: EvaluationDeps): JobHandler {
     async run(job: JobRun) {
       const asked = Value.Parse(Asked, job.payload);
       const pair = await pairVersions(deps, job.call, asked);
-      const measured = await job.effect("score", () => measurePair(deps, pair, asked.rule, job));
-      const found = Value.Parse(Measured, measured);
+      const measured = await job.effect("score", () => measurePair(deps, pair, asked, job));
+      const found = Value.Parse(MeasuredPair, measured);
       return job.step("record", (tx) => recordComparison(tx, asked, pair, found));
     },
   };
-}
-
-const Measured = Type.Object({
-  rows: Type.Integer(),
-  positives: Type.Optional(Type.Integer()),
-  values: Type.Array(ComparedValue),
-});
-interface Measured {
-  readonly rows: number;
-  readonly positives?: number;
-  readonly values: ComparedValue[];
-}
-
-/** Number of a row in its dataset: what shows that two sets have the same rows in the same order. */
-const rowColumn = "_row";
-
-async function measurePair(
-  { scorer }: Pick<EvaluationDeps, "scorer">,
-  { challenger, champion, set, championSet }: ComparedPair,
-  rule: ComparisonRule,
-  job: JobRun,
-): Promise<JsonObject> {
-  const both = async <Scored extends ScoredRows | ScoredQuantities>(
-    score: (request: ScoreRequest, signal: AbortSignal) => Promise<Scored>,
-  ) => {
-    const asked = (version: EvaluatedVersion, rows: EvaluationSet) =>
-      score({ ...scoreRequest(version.artifact, rows), sliceColumns: [rowColumn] }, job.signal);
-    const ours = await asked(challenger, set);
-    await job.progress(0.4, "challenger scored");
-    const theirs = await asked(champion, championSet);
-    await job.progress(0.8, "champion scored");
-    if (!haveSameRows(ours, theirs)) throw otherRows(set.id, championSet.id);
-    return [ours, theirs] as const;
-  };
-  if (rule.metrics.every(isErrorMetric)) {
-    const [ours, theirs] = await both((request, signal) => scorer.scoreQuantities(request, signal));
-    const compared = { challenger: plain(ours), champion: plain(theirs), rule };
-    const values = [...(await compareInThread({ kind: "compare_quantities", ...compared }, job.signal))];
-    return { rows: ours.scores.length, values };
-  }
-  const [ours, theirs] = await both((request, signal) => scorer.score(request, signal));
-  const compared = { challenger: plain(ours), champion: plain(theirs), rule };
-  const values = [...(await compareInThread({ kind: "compare", ...compared }, job.signal))];
-  const positives = ours.labels.reduce((sum, label) => sum + label, 0);
-  return { rows: ours.scores.length, positives, values };
-}
-
-/** Without what only shows that rows are the same. */
-function plain<Labels>({ scores, labels }: { readonly scores: Float64Array; readonly labels: Labels }) {
-  return { scores, labels };
-}
-
-function haveSameRows(ours: ScoredRows | ScoredQuantities, theirs: ScoredRows | ScoredQuantities): boolean {
-  const [first, second] = [rowNumbers(ours), rowNumbers(theirs)];
-  return (
-    first !== undefined &&
-    first.length === second?.length &&
-    first.every((row, at) => row === second[at] && ours.labels[at] === theirs.labels[at])
-  );
-}
-
-function rowNumbers({ slices = [] }: ScoredRows | ScoredQuantities): Float64Array | undefined {
-  const found = slices.find(({ column }) => column === rowColumn);
-  return found?.kind === "numbers" ? found.values : undefined;
 }
 
 async function recordComparison(
   tx: Transaction,
   { model, challenger, champion, rule }: Asked,
   { set, championSet, heldOut, ...versions }: ComparedPair,
-  { rows, positives, values: measured }: Measured,
+  { values: measured, ...size }: MeasuredPair,
 ): Promise<JsonObject> {
   const id = newId("comparison", tx.now);
   const asked = [versions.challenger.id, versions.champion.id] as const;
@@ -254,14 +184,11 @@ async function recordComparison(
     championTrainingSetId: championSet.id,
     dataset: set.object,
     heldOut,
-    rows,
-    ...(positives === undefined ? {} : { positives }),
+    ...size,
     setsTried,
     rule,
     values,
-    isBetter:
-      isSupported({ rows, ...(positives === undefined ? {} : { positives }) }) &&
-      values.every(({ isShown }) => isShown),
+    isBetter: isSupported(size) && values.every(({ isShown }) => isShown),
     createdAt: tx.now,
   };
   const { organisationId, id: createdBy } = tx.call.actor;
@@ -281,15 +208,4 @@ async function recordComparison(
     },
   });
   return found;
-}
-
-function otherRows(set: string, championSet: string): PortolanError<EvaluationErrorCode> {
-  return notComparable(
-    `training set ${championSet} has other rows than ${set}`,
-    "Build both of the same snapshot (datasetId), with the same from, to, sampleEvery and label.",
-  );
-}
-
-function notComparable(detail: string, mend: string): PortolanError<EvaluationErrorCode> {
-  return new PortolanError("evaluation.not_comparable", { detail, mend });
 }

@@ -16,6 +16,8 @@ type ComparisonTable = {
   dataset: string;
   row_count: number;
   positives: number | null;
+  queries: number | null;
+  rarest_class: number | null;
   sets_tried: number;
   held_out: JSONColumnType<Comparison["heldOut"]>;
   rule: JSONColumnType<Comparison["rule"]>;
@@ -48,6 +50,8 @@ export async function insertComparison(sql: Sql, row: NewComparison): Promise<vo
       dataset: row.dataset,
       row_count: row.rows,
       positives: row.positives ?? null,
+      queries: row.queries ?? null,
+      rarest_class: row.rarestClass ?? null,
       sets_tried: row.setsTried,
       held_out: JSON.stringify(row.heldOut),
       rule: JSON.stringify(row.rule),
@@ -127,6 +131,8 @@ function toComparison(row: Selectable<ComparisonTable>): Comparison {
     heldOut: row.held_out,
     rows: row.row_count,
     ...(row.positives === null ? {} : { positives: row.positives }),
+    ...(row.queries === null ? {} : { queries: row.queries }),
+    ...(row.rarest_class === null ? {} : { rarestClass: row.rarest_class }),
     setsTried: row.sets_tried,
     rule: row.rule,
     values: row.compared,

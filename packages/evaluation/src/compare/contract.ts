@@ -78,7 +78,14 @@ export const Comparison = Type.Object({
   dataset: Sha256,
   heldOut: { ...HeldOut, description: "From both versions" },
   rows: Type.Integer(),
-  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have not two classes" })),
+  queries: Type.Optional(Type.Integer({ description: "Of rankings: those of two rows and more" })),
+  rarestClass: Type.Optional(
+    Type.Integer({
+      description:
+        "Rows of the class that the fewest are of, where a metric of the rule weighs each of several classes alike",
+    }),
+  ),
   setsTried: Type.Integer({
     description: "Different sets of rows that these two were compared on so far, this one included",
   }),
@@ -86,7 +93,7 @@ export const Comparison = Type.Object({
   values: Type.Array(ComparedValue),
   isBetter: Type.Boolean({
     description:
-      "Everything that the rule asks is shown, on at least 30 rows of each class, or 30 where there are none",
+      "Everything that the rule asks is shown, on at least 30 rows of each of two classes; on 30 rows else, of each class where the rule weighs classes alike, and on 30 queries of rankings",
   }),
   createdAt: Type.Integer(),
 });

@@ -1,4 +1,11 @@
-import { bcaInterval, bootstrapSums, ndcg, type QuantitySet } from "@portolan/numerics";
+import {
+  type BootstrapDistribution,
+  type BootstrapOptions,
+  bcaInterval,
+  bootstrapSums,
+  ndcg,
+  type QuantitySet,
+} from "@portolan/numerics";
 import { bootstrapOptions } from "../binary-metrics.ts";
 import type { RowMetrics } from "../contract.ts";
 import type { QuantityBaseline } from "../quantities/quantity-metrics.ts";
@@ -18,14 +25,9 @@ export function rankingMetrics(
   { column, queries }: { readonly column: string; readonly queries: SliceValues | undefined },
   baseline?: QuantityBaseline,
 ): RowMetrics {
-  const ranked = rowsByQuery(column, queries).filter((rows) => rows.length > 1);
-  if (ranked.length < 2)
-    throw new RangeError(`column ${column} has fewer than two queries of two rows and more`);
-  const gains = gainsOf(set.scores, set.labels, ranked);
-  const count = gains.map(() => 1);
-  const mean = (sums: ArrayLike<number>) => (sums[0] ?? 0) / (sums[1] ?? 1);
-  const [found] = bootstrapSums([gains, count], [mean], bootstrapOptions);
-  if (!found) throw new RangeError("the bootstrap gave nothing");
+  const ranked = rankedQueries(column, queries);
+  const gains = gainsOf(set, ranked);
+  const found = bootstrapMean(gains, bootstrapOptions);
   const common = {
     rows: set.scores.length,
     queries: ranked.length,
@@ -34,24 +36,50 @@ export function rankingMetrics(
     bootstrap: { ...bootstrapOptions },
   };
   if (!baseline) return common;
-  const naive = gainsOf(baseline.scores, set.labels, ranked);
-  const ahead = gains.map((gain, query) => gain - (naive[query] ?? 0));
-  const [difference] = bootstrapSums([ahead, count], [mean], bootstrapOptions);
-  if (!difference) throw new RangeError("the bootstrap gave nothing");
+  const naive = gainsOf({ scores: baseline.scores, labels: set.labels }, ranked);
+  const difference = bootstrapMean(aheadOf(gains, naive), bootstrapOptions);
   return {
     ...common,
     baseline: {
       column: baseline.column,
       metric: "ndcg_at_10",
-      value: naive.reduce((sum, gain) => sum + gain, 0) / naive.length,
+      value: meanGain(naive),
       difference: { value: difference.estimate, interval: bcaInterval(difference) },
     },
   };
 }
 
-function gainsOf(
-  scores: Float64Array,
-  labels: Float64Array,
+/**
+ * The rows of each query of two rows and more: one row is no ranking. Pure.
+ * @throws RangeError for rows without a query, or fewer than two queries that rank
+ */
+export function rankedQueries(column: string, queries: SliceValues | undefined): number[][] {
+  const ranked = rowsByQuery(column, queries).filter((rows) => rows.length > 1);
+  if (ranked.length < 2)
+    throw new RangeError(`column ${column} has fewer than two queries of two rows and more`);
+  return ranked;
+}
+
+/** How far each query's gain is ahead of another model's. Pure. */
+export function aheadOf(ours: Float64Array, theirs: Float64Array): Float64Array {
+  return ours.map((gain, query) => gain - (theirs[query] ?? 0));
+}
+
+export function meanGain(gains: Float64Array): number {
+  return gains.reduce((sum, gain) => sum + gain, 0) / gains.length;
+}
+
+/** What resampling queries says of their mean. Pure: the seed is of the options. */
+export function bootstrapMean(values: Float64Array, options: BootstrapOptions): BootstrapDistribution {
+  const mean = (sums: ArrayLike<number>) => (sums[0] ?? 0) / (sums[1] ?? 1);
+  const [found] = bootstrapSums([values, values.map(() => 1)], [mean], options);
+  if (!found) throw new RangeError("the bootstrap gave nothing");
+  return found;
+}
+
+/** The ndcg_at_10 of each query. @throws RangeError for what `ndcg` refuses */
+export function gainsOf(
+  { scores, labels }: QuantitySet,
   queries: readonly (readonly number[])[],
 ): Float64Array {
   return Float64Array.from(queries, (rows) =>

@@ -9,7 +9,12 @@ const Support = Type.Object(
 
 const RowSupport = Type.Object(
   { rows: Type.Integer() },
-  { description: "Rows that a part needs to be judged where there are no classes" },
+  { description: "Rows that a part needs to be judged where there are not two classes" },
+);
+
+const QuerySupport = Type.Object(
+  { queries: Type.Integer() },
+  { description: "Queries that a part of rankings needs to be judged" },
 );
 
 const part = {
@@ -24,7 +29,12 @@ const part = {
 
 export const Slice = Type.Object({
   ...part,
-  positives: Type.Optional(Type.Integer({ description: "Absent where rows have no classes" })),
+  positives: Type.Optional(Type.Integer({ description: "Absent where rows have not two classes" })),
+  queries: Type.Optional(
+    Type.Integer({
+      description: "Of rankings: (mixed) are those whose rows have several values, and are not judged",
+    }),
+  ),
   isAbsent: Type.Optional(Type.Boolean({ description: "True: the rows have no value" })),
   values: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Metric name to value" })),
   intervals: Type.Optional(
@@ -64,7 +74,7 @@ export type WorstSlice = Static<typeof WorstSlice>;
 /** The metrics of parts of the rows. */
 export const SliceReport = Type.Object({
   bins: Type.Integer({ description: "Quantile bins of columns of many numbers" }),
-  support: Type.Union([Support, RowSupport]),
+  support: Type.Union([Support, RowSupport, QuerySupport]),
   columns: Type.Array(SlicedColumn),
   worst: Type.Record(Type.String(), WorstSlice, {
     description: "Of each metric the judged slice on which it is worst; empty where none is judged",

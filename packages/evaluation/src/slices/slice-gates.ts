@@ -30,10 +30,7 @@ export function judgeSlices(
     return failed("slices were made with other bins or another support: evaluate again under this charter");
   const asked = report.columns.filter(({ column }) => columns.includes(column));
   const { support } = report;
-  const floor =
-    "rows" in support
-      ? `${support.rows} rows`
-      : `${support.positives} positives and ${support.negatives} negatives`;
+  const floor = floorOf(support);
   const problems = columns.flatMap((column) => columnProblem(asked, column, floor));
   if (problems.length > 0) return failed(shortly(problems));
   const worst = isCompared(metric) ? worstSlice(asked, metric, overall) : undefined;
@@ -50,8 +47,15 @@ export function judgeSlices(
   ];
 }
 
+function floorOf(support: SliceReport["support"]): string {
+  if ("queries" in support) return `${support.queries} queries`;
+  if ("rows" in support) return `${support.rows} rows`;
+  return `${support.positives} positives and ${support.negatives} negatives`;
+}
+
 function isSameSlicing({ bins, support }: SliceReport, terms: SliceTerms): boolean {
   if (bins !== terms.bins) return false;
+  if ("queries" in support) return support.queries === leastSliceRows(terms.support);
   if ("rows" in support) return support.rows === leastSliceRows(terms.support);
   return support.positives === terms.support.positives && support.negatives === terms.support.negatives;
 }
@@ -70,6 +74,7 @@ function columnProblem(asked: readonly SlicedColumn[], column: string, floor: st
 /** How many rows no judgement covers, by column. */
 function unjudged(columns: readonly SlicedColumn[]): string {
   const told = columns.flatMap(({ column, slices }) => {
+    if (slices.some(({ queries }) => queries !== undefined)) return unjudgedQueries(column, slices);
     const all = slices.reduce((sum, { rows }) => sum + rows, 0);
     const few = slices.reduce((sum, { rows, isJudged }) => sum + (isJudged ? 0 : rows), 0);
     return few === 0
@@ -77,6 +82,17 @@ function unjudged(columns: readonly SlicedColumn[]): string {
       : [`${few} of ${all} rows are in slices of ${column} that are too small to be judged`];
   });
   return told.length === 0 ? "" : `; ${shortly(told)}`;
+}
+
+function unjudgedQueries(column: string, slices: SlicedColumn["slices"]): string[] {
+  const count = (judged: readonly boolean[]) =>
+    slices.reduce((sum, { queries = 0, isJudged }) => sum + (judged.includes(isJudged) ? queries : 0), 0);
+  const few = count([false]);
+  return few === 0
+    ? []
+    : [
+        `${few} of ${count([true, false])} queries are in slices of ${column} that are too small to be judged, or have several values of it`,
+      ];
 }
 
 const mostOfExpression = 60;

@@ -1,14 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { messageOf, PortolanError } from "@portolan/kernel";
-import type { ComparedValue } from "../compare/contract.ts";
 import type { RowMetrics } from "../contract.ts";
 import type { EvaluationErrorCode } from "../errors.ts";
 import type {
-  CompareQuantitiesTask,
-  CompareTask,
-  MeasureQuantitiesTask,
-  MeasureRankingsTask,
-  MeasureTask,
+  AnyCompareTask,
+  AnyMeasureTask,
+  Compared,
   StatisticsAnswer,
   StatisticsTask,
 } from "./statistics-task.ts";
@@ -20,23 +17,18 @@ const memoryMib = 1024;
  * Metrics, intervals, slices and groups of a version's scores, in a thread of their own.
  * @throws PortolanError `evaluation.not_scorable` for scores that statistics refuse; the signal's reason
  */
-export async function measureScores(
-  task: MeasureTask | MeasureQuantitiesTask | MeasureRankingsTask,
-  signal: AbortSignal,
-): Promise<RowMetrics> {
+export async function measureScores(task: AnyMeasureTask, signal: AbortSignal): Promise<RowMetrics> {
   const answer = await inThread(task, signal);
   if (answer.kind !== "measured") throw refusal(answer);
   return answer.metrics;
 }
 
 /** What two versions differ by, in a thread of its own. @throws as `measureScores` */
-export async function compareInThread(
-  task: CompareTask | CompareQuantitiesTask,
-  signal: AbortSignal,
-): Promise<readonly ComparedValue[]> {
+export async function compareInThread(task: AnyCompareTask, signal: AbortSignal): Promise<Compared> {
   const answer = await inThread(task, signal);
   if (answer.kind !== "compared") throw refusal(answer);
-  return answer.values;
+  const { kind: _, ...compared } = answer;
+  return compared;
 }
 
 /** Statistics of a million rows take seconds, and the thread that calls this answers the API. */
@@ -68,7 +60,7 @@ function refusal(answer: StatisticsAnswer): PortolanError {
     return ended("detail" in answer ? answer.detail : `it answered that it had ${answer.kind}`);
   return new PortolanError<EvaluationErrorCode>("evaluation.not_scorable", {
     detail: answer.detail,
-    mend: "Give held-out rows with both classes (of a regression: with numbers), and the model's own feature columns.",
+    mend: "Give held-out rows with labels as the charter's model.task has them (both classes, numbers of classes, or quantities), and the model's own feature columns.",
   });
 }
 

@@ -1,14 +1,19 @@
 import type { FairnessTerms, KpiTerms, SliceTerms } from "@portolan/charter/contract";
 import { messageOf } from "@portolan/kernel";
 import { binaryMetrics } from "../binary-metrics.ts";
+import { multiclassMetrics } from "../classes/class-metrics.ts";
+import { compareClasses } from "../classes/compare-classes.ts";
+import { sliceClasses } from "../classes/slice-classes.ts";
 import { compareScores } from "../compare/compare-scores.ts";
 import type { ComparedValue, ComparisonRule } from "../compare/contract.ts";
 import type { RowMetrics } from "../contract.ts";
-import type { ScoredQuantities, ScoredRows } from "../ports.ts";
+import type { ScoredClasses, ScoredQuantities, ScoredRows } from "../ports.ts";
 import { compareQuantities } from "../quantities/compare-quantities.ts";
 import { isErrorMetric, quantityMetrics } from "../quantities/quantity-metrics.ts";
 import { sliceQuantities } from "../quantities/slice-quantities.ts";
-import { rankingMetrics } from "../rankings/ranking-metrics.ts";
+import { compareRankings } from "../rankings/compare-rankings.ts";
+import { rankedQueries, rankingMetrics } from "../rankings/ranking-metrics.ts";
+import { sliceRankings } from "../rankings/slice-rankings.ts";
 import type { FairnessReport, SliceReport } from "../slices/contract.ts";
 import { measureFairness } from "../slices/measure-fairness.ts";
 import { defaultSlicing, measureSlices } from "../slices/measure-slices.ts";
@@ -46,8 +51,20 @@ export interface MeasureQuantitiesTask
   readonly metric: string;
 }
 
+/** What is to be said of a classifier of several classes. */
+export interface MeasureClassesTask
+  extends Pick<MeasureTask, "baselineColumn" | "sliced" | "slices" | "attributes"> {
+  readonly kind: "measure_classes";
+  readonly scored: ScoredClasses;
+  /** The charter's metric: by it the model is held against the baseline. */
+  readonly metric: string;
+  /** Names of the classes, where the charter has some. */
+  readonly names?: readonly string[];
+}
+
 /** What is to be said of rankings. */
-export interface MeasureRankingsTask extends Pick<MeasureTask, "baselineColumn"> {
+export interface MeasureRankingsTask
+  extends Pick<MeasureTask, "baselineColumn" | "sliced" | "slices" | "attributes"> {
   readonly kind: "measure_rankings";
   readonly scored: ScoredQuantities;
   /** The column that says which rows are one ranking. */
@@ -62,22 +79,44 @@ export interface CompareQuantitiesTask {
   readonly rule: ComparisonRule;
 }
 
+/** What is to be said of two rankings of the same rows. */
+export interface CompareRankingsTask {
+  readonly kind: "compare_rankings";
+  readonly challenger: ScoredQuantities;
+  readonly champion: ScoredQuantities;
+  /** The column that says which rows are one ranking, among the challenger's slices. */
+  readonly query: string;
+  readonly rule: ComparisonRule;
+}
+
+/** What is to be said of two classifiers of several classes on the same rows. */
+export interface CompareClassesTask {
+  readonly kind: "compare_classes";
+  readonly challenger: ScoredClasses;
+  readonly champion: ScoredClasses;
+  readonly rule: ComparisonRule;
+}
+
 interface Attribute {
   readonly name: string;
   readonly expression: string;
 }
 
-export type StatisticsTask =
-  | MeasureRankingsTask
-  | MeasureTask
-  | MeasureQuantitiesTask
-  | CompareTask
-  | CompareQuantitiesTask;
+export type AnyMeasureTask = MeasureTask | MeasureQuantitiesTask | MeasureClassesTask | MeasureRankingsTask;
+export type AnyCompareTask = CompareTask | CompareQuantitiesTask | CompareClassesTask | CompareRankingsTask;
+export type StatisticsTask = AnyMeasureTask | AnyCompareTask;
+
+/** What two versions differ by. */
+export interface Compared {
+  readonly values: readonly ComparedValue[];
+  /** Of rankings. */
+  readonly queries?: number;
+}
 
 /** The result, or why statistics refuse the scores, or that something broke. */
 export type StatisticsAnswer =
   | { readonly kind: "measured"; readonly metrics: RowMetrics }
-  | { readonly kind: "compared"; readonly values: readonly ComparedValue[] }
+  | ({ readonly kind: "compared" } & Compared)
   | { readonly kind: "refused"; readonly detail: string }
   | { readonly kind: "failed"; readonly detail: string };
 
@@ -91,26 +130,58 @@ export function answerTask(task: StatisticsTask): StatisticsAnswer {
         return { kind: "measured", metrics: measureQuantities(task) };
       case "measure_rankings":
         return { kind: "measured", metrics: measureRankings(task) };
+      case "measure_classes":
+        return { kind: "measured", metrics: measureClasses(task) };
       case "compare":
         return { kind: "compared", values: compareScores(task.challenger, task.champion, task.rule) };
       case "compare_quantities":
         return { kind: "compared", values: compareQuantities(task.challenger, task.champion, task.rule) };
+      case "compare_classes":
+        return { kind: "compared", values: compareClasses(task.challenger, task.champion, task.rule) };
+      case "compare_rankings":
+        return { kind: "compared", ...compareQueries(task) };
     }
   } catch (error) {
     return { kind: error instanceof RangeError ? "refused" : "failed", detail: messageOf(error) };
   }
 }
 
-function measureRankings({ scored, baselineColumn: column, query }: MeasureRankingsTask): RowMetrics {
-  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
-  const queries = scored.slices?.find((one) => one.column === query);
-  return rankingMetrics(scored, { column: query, queries }, baseline);
+function measureRankings(task: MeasureRankingsTask): RowMetrics {
+  const { scored, query, sliced, slices = defaultSlicing, attributes } = task;
+  const queries = queriesOf(scored, query);
+  const metrics = rankingMetrics(scored, queries, baselineOf(task));
+  if (sliced.length === 0) return metrics;
+  const ranked = rankedQueries(queries.column, queries.queries);
+  const whole = { set: scored, ranked, overall: metrics.values["ndcg_at_10"] ?? Number.NaN };
+  const bySlice = sliceRankings(whole, sliced, scored.slices ?? [], slices);
+  return { ...metrics, sliced: withExpressions(bySlice, attributes) };
+}
+
+function compareQueries({ challenger, champion, query, rule }: CompareRankingsTask): Compared {
+  return compareRankings(challenger, champion, queriesOf(challenger, query), rule);
+}
+
+function queriesOf({ slices = [] }: ScoredQuantities, column: string) {
+  return { column, queries: slices.find((one) => one.column === column) };
+}
+
+function measureClasses(task: MeasureClassesTask): RowMetrics {
+  const { scored, sliced, slices = defaultSlicing, attributes, metric, names } = task;
+  const metrics = multiclassMetrics(scored, { names, metric }, baselineOf(task));
+  if (sliced.length === 0) return metrics;
+  const whole = { set: scored, overall: metrics.values };
+  const bySlice = sliceClasses(whole, sliced, scored.slices ?? [], slices);
+  return { ...metrics, sliced: withExpressions(bySlice, attributes) };
+}
+
+/** The naive scores, where the set names a column for them. */
+function baselineOf({ scored, baselineColumn: column }: AnyMeasureTask) {
+  return scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
 }
 
 function measureQuantities(task: MeasureQuantitiesTask): RowMetrics {
-  const { scored, baselineColumn: column, sliced, slices = defaultSlicing, attributes, metric } = task;
-  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
-  const metrics = quantityMetrics(scored, isErrorMetric(metric) ? metric : "rmse", baseline);
+  const { scored, sliced, slices = defaultSlicing, attributes, metric } = task;
+  const metrics = quantityMetrics(scored, isErrorMetric(metric) ? metric : "rmse", baselineOf(task));
   if (sliced.length === 0) return metrics;
   const whole = { set: scored, overall: metrics.values };
   const bySlice = sliceQuantities(whole, sliced, scored.slices ?? [], slices);
@@ -118,18 +189,9 @@ function measureQuantities(task: MeasureQuantitiesTask): RowMetrics {
 }
 
 function measure(task: MeasureTask): RowMetrics {
-  const {
-    scored,
-    baselineColumn: column,
-    sliced,
-    slices = defaultSlicing,
-    fairness,
-    kpis,
-    attributes,
-  } = task;
-  const baseline = scored.baseline && column !== undefined ? { column, scores: scored.baseline } : undefined;
+  const { scored, sliced, slices = defaultSlicing, fairness, kpis, attributes } = task;
   const values = scored.slices ?? [];
-  const metrics = binaryMetrics(scored, baseline);
+  const metrics = binaryMetrics(scored, baselineOf(task));
   const whole = { set: scored, overall: metrics.values };
   const bySlice = sliced.length === 0 ? undefined : measureSlices(whole, sliced, values, slices);
   const byGroup = fairness && measureFairness(scored, values, fairness);

@@ -72,7 +72,7 @@ export function judgeConcept(evidence: ConceptEvidence, now: number): JudgedConc
 /** Without labels nothing tells the task but what was kept of the version. */
 function conceptTask({ bound, cases, kept }: ConceptEvidence): KeptReference["task"] {
   const [only] = kept;
-  return only && cases.length === 0 && !bound ? only.task : taskOf(bound?.metric, cases);
+  return only && cases.length === 0 && !bound ? only.task : taskOf(bound, cases);
 }
 
 interface MatureDay {
@@ -131,6 +131,8 @@ function isWrong(one: LabelledCase, task: KeptReference["task"], cutoff: number 
   switch (task) {
     case "judged":
       return one.happened === 0;
+    case "classes":
+      return one.said !== one.happened;
     case "regression":
       return errorOf(one) > (cutoff ?? 0);
     case "binary":

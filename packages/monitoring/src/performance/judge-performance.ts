@@ -45,7 +45,7 @@ export function judgeWindows(
   { cases, answered, bound, labels }: SeriesEvidence,
   windowMicros: number,
 ): JudgedWindow[] {
-  const task = taskOf(bound?.metric, cases);
+  const task = taskOf(bound, cases);
   const labelled = Map.groupBy(cases, ({ receivedAt }) => windowStart(receivedAt, windowMicros));
   const counted = Map.groupBy(answered, ({ hour }) => windowStart(hour, windowMicros));
   const starts = [...new Set([...labelled.keys(), ...counted.keys()])].sort((a, b) => a - b);
@@ -69,7 +69,7 @@ export function judgeSegments(
   { cases, answered, bound, labels }: SeriesEvidence,
   segments: readonly Segment[],
 ): PerformanceSegment[] {
-  const task = taskOf(bound?.metric, cases);
+  const task = taskOf(bound, cases);
   const { maturity } = maturityOf(labels ?? cases.length, answered);
   const level = 1 - (1 - performancePolicy.level) / Math.max(1, segments.length);
   return segments.map(({ segment, cases: own }) => ({

@@ -7,14 +7,15 @@ import {
   rocAuc,
   type ScoredSet,
   thresholdCounts,
-  wilsonInterval,
 } from "@portolan/numerics";
 import type { Case } from "./case-values.ts";
+import { balanced, defined, meanMetric, share } from "./figures.ts";
+import { measureClasses } from "./measure-classes.ts";
 import { performancePolicy } from "./performance-policy.ts";
-import type { PerformanceMetric } from "./performance-schema.ts";
+import type { PerformanceBound, PerformanceMetric } from "./performance-schema.ts";
 
-/** What predictions and labels are of: yes and no, quantities, or answers that somebody judged. */
-export type Task = "binary" | "regression" | "judged";
+/** What predictions and labels are of: yes and no, several classes, quantities, or answers that somebody judged. */
+export type Task = "binary" | "classes" | "regression" | "judged";
 
 const tasks: Readonly<Record<string, Task>> = {
   roc_auc: "binary",
@@ -24,6 +25,7 @@ const tasks: Readonly<Record<string, Task>> = {
   precision: "binary",
   recall: "binary",
   f1: "binary",
+  macro_f1: "classes",
   brier_score: "binary",
   log_loss: "binary",
   rmse: "regression",
@@ -37,8 +39,13 @@ export function measuredFromOutcomes(metric: string): boolean {
   return metric in tasks;
 }
 
-/** By the metric that a charter bounds; without one, or with one that outcomes do not tell, by the values. */
-export function taskOf(metric: string | undefined, cases: readonly Case[]): Task {
+/** By what a charter bounds; without a charter, or with a metric that outcomes do not tell, by the values. */
+export function taskOf(
+  bound: Pick<PerformanceBound, "metric" | "several"> | undefined,
+  cases: readonly Case[],
+): Task {
+  if (bound?.several) return "classes";
+  const metric = bound?.metric;
   const known = metric === undefined ? undefined : tasks[metric];
   if (known) return known;
   const isYesOrNo = cases.every(({ happened }) => happened === undefined || happened === 0 || happened === 1);
@@ -53,6 +60,7 @@ export function isReadable(task: Task, { said, happened }: Case): boolean {
     case "judged":
       return isYesOrNo;
     case "regression":
+    case "classes":
       return said !== undefined && happened !== undefined;
     case "binary":
       return isYesOrNo && said !== undefined && said >= 0 && said <= 1;
@@ -81,6 +89,8 @@ export function measureCases(task: Task, cases: readonly Case[], level: number):
       ]);
     case "regression":
       return regression(said, happened, level);
+    case "classes":
+      return measureClasses(cases, level);
     case "binary":
       return binary({ scores: said, labels: Uint8Array.from(happened) }, level);
   }
@@ -99,7 +109,7 @@ function binary(set: ScoredSet, level: number): PerformanceMetric[] {
   return defined([
     ...ranks,
     share("accuracy", truePositives + trueNegatives, set.scores.length, level),
-    recall && specificity ? balanced(recall, specificity) : undefined,
+    recall && specificity ? balanced([recall, specificity]) : undefined,
     share("precision", truePositives, truePositives + falsePositives, level),
     recall,
     f1(counts, level),
@@ -124,21 +134,6 @@ function rankings(set: ScoredSet, level: number): PerformanceMetric[] {
 function logLossOf(score: number, isPositive: boolean): number {
   const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, score));
   return -(isPositive ? Math.log(p) : Math.log1p(-p));
-}
-
-function share(metric: string, cases: number, of: number, level: number): PerformanceMetric | undefined {
-  if (of < performancePolicy.leastOfClass) return undefined;
-  const { low, high } = wilsonInterval(cases, of, level);
-  return { metric, value: cases / of, low, high, cases: of };
-}
-
-/** Mean of two independent shares; its limits from theirs (MOVER: Zou and Donner 2008). */
-function balanced(recall: PerformanceMetric, specificity: PerformanceMetric): PerformanceMetric {
-  const value = (recall.value + specificity.value) / 2;
-  const below = Math.hypot(recall.value - recall.low, specificity.value - specificity.low) / 2;
-  const above = Math.hypot(recall.high - recall.value, specificity.high - specificity.value) / 2;
-  const cases = recall.cases + specificity.cases;
-  return { metric: "balanced_accuracy", value, low: value - below, high: value + above, cases };
 }
 
 /** F1 is 2s/(1+s) of the share s of true ones among all that were called or are positive: Wilson's limits of s are carried over. */
@@ -185,18 +180,4 @@ function explained(
     high: Math.min(1, 1 - ratio.low),
     cases: squares.length,
   };
-}
-
-function meanMetric(
-  metric: string,
-  values: Float64Array,
-  level: number,
-  { least, most }: { readonly least: number; readonly most: number },
-): PerformanceMetric {
-  const { mean, low, high } = meanInterval(values, level);
-  return { metric, value: mean, low: Math.max(least, low), high: Math.min(most, high), cases: values.length };
-}
-
-function defined(metrics: readonly (PerformanceMetric | undefined)[]): PerformanceMetric[] {
-  return metrics.filter((metric) => metric !== undefined);
 }

@@ -26,6 +26,14 @@ export const PerformanceBound = Type.Object({
   below: Type.Enum(["alert", "fallback", "stop"], {
     description: "What the charter wants when it is missed",
   }),
+  several: Type.Optional(
+    Type.Object(
+      {
+        names: Type.Optional(Type.Array(Type.String(), { description: "In the order of the scores" })),
+      },
+      { description: "Answers are of one of several classes" },
+    ),
+  ),
 });
 export type PerformanceBound = Static<typeof PerformanceBound>;
 
@@ -43,7 +51,7 @@ const figures = {
   unreadable: Type.Integer({
     minimum: 0,
     description:
-      "Labelled predictions whose answer or label is no number of the task, or was erased: in no figure",
+      "Labelled predictions whose answer or label is no number or class of the task, or was erased: in no figure",
   }),
   metrics: Type.Array(PerformanceMetric, { description: "Those that the cases are enough for" }),
   verdict: PerformanceVerdict,

@@ -92,8 +92,11 @@ test("too few cases, and too few of a class, state nothing of it", () => {
 });
 
 test("the charter's metric says what values are of; without one they say it themselves", () => {
-  expect(taskOf("rmse", some(1, 0.5, 1))).toBe("regression");
-  expect(taskOf("pass_rate", some(1, 0.5, 1))).toBe("judged");
+  expect(taskOf({ metric: "rmse" }, some(1, 0.5, 1))).toBe("regression");
+  expect(taskOf({ metric: "pass_rate" }, some(1, 0.5, 1))).toBe("judged");
+  expect(taskOf({ metric: "accuracy" }, some(1, 0.5, 1))).toBe("binary");
+  expect(taskOf({ metric: "accuracy", several: {} }, some(1, 1, 1))).toBe("classes");
+  expect(taskOf({ metric: "macro_f1" }, some(1, 1, 1))).toBe("classes");
   expect(taskOf(undefined, some(1, 0.5, 1))).toBe("binary");
   expect(taskOf(undefined, some(1, 0.5, 3))).toBe("regression");
   expect(taskOf(undefined, [{ happened: 1 }])).toBe("judged");

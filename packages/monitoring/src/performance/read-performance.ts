@@ -14,7 +14,7 @@ import {
 import type { MonitoringErrorCode } from "../errors.ts";
 import type { PerformanceEstimate } from "../estimate/estimate-schema.ts";
 import { estimateWindows, findScores } from "../estimate/read-estimates.ts";
-import { happenedBy, saidBy } from "./case-values.ts";
+import { classCase, happenedBy, saidBy } from "./case-values.ts";
 import { judgeConcept } from "./concept-drift.ts";
 import { listReferences, type SeriesReference } from "./concept-store.ts";
 import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./judge-performance.ts";
@@ -252,7 +252,7 @@ async function judgeSeries(
     readonly now: number;
   },
 ): Promise<PerformanceSeries> {
-  const cases = await casesOf(labels);
+  const cases = await casesOf(labels, bound);
   const evidence = { cases, answered, bound, ...(labelCount === undefined ? {} : { labels: labelCount }) };
   const ids = cases.map(({ predictionId }) => predictionId);
   const { endpoint, windowMicros, by, now } = of;
@@ -282,16 +282,24 @@ async function judgeSeries(
 /** Answers that are read at a turn of the event loop: some milliseconds. */
 const answersPerTurn = 1000;
 
-async function casesOf(labels: readonly StoredLabel[]): Promise<LabelledCase[]> {
+async function casesOf(
+  labels: readonly StoredLabel[],
+  bound: PerformanceBound | undefined,
+): Promise<LabelledCase[]> {
   const cases: LabelledCase[] = [];
   for (const label of labels) {
-    cases.push(caseOf(label));
+    cases.push(caseOf(label, bound));
     if (cases.length % answersPerTurn === 0) await otherWork();
   }
   return cases;
 }
 
-function caseOf({ predictionId, receivedAt, outcome, outputs }: StoredLabel): LabelledCase {
+function caseOf(
+  { predictionId, receivedAt, outcome, outputs }: StoredLabel,
+  bound: PerformanceBound | undefined,
+): LabelledCase {
+  if (bound?.several)
+    return { predictionId, receivedAt, ...classCase(outputs, outcome, bound.several.names) };
   const [said, happened] = [saidBy(outputs), happenedBy(outcome)];
   return {
     predictionId,

@@ -14,7 +14,8 @@ export async function sunsetRoutes(app: FastifyInstance, deps: SunsetDeps): Prom
     {
       config: routeConfig("serving:deploy", "governed"),
       schema: {
-        summary: "Announce when an endpoint ends: its callers are told with each answer, and it stops then",
+        summary:
+          "Announce when an endpoint, or one of its versions, ends: its callers are told with each answer, and it stops then",
         tags: ["serving"],
         params: Params,
         body: SunsetRequest,
@@ -29,7 +30,7 @@ export async function sunsetRoutes(app: FastifyInstance, deps: SunsetDeps): Prom
     {
       config: routeConfig("serving:deploy", "governed"),
       schema: {
-        summary: "Take the announced end of an endpoint back",
+        summary: "Take the announced end of an endpoint, or of one of its versions, back",
         tags: ["serving"],
         params: Params,
         body: SunsetWithdrawal,

@@ -122,6 +122,7 @@ const terms = [
   "nonFiniteOutputs",
   "snapshotAge",
   "sunset",
+  "retiring",
   "flags",
 ] as const satisfies readonly (keyof Route)[];
 

@@ -12,6 +12,7 @@ import {
 import { publishIntent } from "../deploy-endpoint.ts";
 import type { ServingErrorCode } from "../errors.ts";
 import { requireEndpoint } from "../require-endpoint.ts";
+import type { ModelReference, Route } from "../snapshot/schema.ts";
 import type { Sunset, SunsetRequest, SunsetWithdrawal } from "./contract.ts";
 import { findSunset, saveSunset, withdrawSunset } from "./sunset-store.ts";
 
@@ -22,19 +23,21 @@ export interface SunsetDeps {
 }
 
 /**
- * Announces when an endpoint ends. From the next snapshot on each of its answers says so; from that moment on it is left out of snapshots.
+ * Announces when an endpoint, or one of its versions, ends. From the next snapshot on each of its answers says so; from that moment on it is left out of
+ * snapshots, and so is the endpoint where that version is its own.
  *
- * @throws PortolanError `serving.endpoint_missing`, `serving.sunset_announced`, `kernel.bad_request` when that moment is past, and what `Authorizer.require` throws
+ * @throws PortolanError `serving.endpoint_missing`, `kernel.bad_request` for a version that the endpoint does not have, `serving.sunset_announced`, `kernel.bad_request` when that moment is past, and what `Authorizer.require` throws
  */
 export async function announceSunset(
   deps: SunsetDeps,
   call: CallContext,
   name: string,
-  { environment, endsAt: stated, reason, successor }: SunsetRequest,
+  { environment, endsAt: stated, reason, successor, version }: SunsetRequest,
 ): Promise<Sunset> {
   const endpoint = await requireEndpoint(deps, call, "serving:deploy", name, environment);
   const { organisationId, id: announcedBy } = call.actor;
   const endsAt = readMoment(stated);
+  const ending = version === undefined ? undefined : versionOf(endpoint.route, name, version);
   return deps.work.write(call, async (tx) => {
     if (endsAt <= tx.now) throw notAhead(stated);
     const announced = { reason, announced_at: tx.now, announced_by: announcedBy, ends_at: endsAt };
@@ -44,10 +47,12 @@ export async function announceSunset(
       organisation_id: organisationId,
       endpoint_id: endpoint.id,
       successor: successor ?? null,
+      model: ending?.name ?? null,
+      version: ending?.version ?? null,
     };
     if (!(await saveSunset(tx.sql, row)))
       throw new PortolanError<ServingErrorCode>("serving.sunset_announced", {
-        detail: `The end of ${name} is announced already.`,
+        detail: `The end of ${named(name, version)} is announced already.`,
         mend: "See it with portolan endpoint list, and take it back first: portolan endpoint sunset NAME --withdraw --reason …",
       });
     await tx.record({
@@ -58,6 +63,7 @@ export async function announceSunset(
         environment,
         endsAt: formatInstant(asEpochMicros(endsAt)),
         successor: successor ?? null,
+        ...(ending ? { model: ending.name, version: ending.version } : {}),
         reason,
       },
     });
@@ -69,8 +75,25 @@ export async function announceSunset(
       announcedAt: tx.now,
       announcedBy,
       endsAt,
+      ...(version === undefined ? {} : { version }),
       ...(successor === undefined ? {} : { successor }),
     };
+  });
+}
+
+function named(endpoint: string, version: number | undefined): string {
+  return version === undefined ? endpoint : `version ${version} of ${endpoint}`;
+}
+
+/** As requests name versions: the endpoint's own, and its variants; of equal numbers the first. */
+function versionOf({ model, variants }: Route, endpoint: string, version: number): ModelReference {
+  const all = [model, ...variants.map((one) => one.model)];
+  const found = all.find((one) => one.version === version);
+  if (found) return found;
+  throw new PortolanError("kernel.bad_request", {
+    detail: `${endpoint} has no version ${version}: it serves ${[...new Set(all.map((one) => one.version))].join(", ")}`,
+    mend: "Name one that it serves.",
+    violations: [{ detail: "not served at this endpoint", at: { pointer: "/version" } }],
   });
 }
 
@@ -83,25 +106,31 @@ export async function takeSunsetBack(
   deps: SunsetDeps,
   call: CallContext,
   name: string,
-  { environment, reason }: SunsetWithdrawal,
+  { environment, reason, version }: SunsetWithdrawal,
 ): Promise<Sunset> {
   const endpoint = await requireEndpoint(deps, call, "serving:deploy", name, environment);
   const { organisationId, id: by } = call.actor;
-  const announced = await deps.work.read(call, (sql) => findSunset(sql, endpoint.id));
+  const announced = await deps.work.read(call, (sql) => findSunset(sql, endpoint.id, version));
   // What has ended answers again: whoever may do that lets halted endpoints go on, too.
   if (announced && announced.ends_at <= deps.clock.now())
     await requireEndpoint(deps, call, "serving:resume", name, environment);
   return deps.work.write(call, async (tx) => {
-    const row = await withdrawSunset(tx.sql, endpoint.id, { at: tx.now, by, because: reason });
+    const row = await withdrawSunset(tx.sql, endpoint.id, version, { at: tx.now, by, because: reason });
     if (!row)
       throw new PortolanError<ServingErrorCode>("serving.no_sunset", {
-        detail: `No end of ${name} is announced.`,
+        detail: `No end of ${named(name, version)} is announced.`,
         mend: "List endpoints with: portolan endpoint list",
       });
     await tx.record({
       event: "serving.endpoint.sunset_withdrawn",
       subject: endpoint.id,
-      detail: { endpoint: name, environment, endsAt: formatInstant(asEpochMicros(row.ends_at)), reason },
+      detail: {
+        endpoint: name,
+        environment,
+        endsAt: formatInstant(asEpochMicros(row.ends_at)),
+        ...(row.model === null || row.version === null ? {} : { model: row.model, version: row.version }),
+        reason,
+      },
     });
     await tx.intend(publishIntent, { organisationId });
     return {
@@ -111,6 +140,7 @@ export async function takeSunsetBack(
       announcedAt: row.announced_at,
       announcedBy: row.announced_by,
       endsAt: row.ends_at,
+      ...(row.version === null ? {} : { version: row.version }),
       ...(row.successor === null ? {} : { successor: row.successor }),
     };
   });

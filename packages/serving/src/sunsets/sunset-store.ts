@@ -9,6 +9,9 @@ export interface SunsetRow {
   readonly announced_at: number;
   readonly announced_by: string;
   readonly ends_at: number;
+  /** Both null: the whole endpoint ends. */
+  readonly model: string | null;
+  readonly version: number | null;
 }
 
 export type SunsetsTable = SunsetRow & {
@@ -30,12 +33,20 @@ const columns = [
   "announced_at",
   "announced_by",
   "ends_at",
+  "model",
+  "version",
 ] as const satisfies readonly (keyof SunsetRow)[];
 
-export async function findSunset(session: Sql, endpointId: string): Promise<SunsetRow | undefined> {
+/** @param version of the endpoint; absent: of all of it */
+export async function findSunset(
+  session: Sql,
+  endpointId: string,
+  version: number | undefined,
+): Promise<SunsetRow | undefined> {
   return tables(session)
     .selectFrom("serving.sunsets")
     .where("endpoint_id", "=", endpointId)
+    .where("version", "is not distinct from", version ?? null)
     .where("withdrawn_at", "is", null)
     .select(columns)
     .executeTakeFirst();
@@ -49,7 +60,7 @@ export async function saveSunset(
   const saved = await tables(session)
     .insertInto("serving.sunsets")
     .values({ ...sunset, withdrawn_at: null, withdrawn_by: null, withdrawn_because: null })
-    .onConflict((conflict) => conflict.column("endpoint_id").where("withdrawn_at", "is", null).doNothing())
+    .onConflict((conflict) => conflict.doNothing())
     .returning("id")
     .execute();
   return saved.length > 0;
@@ -59,12 +70,14 @@ export async function saveSunset(
 export async function withdrawSunset(
   session: Sql,
   endpointId: string,
+  version: number | undefined,
   end: { readonly at: number; readonly by: string; readonly because: string },
 ): Promise<SunsetRow | undefined> {
   return tables(session)
     .updateTable("serving.sunsets")
     .set({ withdrawn_at: end.at, withdrawn_by: end.by, withdrawn_because: end.because })
     .where("endpoint_id", "=", endpointId)
+    .where("version", "is not distinct from", version ?? null)
     .where("withdrawn_at", "is", null)
     .returning(columns)
     .executeTakeFirst();

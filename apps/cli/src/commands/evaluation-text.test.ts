@@ -1,0 +1,70 @@
+import type { RowMetrics, SliceReport } from "@portolan/evaluation/contract";
+import { expect, test } from "vitest";
+import { evaluationText } from "./evaluation-text.ts";
+
+const interval = { low: 0.6, high: 0.8, level: 0.95 };
+const told = (metrics: RowMetrics) => evaluationText({ metrics, gates: [] });
+
+test("of several classes each is told with its rows, how often it was said, and what of it was right", () => {
+  const text = told({
+    rows: 60,
+    values: { accuracy: 0.7, macro_f1: 0.65 },
+    intervals: { accuracy: { ...interval, method: "wilson" } },
+    classes: [
+      {
+        name: "bus",
+        rows: 40,
+        predicted: 30,
+        recall: { value: 0.7, interval },
+        precision: { value: 0.75, interval },
+        f1: 0.72,
+      },
+      { name: "plane", rows: 20, predicted: 0, recall: { value: 0, interval }, f1: 0 },
+    ],
+    baseline: {
+      column: "(most frequent class)",
+      metric: "accuracy",
+      value: 0.6667,
+      difference: { value: 0.03, interval },
+    },
+  });
+  expect(text).toContain("60 rows, 2 classes");
+  expect(text).toMatch(
+    /bus\s+40\s+30\s+0\.7000 \[0\.6000, 0\.8000\]\s+0\.7500 \[0\.6000, 0\.8000\]\s+0\.7200/,
+  );
+  expect(text).toMatch(/plane\s+20\s+0\s+0\.0000 \[0\.6000, 0\.8000\]\s+no row\s+0\.0000/);
+  expect(text).toContain("the naive answer (most frequent class) has accuracy 0.6667");
+});
+
+const sliced = (slices: SliceReport["columns"][number]["slices"]): RowMetrics => ({
+  rows: 100,
+  values: {},
+  sliced: {
+    bins: 4,
+    support: { rows: 30 },
+    columns: [{ column: "region", slices }],
+    worst: { rmse: { column: "region", value: "south", rows: 60, found: 4, gap: 1 } },
+  },
+});
+
+test("slices are told by what the model answers: errors of quantities, no areas under curves", () => {
+  const text = told(
+    sliced([
+      { value: "south", rows: 60, isJudged: true, values: { rmse: 4, mae: 3, r2: 0.5 } },
+      { value: "north", rows: 10, isJudged: false },
+    ]),
+  );
+  expect(text).toMatch(/slice by\s+value\s+rows\s+rmse\s+mae/);
+  expect(text).toMatch(/region\s+south\s+60\s+4\.0000\s+3\.0000/);
+  expect(text).toMatch(/region\s+north\s+10\s+too few/);
+  expect(text).toContain("worst slice by rmse: region south, 1.0000 worse than over all rows");
+  expect(text).not.toContain("roc_auc");
+});
+
+test("slices of rankings have queries", () => {
+  const text = told(
+    sliced([{ value: "south", rows: 60, queries: 31, isJudged: true, values: { ndcg_at_10: 0.75 } }]),
+  );
+  expect(text).toMatch(/rows\s+queries\s+ndcg_at_10/);
+  expect(text).toMatch(/south\s+60\s+31\s+0\.7500/);
+});
