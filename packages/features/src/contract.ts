@@ -28,6 +28,7 @@ export {
   MaterializationView,
   TrainingSetManifest,
   TrainingSetRequest,
+  TrainingSetSummary,
   TrainingSetView,
 } from "./resources.ts";
 export {

@@ -1,7 +1,6 @@
-import { type CallContext, placeOf } from "@portolan/kernel";
+import { asPlace, type CallContext, placeOf } from "@portolan/kernel";
 import { newestTrainingSets, newestViews } from "./listing-store.ts";
-import type { FeatureViewSummary, TrainingSetView } from "./resources.ts";
-import { setPlace } from "./training-sets.ts";
+import type { FeatureViewSummary, TrainingSetSummary } from "./resources.ts";
 import { type FeatureDeps, resourceOf } from "./views.ts";
 
 type ListDeps = Pick<FeatureDeps, "uow" | "authorizer">;
@@ -30,12 +29,18 @@ export async function listTrainingSets(
   deps: ListDeps,
   call: CallContext,
   page: { readonly before?: string; readonly limit: number },
-): Promise<{ trainingSets: TrainingSetView[]; next?: string }> {
+): Promise<{ trainingSets: TrainingSetSummary[]; next?: string }> {
   const { organisationId } = call.actor;
   const found = await deps.uow.read(call, (sql) => newestTrainingSets(sql, organisationId, page));
-  const trainingSets: TrainingSetView[] = [];
+  const trainingSets: TrainingSetSummary[] = [];
   for (const set of found) {
-    const resource = { type: "TrainingSet", id: set.id, organisationId, ...setPlace(set.request) };
+    const resource = {
+      type: "TrainingSet",
+      id: set.id,
+      organisationId,
+      environment: set.environment,
+      ...asPlace(set),
+    };
     if ((await deps.authorizer.decide(call, "features:read_training_set", resource)).allowed)
       trainingSets.push(set);
   }

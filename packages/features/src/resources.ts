@@ -252,6 +252,22 @@ export interface TrainingSetView {
   readonly finishedAt?: number;
 }
 
+/** A training set without what it was asked for and what it is made of. */
+export const TrainingSetSummary = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  environment: Environment,
+  useCaseId: Type.Optional(Type.String()),
+  contract: Type.String(),
+  state: Type.Enum(["waiting", "running", "ready", "failed", "cancelled"]),
+  rows: Type.Optional(Type.Integer({ description: "Once it is ready" })),
+  failure: Type.Optional(Type.String()),
+  startedBy: Type.String({ description: "Principal that started it" }),
+  startedAt: Micros,
+  finishedAt: Type.Optional(Micros),
+});
+export type TrainingSetSummary = Static<typeof TrainingSetSummary>;
+
 export const MaterializationRequest = Type.Object(
   {
     environment: Environment,

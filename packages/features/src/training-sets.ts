@@ -110,8 +110,7 @@ export async function readTrainingSet(
   return found;
 }
 
-/** Where the work of a set lies. */
-export function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentPlace {
+function setPlace({ environment, ...request }: TrainingSetRequest): EnvironmentPlace {
   return { environment, ...asPlace(request) };
 }
 

@@ -69,6 +69,8 @@ export interface PlanOptions {
   readonly lines?: SourceLines;
 }
 
+const everyPlaceExcluded = "the charter excludes every place, so nothing can be priced";
+
 /** Where it may run, what it will cost in production, and what is missing. Pure: no file, no clock, no network. */
 export function planCharter(document: CharterDocument, book: PriceBook, options: PlanOptions): CharterPlan {
   const measured = options.measurements ?? {};
@@ -85,10 +87,9 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   };
   const gaps = findGaps(document, assumptions, options.facts ?? {}, options.lines);
   if (training.chosen === undefined || inference.chosen === undefined) {
-    const why = "the charter excludes every place, so nothing can be priced";
     return {
       ...common,
-      budget: { kind: "not_comparable", ceiling, why },
+      budget: { kind: "not_comparable", ceiling, why: everyPlaceExcluded },
       gaps: [noPlace([training, inference]), ...gaps],
       warnings: [],
     };

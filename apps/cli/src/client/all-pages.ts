@@ -14,7 +14,7 @@ export async function allPages<T, Page extends { readonly next?: string }>(
   const found: T[] = [];
   for (let next: string | undefined; ; ) {
     const query = new URLSearchParams({ limit: "500", ...(next === undefined ? {} : { [cursor]: next }) });
-    const page = await api.json<Page>({ path: `${path}?${query}` });
+    const page = await api.json<Page>({ path: `${path}?${query.toString()}` });
     found.push(...items(page));
     ({ next } = page);
     if (next === undefined) return found;

@@ -32,7 +32,8 @@ export function registerPublishedContracts(contract: Command, contextOf: Context
     )
     .action(async (name: string, options: { of?: string }, command: Command) => {
       const context = contextOf(command);
-      const query = options.of === undefined ? "" : `?${new URLSearchParams({ version: options.of })}`;
+      const query =
+        options.of === undefined ? "" : `?${new URLSearchParams({ version: options.of }).toString()}`;
       const found = await (await connect(context)).json<ContractView>({
         path: `/v1/contracts/${encodeURIComponent(name)}${query}`,
       });

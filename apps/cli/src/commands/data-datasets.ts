@@ -12,7 +12,7 @@ export function registerDatasets(data: Command, contextOf: ContextOf): void {
     .addHelpText("after", "\nExamples:\n  portolan data datasets\n  portolan data datasets flights")
     .action(async (contract: string | undefined, _options: object, command: Command) => {
       const context = contextOf(command);
-      const query = contract === undefined ? "" : `?${new URLSearchParams({ contract })}`;
+      const query = contract === undefined ? "" : `?${new URLSearchParams({ contract }).toString()}`;
       const found = await (await connect(context)).json<{ datasets: readonly DatasetManifest[] }>({
         path: `/v1/datasets${query}`,
       });

@@ -1,4 +1,8 @@
-import type { FeatureViewResource, FeatureViewSummary, TrainingSetView } from "@portolan/features/contract";
+import type {
+  FeatureViewResource,
+  FeatureViewSummary,
+  TrainingSetSummary,
+} from "@portolan/features/contract";
 import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import { allPages } from "../client/all-pages.ts";
@@ -48,7 +52,7 @@ function registerShow(features: Command, contextOf: ContextOf): void {
     .action(async (view: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const [name = "", version] = view.split("@");
-      const query = version === undefined ? "" : `?${new URLSearchParams({ version })}`;
+      const query = version === undefined ? "" : `?${new URLSearchParams({ version }).toString()}`;
       const found = await (await connect(context)).json<FeatureViewResource>({
         path: `/v1/feature-views/${encodeURIComponent(name)}${query}`,
       });
@@ -67,22 +71,22 @@ function registerTrainingSets(features: Command, contextOf: ContextOf): void {
         await connect(context),
         "/v1/training-sets",
         "before",
-        (page: { readonly trainingSets: readonly TrainingSetView[]; readonly next?: string }) =>
+        (page: { readonly trainingSets: readonly TrainingSetSummary[]; readonly next?: string }) =>
           page.trainingSets,
       );
-      const rows = trainingSets.map(({ id, environment, state, request, manifest, startedAt }) => [
+      const cells = trainingSets.map(({ id, name, environment, state, rows, startedAt }) => [
         id,
-        request.name,
+        name,
         environment,
         state,
-        manifest ? String(manifest.rowsAfter) : "",
+        rows === undefined ? "" : String(rows),
         formatInstant(asEpochMicros(startedAt)),
       ]);
       context.output.result(
         { trainingSets },
         trainingSets.length === 0
           ? "no training set that you may read; portolan model train builds one"
-          : table(["training set", "name", "environment", "state", "rows", "asked for"], rows),
+          : table(["training set", "name", "environment", "state", "rows", "asked for"], cells),
       );
     });
 }

@@ -61,24 +61,7 @@ export async function contractRoutes(
   app: FastifyInstance,
   deps: ContractDeps & ObjectivesDeps,
 ): Promise<void> {
-  app.get<{ Querystring: Static<typeof ListQuery> }>(
-    "/v1/contracts",
-    {
-      config: routeConfig("data:read_contract", "read"),
-      schema: {
-        summary: "The newest version of each data contract that you may read, by name",
-        tags: ["data"],
-        querystring: ListQuery,
-        response: {
-          200: Type.Object({
-            contracts: Type.Array(ContractSummary),
-            next: Type.Optional(Type.String({ description: "`after` of the next page" })),
-          }),
-        },
-      },
-    },
-    (request) => listContracts(deps, request.call, request.query),
-  );
+  listRoute(app, deps);
   app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof PlaceQuery> }>(
     "/v1/contracts/:name/objectives",
     {
@@ -121,5 +104,26 @@ export async function contractRoutes(
       },
     },
     (request) => readPublishedContract(deps, request.call, request.params.name, request.query.version),
+  );
+}
+
+function listRoute(app: FastifyInstance, deps: ContractDeps): void {
+  app.get<{ Querystring: Static<typeof ListQuery> }>(
+    "/v1/contracts",
+    {
+      config: routeConfig("data:read_contract", "read"),
+      schema: {
+        summary: "The newest version of each data contract that you may read, by name",
+        tags: ["data"],
+        querystring: ListQuery,
+        response: {
+          200: Type.Object({
+            contracts: Type.Array(ContractSummary),
+            next: Type.Optional(Type.String({ description: "`after` of the next page" })),
+          }),
+        },
+      },
+    },
+    (request) => listContracts(deps, request.call, request.query),
   );
 }

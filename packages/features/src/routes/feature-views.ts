@@ -11,6 +11,7 @@ import {
   MaterializationRequest,
   MaterializationView,
   TrainingSetRequest,
+  TrainingSetSummary,
   TrainingSetView,
 } from "../resources.ts";
 import { readTrainingSet, startTrainingSet } from "../training-sets.ts";
@@ -145,7 +146,7 @@ export async function trainingSetRoutes(app: FastifyInstance, deps: FeatureDeps)
         summary: "Training sets that you may read, newest first",
         tags: ["features"],
         querystring: SetsQuery,
-        response: { 200: Type.Object({ trainingSets: Type.Array(TrainingSetView), next }) },
+        response: { 200: Type.Object({ trainingSets: Type.Array(TrainingSetSummary), next }) },
       },
     },
     (request) => listTrainingSets(deps, request.call, request.query),
