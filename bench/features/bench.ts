@@ -7,6 +7,7 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { pointInTimeStatements } from "../../packages/features/src/log/point-in-time-plan.ts";
 import type { ValueView } from "../../packages/features/src/view-model.ts";
 import { runCommand } from "../../tools/run-command.ts";
+import { mibOf, withPeakBelow } from "../peak-memory.ts";
 import { pythonOf } from "../peers/servers.ts";
 
 /**
@@ -94,7 +95,16 @@ interface Outcome {
 async function ours(): Promise<Outcome> {
   const started = performance.now();
   const indices = Array.from({ length: views }, (_, index) => index);
-  const result = await engine.run({
+  const { given, peakBytes } = await withPeakBelow(() => joinAll(indices));
+  return {
+    seconds: (performance.now() - started) / 1000,
+    rows: Number(given.rows["rows"]?.[0]?.["rows"]),
+    peakBytes,
+  };
+}
+
+function joinAll(indices: readonly number[]) {
+  return engine.run({
     statements: [
       {
         sql: `create table probes as select row as _row, epoch_us(event_timestamp) as _at, entity_id from read_parquet('${at("entities.parquet")}')`,
@@ -120,10 +130,6 @@ async function ours(): Promise<Outcome> {
     readable: [data],
     workFolder: work,
   });
-  return {
-    seconds: (performance.now() - started) / 1000,
-    rows: Number(result.rows["rows"]?.[0]?.["rows"]),
-  };
 }
 
 async function peer(name: "feast" | "polars"): Promise<Outcome> {
@@ -171,8 +177,7 @@ try {
     median(other.map(({ seconds }, i) => seconds / (took.portolan[i]?.seconds ?? Number.NaN)));
   for (const [name, outcomes] of Object.entries(took)) {
     const [first] = outcomes;
-    const memory =
-      first?.peakBytes === undefined ? "" : `, peak ${Math.round(first.peakBytes / 2 ** 20)} MiB`;
+    const memory = first?.peakBytes === undefined ? "" : `, peak ${mibOf(first.peakBytes)}`;
     const beside = name === "portolan" ? "" : `, ${ratio(outcomes).toFixed(2)} × ours`;
     console.log(
       `${name}: median ${median(outcomes.map(({ seconds }) => seconds)).toFixed(2)} s${beside}, ${first?.rows} of ${rows} rows${memory}`,

@@ -12,6 +12,7 @@ import { waitFor } from "../../packages/data/test/data-fixture.ts";
 import { readMaterialization } from "../../packages/features/src/materializations.ts";
 import { featuresFixture } from "../../packages/features/test/features-fixture.ts";
 import { requireService, startPostgres } from "../../tools/services.ts";
+import { mibOf, peakOf } from "../peak-memory.ts";
 
 /**
  * Accepted events at a fixed rate, from the moment at which their request is due until every reader sees it: judged under its contract, in a real PostgreSQL with the ledger's
@@ -135,6 +136,7 @@ const part = (share: number): string => `${quantile(sorted, share).toFixed(1)} m
 console.log(
   `${latencies.length + warmUp} events readable after ${took.toFixed(1)} s, ${Math.round((latencies.length + warmUp) / took)}/s; after five seconds, due to readable p50 ${part(0.5)}, p99 ${part(0.99)}, most ${part(1)}`,
 );
+console.log(`this process at most, door, writer and client in one: ${mibOf(peakOf(process.pid))} resident`);
 console.log(machine());
 await writer.close();
 await f.close();

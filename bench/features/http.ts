@@ -11,6 +11,7 @@ import { openOnlineStore } from "@portolan/lmdb";
 import { quantile } from "@portolan/numerics";
 import { logisticModel } from "@portolan/onnx-format/testing";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
+import { mibOf, peakOf } from "../peak-memory.ts";
 import { pythonOf } from "../peers/servers.ts";
 
 /**
@@ -33,6 +34,7 @@ interface Target {
   readonly headers: Readonly<Record<string, string>>;
   readonly agent: Agent;
   readonly body: (keys: readonly string[]) => string;
+  readonly pid: number;
   /** How many values an answer has; undefined where it has none. */
   readonly count: (answer: string) => number | undefined;
 }
@@ -81,6 +83,7 @@ async function startOurs(installation: TestInstallation): Promise<Target> {
     headers: { authorization: `Bearer ${installation.apiKey}`, "x-portolan-purpose": "care" },
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
+    pid: gateway.child.pid ?? 0,
     count: (answer) => answer.split('"present"').length - 1,
   };
 }
@@ -100,6 +103,7 @@ async function startFeast(folder: string): Promise<Target & { end(): void }> {
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys: readonly string[]) =>
       JSON.stringify({ feature_service: "bench", entities: { entity_id: keys } }),
+    pid: child.pid ?? 0,
     // The entity's own column has statuses, too.
     count: (answer: string) =>
       ((answer.split('"PRESENT"').length - 1) / (views * features + 1)) * views * features,
@@ -123,6 +127,7 @@ async function startBare(): Promise<Target & { end(): void }> {
     headers: {},
     agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
+    pid: child.pid ?? 0,
     count: () => undefined,
     end: () => child.stdin.end(),
   };
@@ -193,6 +198,8 @@ try {
   console.log(`${machine()}; ${entities} entities, ${rounds} rounds`);
   await measure([ours, feast, bare], 1);
   await measure([ours, feast, bare], 100);
+  const memory = [ours, feast, bare].map(({ name, pid }) => `${name} ${mibOf(peakOf(pid))}`);
+  console.log(`memory at most, resident: ${memory.join(", ")}`);
   console.log(machine());
   feast.end();
   bare.end();

@@ -9,6 +9,7 @@ import { openRedisOnlineStore } from "@portolan/redis";
 import { openRedisWorld } from "../../packages/redis/test/redis-world.ts";
 import { RedisServer } from "../../test/services/redis-server.ts";
 import { requireService } from "../../tools/services.ts";
+import { mibOf, peakOf } from "../peak-memory.ts";
 
 /**
  * What a request's features cost in the online store: 50 features from 5 views, as they are kept (one value per entity and view), and as one
@@ -39,6 +40,8 @@ const folder = mkdtempSync(join(tmpdir(), "bench-online-"));
 const embedded = openOnlineStore({ folder });
 await measure("LMDB", embedded);
 await embedded.close();
+// The writer of the rows is in it, and what the system maps of the store's file.
+console.log(`LMDB, this process at most: ${mibOf(peakOf(process.pid))} resident`);
 rmSync(folder, { recursive: true });
 const program = await requireService("redis");
 if (program !== undefined) {
@@ -48,6 +51,7 @@ if (program !== undefined) {
   const log = createLogger({ name: "bench", level: "silent" });
   const store = openRedisOnlineStore({ url: new Secret(url), log, timeoutMs: 10_000 });
   await measure("Redis", store);
+  console.log(`Redis, its server at most: ${mibOf(peakOf(server.pid))} resident`);
   await store.close();
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readContract } from "@portolan/data/policy";
@@ -6,6 +6,7 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import { judgeFiles } from "../../packages/data/src/judging/judge-files.ts";
 import { pointInTimeStatements } from "../../packages/features/src/log/point-in-time-plan.ts";
 import type { ValueView } from "../../packages/features/src/view-model.ts";
+import { mibOf, withPeakBelow } from "../peak-memory.ts";
 
 /**
  * A snapshot (a Parquet file that is split by its contract, and written in the order of its events) and a point-in-time join, each of ten times the
@@ -47,37 +48,11 @@ schema:
   "readings.odcs.yaml",
 );
 
-/** The largest resident set that any process below this one has had, in bytes: the kernel keeps it while the process lives. */
-function peakBelow(): number {
-  const parents = new Map<number, number>();
-  const peaks = new Map<number, number>();
-  for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
-    try {
-      const status = readFileSync(`/proc/${name}/status`, "utf8");
-      parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]));
-      peaks.set(Number(name), Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);
-    } catch {
-      // It has ended.
-    }
-  }
-  const isBelow = (pid: number | undefined): boolean =>
-    pid !== undefined && pid !== 0 && (parents.get(pid) === process.pid || isBelow(parents.get(pid)));
-  return Math.max(0, ...[...peaks].filter(([pid]) => isBelow(pid)).map(([, peak]) => peak));
-}
-
 async function measured(what: string, work: () => Promise<string>): Promise<void> {
-  let peak = 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, peakBelow());
-  }, 50);
   const began = performance.now();
-  try {
-    const outcome = await work();
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    console.log(`${what}: ${outcome}, ${seconds} s, at most ${Math.round(peak / mib)} MiB resident`);
-  } finally {
-    clearInterval(timer);
-  }
+  const { given, peakBytes } = await withPeakBelow(work);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  console.log(`${what}: ${given}, ${seconds} s, at most ${mibOf(peakBytes)} resident`);
 }
 
 async function snapshot(): Promise<void> {

@@ -45,6 +45,11 @@ export class RedisServer implements AsyncDisposable {
     throw new Error("Redis does not answer");
   }
 
+  /** 0 while it is dead. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
   }
