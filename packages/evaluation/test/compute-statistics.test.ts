@@ -23,7 +23,7 @@ test("another thread says the same, and this one goes on meanwhile", async () =>
     { kind: "measure", scored: challenger, sliced: [], attributes: [] },
     signal,
   );
-  const values = await compareInThread({ kind: "compare", challenger, champion, rule }, signal);
+  const { values } = await compareInThread({ kind: "compare", challenger, champion, rule }, signal);
   clearInterval(counting);
   // Computed here, either would be one turn.
   expect(turns).toBeGreaterThan(20);
