@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { PortolanError } from "@portolan/kernel";
-import { leastPriority, niceCommand, systemPath } from "@portolan/sandbox";
+import { leastPriority, niceCommand, ProcessorDemand, systemPath } from "@portolan/sandbox";
 import type { TrainingErrorCode } from "./errors.ts";
 import { findIsolation, type Isolation, isolatedCommand, uidOf } from "./isolation.ts";
 import { endTrainersOf, signalGroup } from "./stray-trainers.ts";
@@ -311,6 +311,7 @@ function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) 
   let excess: End["excess"];
   let seen: TrainerUsage = { cpuMicros: 0, peakMemoryBytes: 0 };
   let mostResident = 0;
+  const demand = pid === undefined ? undefined : new ProcessorDemand(pid);
   let released = false;
   let end = (): void => undefined;
   const over = new Promise<void>((resolve) => {
@@ -328,8 +329,9 @@ function watchUsage(pid: number | undefined, task: TrainerTask, places: Places) 
       cpuMicros: Math.max(seen.cpuMicros, cpuMicros),
       peakMemoryBytes: Math.max(seen.peakMemoryBytes, memoryBytes),
     };
-    task.onUsed?.(seen);
     if (memoryBytes > task.memoryLimitBytes) excess = "memory";
+    const demandMicros = task.onUsed && (await demand?.look());
+    task.onUsed?.({ ...seen, ...(demandMicros === undefined ? {} : { demandMicros }) });
   };
   const watching = (async () => {
     while (!released && !excess) {

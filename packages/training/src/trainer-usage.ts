@@ -3,6 +3,8 @@ import type { Readable } from "node:stream";
 /** What a trainer and all that it started have used. */
 export interface TrainerUsage {
   readonly cpuMicros: number;
+  /** Processor time that they had or stood in line for, by which they are judged idle: beside other work a trainer gets little of it. Absent once they ended. */
+  readonly demandMicros?: number;
   /** The most that they were seen to hold at once. */
   readonly peakMemoryBytes: number;
 }

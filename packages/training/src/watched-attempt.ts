@@ -173,7 +173,7 @@ export class WatchedAttempt {
       );
       const used = this.#isNewlyUsed ? this.#used : undefined;
       this.#isNewlyUsed = false;
-      await this.#idle?.look(tx, used);
+      await this.#idle?.look(tx, used && { cpuMicros: used.demandMicros ?? used.cpuMicros });
       const evicted = await admission?.evictedBy(tx.sql, id);
       if (evicted !== undefined) return evicted;
       const { asked, moreUrgent } = await roomWantedBy(tx.sql, id, tx.now, admission);

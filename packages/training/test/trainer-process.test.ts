@@ -201,8 +201,10 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
       detail: expect.stringMatching(/SIGSEGV|139/) as string,
     });
     let used: TrainerUsage | undefined;
+    let wanted: TrainerUsage | undefined;
     const onUsed = (now: TrainerUsage): void => {
       used = now;
+      if (now.demandMicros !== undefined) wanted = now;
     };
     const busy = await start("spin", { mode: "spin" }, { cpuSeconds: 1, onUsed });
     await expect(busy.run()).rejects.toMatchObject({
@@ -212,6 +214,8 @@ describe.skipIf(python === undefined)("the trainer contract", () => {
     // The kernel ended it after a second, by its own ticks; what put it behind its walls is counted, too.
     expect(used?.cpuMicros).toBeGreaterThan(800_000);
     expect(used?.cpuMicros).toBeLessThan(2_500_000);
+    // What it stood in line for is beside what it had, by which others judge whether it is idle.
+    expect(wanted?.demandMicros).toBeGreaterThanOrEqual(wanted?.cpuMicros ?? Number.POSITIVE_INFINITY);
     // More than a Python that holds nothing, less than its limit.
     expect(used?.peakMemoryBytes).toBeGreaterThan(4 * 2 ** 20);
     expect(used?.peakMemoryBytes).toBeLessThan(2 ** 28);
