@@ -4,13 +4,11 @@ import { mostDigits } from "../values/quantise.ts";
 import { readTextFormat, type TextFormat } from "../values/text-format.ts";
 import type { BatchRule, ColumnType, ContractColumn, NamedRowRule } from "./contract-model.ts";
 import { logicalTypes } from "./odcs/document-shape.ts";
-import { describedWithin, readNested } from "./read-nested.ts";
+import { describedWithin, memberName, readNested } from "./read-nested.ts";
 import { readOptions } from "./read-options.ts";
 import { readPropertyQuality } from "./read-quality.ts";
 
 const columnName = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
-/** They stand in JSON paths and headers as they are. */
-const sourceName = /^[^"\\\p{Cc}]{1,128}$/u;
 
 interface Columns {
   readonly columns: ContractColumn[];
@@ -46,10 +44,10 @@ function readColumn(property: YamlNode, references: Readonly<Record<string, Dige
   if (!columnName.test(name))
     property.get("name").report("is not a column name", "Use letters, digits and underscores.");
   const source = property.get("physicalName").text() ?? name;
-  if (!sourceName.test(source))
+  if (!memberName.test(source))
     property
       .get("physicalName")
-      .report("holds quotes, backslashes or control characters", "Rename the column.");
+      .report("holds quotes, backslashes or control characters, or is a star alone", "Rename the column.");
   const options = property.get("logicalTypeOptions");
   const zone = readZone(options);
   const local = readLocalTime(property, references);
@@ -142,10 +140,11 @@ function readClassification(property: YamlNode): string | undefined {
   const within = new Set(
     describedWithin(property).flatMap((value) => value.get("classification").text() ?? []),
   );
-  if (own === undefined && within.size > 1)
+  if (own !== undefined) within.add(own);
+  if (within.size > 1)
     property.report(
-      `holds values of different classes: ${[...within].join(", ")}`,
-      "Write a classification of the column.",
+      `is of several classes, with what lies within: ${[...within].join(", ")}`,
+      "Write the strictest one, of the column alone: it is shown or hidden whole.",
     );
   return own ?? [...within][0];
 }

@@ -9,8 +9,8 @@ type Described = Pick<ContractColumn, "name" | "type" | "format" | "defaultTimeZ
 /** How a described value is read; that of columns, which know their types. */
 export type ReadDescribed = (property: YamlNode, name: string) => Described;
 
-/** They stand in JSON paths as they are. */
-const memberName = /^[^"\\\p{Cc}]{1,128}$/u;
+/** They stand in JSON paths as they are, where a star alone is every member. */
+export const memberName = /^(?!\*$)[^"\\\p{Cc}]{1,128}$/u;
 
 /**
  * Rules of what lies within a column: `properties` of an object, `items` of an array, as deep as they are described. A value has the type
@@ -44,14 +44,22 @@ export function readNested(
 }
 
 function children(node: YamlNode, name: string): [child: YamlNode, name: string, step: NestedStep][] {
+  const [names, sources] = [new Set<string>(), new Set<string>()];
   const members = node
     .get("properties")
     .items()
     .map((child): [YamlNode, string, NestedStep] => {
-      const member = child.get("physicalName").text() ?? child.get("name").text() ?? "";
-      if (!memberName.test(member))
-        child.report("has no name that a member can have", "Leave quotes and backslashes out.");
-      return [child, `${name}.${child.get("name").text() ?? ""}`, { member }];
+      const own = child.get("name").text() ?? "";
+      const member = child.get("physicalName").text() ?? own;
+      if (!memberName.test(own) || !memberName.test(member))
+        child.report(
+          "has no name that a member can have",
+          "Leave quotes and backslashes out; a star alone is none.",
+        );
+      if (names.has(own) || sources.has(member)) child.report("repeats a member");
+      names.add(own);
+      sources.add(member);
+      return [child, `${name}.${own}`, { member }];
     });
   const items = node.get("items");
   return items.present ? [...members, [items, `${name}[]`, { items: true }]] : members;

@@ -162,7 +162,7 @@ test.each([
   expect(new RowValidator(aContract(lines, shipped)).judgeJson(cells, 0).violations).toEqual(expected);
 });
 
-test("a tag, and the one class, of what lies within a column is the column's; of two classes it has to say its own (D4b)", () => {
+test("a tag, and the one class, of what lies within a column is the column's; a column of two classes is refused (D4b)", () => {
   const holder = (more: object, ...classes: string[]) => ({
     name: "patient",
     logicalType: "object",
@@ -177,12 +177,10 @@ test("a tag, and the one class, of what lies within a column is the column's; of
   expect(aContract(holder({ tags: ["care"] }, "restricted")).columns).toMatchObject([
     { classification: "restricted", tags: ["care", "phi"] },
   ]);
-  expect(aContract(holder({ classification: "secret" }, "a", "b")).columns).toMatchObject([
-    { classification: "secret" },
-  ]);
-  expect(() => aContract(holder({}, "a", "b"))).toThrow(
-    expect.objectContaining({ code: "data.contract_invalid" }) as Error,
-  );
+  for (const column of [holder({}, "a", "b"), holder({ classification: "public" }, "restricted")])
+    expect(() => aContract(column)).toThrow(
+      expect.objectContaining({ code: "data.contract_invalid" }) as Error,
+    );
 });
 
 test.each([
@@ -190,9 +188,14 @@ test.each([
   ["a custom property", { customProperties: [{ property: "portolan.subject", value: true }] }],
   ["a rule that judges batches", { quality: [{ metric: "nullValues", mustBeLessThan: 3 }] }],
   ["a name that no path can hold", { physicalName: 'a"b' }],
+  ["a name that is every member of a path", { name: "*" }],
+  ["a name that comes twice", { name: "b", physicalName: "c" }],
+  ["a member that comes twice", { physicalName: "b" }],
 ])("%s within a column is refused (D4b)", (_, more) => {
   const inner = { name: "a", logicalType: "string", ...more };
-  expect(() => aContract({ name: "c", logicalType: "object", properties: [inner] })).toThrow(
+  const other = { name: "b", logicalType: "string" };
+  expect(aContract({ name: "c", logicalType: "object", properties: [other] }).columns).toHaveLength(1);
+  expect(() => aContract({ name: "c", logicalType: "object", properties: [inner, other] })).toThrow(
     expect.objectContaining({ code: "data.contract_invalid" }) as Error,
   );
 });
