@@ -1,5 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { processTree } from "./process-tree.ts";
+import { WaitedTime } from "./waited-time.ts";
+
+/** Of more threads at once nobody asks how long they waited: asking one after the other would take longer than a look may. */
+const mostThreads = 4_096;
 
 /**
  * The processor time that a process and its descendants have had or stood in line for. Who is the last of all and gets no processor is not idle, and has
@@ -7,32 +11,58 @@ import { processTree } from "./process-tree.ts";
  */
 export class ProcessorDemand {
   readonly #pid: number;
-  /** By thread: of one that has ended nobody says any more how long it waited. */
-  readonly #waited = new Map<string, number>();
+  readonly #waits = new WaitedTime();
+  #waited = 0;
   #most = 0;
+  #looking: Promise<number | undefined> | undefined;
 
   constructor(pid: number) {
     this.#pid = pid;
   }
 
-  /** Microseconds since its start; undefined where nobody can tell: it has ended, or there is no `/proc`. */
-  async look(): Promise<number | undefined> {
+  /** Microseconds since its start; undefined where nobody can tell: it has ended, or there is no `/proc`. Who asks during a look gets what that one finds. */
+  look(): Promise<number | undefined> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<number | undefined> {
     const tree = await processTree(this.#pid);
     if (!tree.some(({ pid }) => pid === this.#pid)) return undefined;
-    for (const { pid } of tree)
-      for (const thread of await readdir(`/proc/${pid}/task`).catch(() => []))
-        this.#waited.set(thread, await waitedMicros(pid, thread));
+    const threads = await threadsOf(tree.map(({ pid }) => pid));
+    if (threads.length <= mostThreads) this.#waited = this.#waits.seen(await waitsOf(threads));
     const ran = tree.reduce((sum, { cpuMicros }) => sum + cpuMicros, 0);
-    const waited = [...this.#waited.values()].reduce((sum, micros) => sum + micros, 0);
     // A descendant that ended took its time with it where nobody waited for it.
-    this.#most = Math.max(this.#most, ran + waited);
+    this.#most = Math.max(this.#most, ran + this.#waited);
     return this.#most;
   }
 }
 
-/** Time that a thread was ready to run and did not; 0 of kernels that do not count it. */
-async function waitedMicros(pid: number, thread: string): Promise<number> {
-  const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8").catch(() => "");
-  const [, waited = "0"] = text.trim().split(" ");
-  return Math.floor(Number(waited) / 1000);
+interface Thread {
+  readonly pid: number;
+  readonly thread: string;
+}
+
+/** No more than one above what is asked for. */
+async function threadsOf(pids: readonly number[]): Promise<readonly Thread[]> {
+  const found: Thread[] = [];
+  for (const pid of pids) {
+    const names = await readdir(`/proc/${pid}/task`).catch(() => []);
+    for (const thread of names.slice(0, mostThreads + 1 - found.length)) found.push({ pid, thread });
+    if (found.length > mostThreads) break;
+  }
+  return found;
+}
+
+/** Time that each was ready to run and did not, in microseconds; 0 of kernels that do not count it. */
+async function waitsOf(threads: readonly Thread[]): Promise<ReadonlyMap<string, number>> {
+  const waits = new Map<string, number>();
+  for (const { pid, thread } of threads) {
+    const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8").catch(() => "");
+    const [, waited] = text.trim().split(" ");
+    if (waited !== undefined) waits.set(thread, Math.floor(Number(waited) / 1000));
+  }
+  return waits;
 }

@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { asEpochMicros, type Id, PortolanError } from "@portolan/kernel";
 import { aCall, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { listAttempts, openAttempt, roomWantedBy } from "../src/attempt-store.ts";
 import type { TrainingRunRequest } from "../src/contract.ts";
 import { trainingMigrations } from "../src/index.ts";
@@ -49,9 +50,10 @@ async function aRun(
   return id;
 }
 
-function begin(id: string): Promise<WatchedAttempt> {
+function begin(id: string, admission?: AdmissionQueue): Promise<WatchedAttempt> {
   const preemption = { noticeMs: 1_000, mostPreemptions: 3, watchEveryMs: 5 };
-  return WatchedAttempt.begin({ uow: db.uow, preemption }, call, { id, request, folder: join(base, id) });
+  const deps = { uow: db.uow, preemption, ...(admission ? { admission } : {}) };
+  return WatchedAttempt.begin(deps, call, { id, request, folder: join(base, id) });
 }
 
 test("an attempt whose control was killed ended when it was last looked at", async () => {
@@ -124,6 +126,27 @@ test("one that ends with its model though it was told to make room has finished;
   const stopped = (await begin(id)).run(() => Promise.reject(interrupted), AbortSignal.abort());
   await expect(stopped).rejects.toBe(interrupted);
   expect(await listAttempts(db.sql, id)).toMatchObject([{ ending: "finished" }, { ending: "stopped" }]);
+});
+
+test("whether a trainer is idle is judged by what it stood in line for as well; what is on record of it is what it had", async () => {
+  const judged: (number | undefined)[] = [];
+  const admission: Pick<AdmissionQueue, "watchUse" | "evictedBy" | "waitingAmong"> = {
+    watchUse: () => ({ look: async (_tx, used) => void judged.push(used?.cpuMicros) }),
+    evictedBy: async () => undefined,
+    waitingAmong: async () => new Set(),
+  };
+  const id = await aRun();
+  const attempt = await begin(id, admission as AdmissionQueue);
+  const starved = { cpuMicros: 20_000, peakMemoryBytes: 1, demandMicros: 900_000 };
+  await attempt.run(async () => {
+    attempt.noteUsed(starved);
+    await vi.waitFor(() => expect(judged).toContain(900_000));
+    // Where nobody could see how long it stood in line, by what it had.
+    attempt.noteUsed({ cpuMicros: 30_000, peakMemoryBytes: 1 });
+    await vi.waitFor(() => expect(judged).toContain(30_000));
+  }, new AbortController().signal);
+  expect(judged, "and never by less than it wanted").not.toContain(20_000);
+  expect(await listAttempts(db.sql, id)).toMatchObject([{ used: { cpuMicros: 30_000 } }]);
 });
 
 test("a checkpoint is a whole file anywhere in the folder, at the time that the file system says", async () => {
