@@ -11,6 +11,7 @@ import {
 } from "@portolan/kernel";
 import type { Made, RunState, StageStanding } from "./contract.ts";
 import { defaultRules, type Stage, type StageKind } from "./stages.ts";
+import { isQueuedRun } from "./steps/make-steps.ts";
 import { keyOf, type Outcome, type StepDeps } from "./steps/outcome.ts";
 import { restore } from "./steps/release-step.ts";
 import { takeStage } from "./steps/take-stage.ts";
@@ -82,9 +83,15 @@ export class PipelineController {
       return work.write(run.call, (tx) =>
         changeRun(tx, run, { standings: withStanding(run, begun(standing, tx.now)), notBefore: null }),
       );
-    if (isLate(stage, standing, clock.now()))
+    if (isLate(stage, standing, clock.now()) && !(await this.#isQueued(run, stage)))
       return this.#tryFailed(run, stage, "it took longer than its limit");
     return this.#keep(run, stage, await this.#take(run, stage));
+  }
+
+  /** Whether what it began stands in a queue: control may have been away meanwhile, and noted nothing of the time that does not pass. */
+  async #isQueued({ call, made }: StoredRun, { kind }: Stage): Promise<boolean> {
+    if (kind !== "train" || made.trainingRunId === undefined) return false;
+    return isQueuedRun(await this.#deps.runs.read(call, made.trainingRunId));
   }
 
   async #take(

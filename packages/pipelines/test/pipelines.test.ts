@@ -160,6 +160,11 @@ describe("how a run goes", () => {
       expect(run).toMatchObject({ state: "succeeded", problem: null });
       expect(run.stages[1]).toMatchObject({ tries: 1 });
     }
+    outside.refused = new PortolanError("metering.budget_exhausted", { detail: "nothing is left" });
+    const { id: given } = await begin();
+    await settled(given);
+    await cancelPipelineRun(deps, ci(), given, "not needed");
+    expect(await settled(given), "whoever waits can be cancelled").toMatchObject({ state: "cancelled" });
     outside.refused = new PortolanError("charter.not_in_force");
     const { id } = await begin();
     expect(await settled(id), "what passes by itself alone").toMatchObject({ state: "failed" });
@@ -175,6 +180,12 @@ describe("how a run goes", () => {
       state: "running",
       stages: [{}, { note: "the training run awaits-approval" }],
     });
+    // Control is away for longer than the stage may take: nobody looked meanwhile.
+    clock.advance(3_600 * microsPerSecond);
+    restart();
+    await look();
+    expect((await read(id)).state).toBe("running");
+    expect(outside.told).not.toContain("cancel-run");
     outside.runState = "running";
     await look();
     expect((await read(id)).state).toBe("running");

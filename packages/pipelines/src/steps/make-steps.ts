@@ -1,7 +1,7 @@
 import { evidenceEnvironment } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
 import { type CallContext, digestJson, newId } from "@portolan/kernel";
-import type { TrainingRunRequest } from "@portolan/training/contract";
+import type { TrainingRunRequest, TrainingRunView } from "@portolan/training/contract";
 import { isPassingRefusal } from "@portolan/training/policy";
 import type { Made } from "../contract.ts";
 import type { StageOf } from "../stages.ts";
@@ -93,13 +93,20 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
     }
     return waiting;
   }
-  if (found.state === "waiting" && found.queue)
+  if (isQueuedRun(found))
     return { kind: "wait", note: `the training run ${found.queue.says}`, isQueued: true };
   if (found.state === "waiting" || found.state === "running") return waiting;
   if (found.state !== "succeeded" || !found.result)
     return failed(`the training run ${id} ${found.state}: ${found.failure ?? "no reason given"}`);
   return done(`${found.result.model} came out`, { artifact: found.result.model });
 };
+
+/** Whether a training run waits for a part of a quota or somebody's approval. Pure. */
+export function isQueuedRun(
+  found: TrainingRunView | undefined,
+): found is TrainingRunView & { readonly queue: NonNullable<TrainingRunView["queue"]> } {
+  return found?.state === "waiting" && found.queue !== undefined;
+}
 
 function requestOf(run: StoredRun, stage: StageOf<"train">): TrainingRunRequest {
   const { environment, useCaseId, made } = run;
