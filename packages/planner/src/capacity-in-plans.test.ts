@@ -258,6 +258,12 @@ describe("replicas that start", () => {
     expect(planJson(stated).starts?.riseRequestsPerSecond.expected).toBeCloseTo(48 / 40, 9);
   });
 
+  test("and where start and ramp are known the rise is still told from the least to the most", () => {
+    // From 32, 40 or 60 requests/s to 500; 60 s of 20 min.
+    const known = ["cold-start-seconds=60", "ramp-minutes=20"];
+    expect(text(template("flight-delays"), ...known)).toContain("while 23 (22 to 23.4) requests/s more");
+  });
+
   test("and a start is as long as the model takes to be read, until somebody says otherwise", () => {
     const secondsOf = (plan: string) => /start of a replica[^:]*: ([\d./ ]+) s /.exec(plan)?.[1];
     // 16 GB of the chatbot at 1, 0.5 and 0.2 GB/s, a fifth less and half as much more of it.

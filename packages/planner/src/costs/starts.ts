@@ -58,10 +58,15 @@ export function planStarts(question: CostQuestion): PlannedStarts {
   const { coldStartSeconds, averageRequestsPerSecond } = question.assumptions;
   return {
     seconds: coldStartSeconds.value,
-    rise: riseWhileStarting(question),
+    rise: leastFirst(riseWhileStarting(question)),
     average: averageRequestsPerSecond.value,
     ceiling: ceilingOf(question),
   };
+}
+
+/** The cheapest case has the least average, from which the load rises the most: for people the least comes first. */
+function leastFirst({ low, expected, high }: Quantity): Quantity {
+  return { low: Math.min(low, expected, high), expected, high: Math.max(low, expected, high) };
 }
 
 const NumberRange = Type.Object({ low: Type.Number(), expected: Type.Number(), high: Type.Number() });
