@@ -182,7 +182,8 @@ export function wrongRuleFor(
   several: readonly string[] | undefined,
 ): { readonly rule: NonNullable<ReleasePlan["wrong"]>; readonly problems: readonly string[] } {
   if (!("classes" in wrong)) {
-    const problem = "its endpoint answers one of several classes, which outcomes judge by wrong: { classes: [] }";
+    const problem =
+      "its endpoint answers one of several classes, which outcomes judge by wrong: { classes: [] }";
     return { rule: wrong, problems: several ? [problem] : [] };
   }
   if (!several)

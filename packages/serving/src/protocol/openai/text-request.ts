@@ -154,7 +154,11 @@ function parseObject(bytes: Uint8Array): JsonObject {
   // The upstream would be asked by the last of them; whoever reads the record may take the first.
   const twice = repeatedName(text);
   if (twice === undefined) return value as JsonObject;
-  throw badRequest(`The name "${twice.slice(0, 60)}" appears twice in an object.`, "", "Send each name once.");
+  throw badRequest(
+    `The name "${twice.slice(0, 60)}" appears twice in an object.`,
+    "",
+    "Send each name once.",
+  );
 }
 
 /** Beyond 2^53 a number has as many digits; only then each value is looked at. */
