@@ -125,9 +125,8 @@ test("a version that is no number is refused before anybody is asked", async () 
 
 test("endpoint sunset --version asks for the end of that version alone, and says whose callers to look for", async () => {
   answers["/v1/endpoints/churn/sunset"] = { endsAt: 1_803_859_200_000_000 };
-  const { out, err } = await portolan(
-    ...["sunset", "churn", "--version", "3", "--on", "2027-03-01", "--reason", "old"],
-  );
+  const on = ["--on", "2027-03-01", "--reason", "old"];
+  const { out, err } = await portolan("sunset", "churn", "--version", "3", ...on);
   expect(err).toBe("");
   expect(out).toContain("version 3 of churn ends in production");
   expect(out).toContain("portolan endpoint callers churn --version 3");
