@@ -69,7 +69,6 @@ export async function createProgram(run: CliRun, args: readonly string[] = []): 
       writeOut: (text) => void run.streams.out.write(text),
       writeErr: (text) => void run.streams.err.write(text),
     })
-    .version(`portolan ${versionOf(run.environment.root)}`, "-V, --version", "print the version")
     .addHelpText("after", firstSteps)
     .showHelpAfterError("(portolan --help shows the commands)")
     .showSuggestionAfterError()
@@ -85,6 +84,9 @@ export async function createProgram(run: CliRun, args: readonly string[] = []): 
   };
   const { operands, unknown } = program.parseOptions([...args]);
   const isVersion = operands.length === 0 && /^(-V|--version)$/.test(unknown[0] ?? "");
+  // A program's own options count behind its commands, too: there --version is the command's, such as that of an endpoint.
+  if (operands.length === 0 || operands[0] === "help")
+    program.version(`portolan ${versionOf(run.environment.root)}`, "-V, --version", "print the version");
   for (const group of isVersion ? [] : groupsFor(operands[0])) (await group.load())(program, contextOf);
   return program;
 }

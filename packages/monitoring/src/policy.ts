@@ -18,7 +18,7 @@ export { bucketEdgeMicros, type HistogramKind } from "./objectives/indicator.ts"
 export { lifecycleMetric } from "./objectives/lifecycle-rules.ts";
 export { openSlo } from "./objectives/open-slo.ts";
 export { prometheusRules } from "./objectives/prometheus-rules.ts";
-export { happenedBy, saidBy } from "./performance/case-values.ts";
+export { classCase, happenedBy, saidBy } from "./performance/case-values.ts";
 export { measuredFromOutcomes } from "./performance/measure-cases.ts";
 export { performancePolicy } from "./performance/performance-policy.ts";
 export { bins, levelsReference, mostLevels, numericReference } from "./reference-profile.ts";

@@ -54,3 +54,30 @@ test("what another version answered, a fallback or a shadow, and what cannot be 
   ];
   expect(countOutcomes(answers, release, decideAt)).toEqual([]);
 });
+
+test("of several classes the highest score is held against the class that happened, by its name or its number", () => {
+  const scored = (version: number, scores: readonly number[], outcome: unknown) => {
+    const tensor = { name: "p", datatype: "FP32", shape: [1, scores.length], data: scores };
+    return answer(version, 0, outcome, { outputs: JSON.stringify({ outputs: [tensor] }) });
+  };
+  const [first, last] = [
+    [0.5, 0.3, 0.2],
+    [0.1, 0.3, 0.6],
+  ];
+  const named = [
+    scored(1, first, "stays"),
+    scored(1, last, "goes"),
+    scored(2, last, "stays"),
+    scored(2, last, "leaves"),
+    // What is none of its classes, and scores of other classes, count for nobody.
+    scored(2, last, "1"),
+    scored(2, [0.4, 0.6], "goes"),
+  ];
+  const counts = [
+    { snapshotVersion: 4, arm: "candidate", labelled: 2, wrong: 1 },
+    { snapshotVersion: 4, arm: "control", labelled: 2, wrong: 1 },
+  ];
+  expect(countOutcomes(named, release, { classes: ["stays", "goes", "leaves"] })).toEqual(counts);
+  const numbered = [scored(1, first, 0), scored(1, last, "1"), scored(2, last, 0), scored(2, last, 2)];
+  expect(countOutcomes(numbered, release, { classes: [] })).toEqual(counts);
+});

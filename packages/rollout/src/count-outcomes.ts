@@ -1,4 +1,4 @@
-import { happenedBy, saidBy } from "@portolan/monitoring/policy";
+import { classCase, happenedBy, saidBy } from "@portolan/monitoring/policy";
 import type { CountedArm, CountedRelease } from "./count-records.ts";
 import type { ReleasePlan } from "./plan.ts";
 
@@ -53,6 +53,11 @@ export function countOutcomes(
 
 /** Undefined where it cannot be told. */
 function wrongness({ outputs, outcome }: LabelledAnswer, rule: WrongRule): boolean | undefined {
+  if ("classes" in rule) {
+    const names = rule.classes.length > 0 ? rule.classes : undefined;
+    const { said, happened } = classCase(outputs, outcome, names);
+    return said === undefined || happened === undefined ? undefined : said !== happened;
+  }
   const said = saidBy(outputs);
   const happened = happenedBy(outcome);
   if (said === undefined || happened === undefined) return undefined;

@@ -105,6 +105,16 @@ export const ReleasePlan = Type.Object(
             { beyond: Type.Number({ minimum: 0, description: "Farther from what happened is wrong" }) },
             closed,
           ),
+          Type.Object(
+            {
+              classes: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+                maxItems: 100,
+                description:
+                  "Of several classes the names that outcomes have, in the order of their scores, of which the highest is what was said. Empty: those of the charter, or their numbers from 0",
+              }),
+            },
+            closed,
+          ),
         ],
         {
           description:
@@ -162,6 +172,28 @@ const order = ["shadow", "internal", "canary"] as const;
 
 /** Beyond twice as many events, or one request in ten more, nothing is shown by being within the margin. */
 const widest = { relative: 1, absolute: 0.1 } as const;
+
+/**
+ * The rule by which outcomes are judged, as the charter's task has it. Pure.
+ * @param several names of the classes, none where they have numbers; undefined where answers are of no class, or of two
+ */
+export function wrongRuleFor(
+  wrong: NonNullable<ReleasePlan["wrong"]>,
+  several: readonly string[] | undefined,
+): { readonly rule: NonNullable<ReleasePlan["wrong"]>; readonly problems: readonly string[] } {
+  if (!("classes" in wrong)) {
+    const problem =
+      "its endpoint answers one of several classes, which outcomes judge by wrong: { classes: [] }";
+    return { rule: wrong, problems: several ? [problem] : [] };
+  }
+  if (!several)
+    return { rule: wrong, problems: ["it judges several classes, and the charter's task has none"] };
+  const { classes } = wrong;
+  const isOther = classes.length !== several.length || classes.some((name, at) => name !== several[at]);
+  if (classes.length > 0 && several.length > 0 && isOther)
+    return { rule: wrong, problems: [`it names other classes than the charter: ${several.join(", ")}`] };
+  return { rule: { classes: classes.length > 0 ? classes : [...several] }, problems: [] };
+}
 
 /** Why a plan cannot be followed; empty when it can. Pure. */
 export function findPlanProblems({ steps, margin, divergence }: ReleasePlan): string[] {

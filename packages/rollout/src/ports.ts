@@ -55,6 +55,8 @@ export type ReleaseEnded = (
 export interface ReleaseTerms {
   readonly latencyMsP95: number;
   readonly riskTolerance: "low" | "medium" | "high";
+  /** Of a classifier of several classes their names, none where they are known by their number; absent: another task. */
+  readonly several?: readonly string[];
 }
 export interface ReleaseCharters {
   /** Undefined where none is in force. */

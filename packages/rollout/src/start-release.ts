@@ -9,7 +9,7 @@ import {
 import { approvalsNeeded } from "./approvals.ts";
 import type { Release, ReleaseRequest } from "./contract.ts";
 import type { RolloutErrorCode } from "./errors.ts";
-import { defaultPlan, findPlanProblems, type ReleasePlan } from "./plan.ts";
+import { defaultPlan, findPlanProblems, type ReleasePlan, wrongRuleFor } from "./plan.ts";
 import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseEnded, ReleaseTerms } from "./ports.ts";
 import { viewOf } from "./release-view.ts";
 import { baseOf, deploymentOf } from "./step-deployment.ts";
@@ -108,10 +108,7 @@ function releaseOf(
       `${model}/${version} is the champion of ${endpoint}.`,
       "Name another version: portolan model list.",
     );
-  const plan: ReleasePlan = { ...defaultPlan, slowMs: terms?.latencyMsP95 ?? null, ...asked };
-  const problems = findPlanProblems(plan);
-  if (problems.length > 0)
-    throw refused("rollout.bad_plan", `The plan cannot be followed: ${problems.join("; ")}.`, "Correct it.");
+  const plan = planOf(asked, terms);
   return {
     organisationId: call.actor.organisationId,
     environment,
@@ -131,6 +128,17 @@ function releaseOf(
     // Whoever has it asked for by a service is the one who may not approve it.
     requestedBy: call.onBehalfOf ?? call.actor.id,
   };
+}
+
+/** @throws PortolanError `rollout.bad_plan` */
+function planOf(asked: ReleaseRequest["plan"], terms: ReleaseTerms | undefined): ReleasePlan {
+  const plan: ReleasePlan = { ...defaultPlan, slowMs: terms?.latencyMsP95 ?? null, ...asked };
+  // Without a charter nobody says what its answers are.
+  const wrong = plan.wrong && terms ? wrongRuleFor(plan.wrong, terms.several) : undefined;
+  const problems = [...findPlanProblems(plan), ...(wrong?.problems ?? [])];
+  if (problems.length > 0)
+    throw refused("rollout.bad_plan", `The plan cannot be followed: ${problems.join("; ")}.`, "Correct it.");
+  return wrong ? { ...plan, wrong: wrong.rule } : plan;
 }
 
 interface Owner {

@@ -1,6 +1,8 @@
 import { testOrganisation } from "@portolan/testkit";
 import { expect, test } from "vitest";
+import type { ReleasePlan } from "../src/plan.ts";
 import {
+  charter,
   clock,
   db,
   endpoint,
@@ -21,17 +23,19 @@ let labels = 0;
 /** Labels of answered predictions, as the prediction log's own join leaves them. */
 async function label(version: number, wrong: boolean, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => `prd_${labels++}`);
-  await report(ids, version, wrong, 1);
+  await report(ids, version, !wrong, 1);
   return ids;
 }
 
 async function report(
   ids: readonly string[],
   version: number,
-  wrong: boolean,
+  outcome: boolean | string,
   revision: number,
+  scores: readonly number[] = [0.9],
 ): Promise<void> {
-  const outputs = JSON.stringify({ outputs: [{ name: "y", datatype: "FP32", shape: [1], data: [0.9] }] });
+  const tensor = { name: "y", datatype: "FP32", shape: [1, scores.length], data: scores };
+  const outputs = JSON.stringify({ outputs: [tensor] });
   await db.database.session((session) =>
     session.query(
       `insert into predictions.outcomes (organisation_id, prediction_id, writer_id, epoch, block, revision, retracted, outcome, observed_at,
@@ -41,7 +45,7 @@ async function report(
       [
         testOrganisation,
         revision,
-        JSON.stringify(!wrong),
+        JSON.stringify(outcome),
         endpoint,
         String(version),
         version === 1 ? "champion" : "canary",
@@ -83,12 +87,46 @@ test("labels that are corrected count as corrected, and one that is good enough 
   await label(1, false, 12);
   await looks(11);
   expect((await now(release)).evidence[0]?.candidate).toMatchObject({ labelled: 12, wrong: 12 });
-  await report(mistaken, 2, false, 2);
+  await report(mistaken, 2, true, 2);
   await label(2, false, 1500);
   await label(1, false, 1500);
   await looks(11);
   expect(await now(release)).toMatchObject({
     state: "promoted",
     evidence: [{ candidate: { labelled: 1512, wrong: 0 }, control: { labelled: 1512, wrong: 0 } }],
+  });
+});
+
+test("outcomes of several classes are judged by the charter's names; as yes and no, or as quantities, they are refused", async () => {
+  const several = ["stays", "goes", "leaves"];
+  charter.terms = { latencyMsP95: 50, riskTolerance: "high", several };
+  const withWrong = (wrong: NonNullable<ReleasePlan["wrong"]>) => ({ plan: { ...plan, wrong } });
+  for (const wrong of [{ decideAt: 0.5 }, { beyond: 1 }])
+    await expect(start(withWrong(wrong))).rejects.toMatchObject({
+      code: "rollout.bad_plan",
+      detail: expect.stringContaining("wrong: { classes: [] }") as string,
+    });
+  await expect(start(withWrong({ classes: ["stays", "leaves", "goes"] }))).rejects.toMatchObject({
+    code: "rollout.bad_plan",
+    detail: expect.stringContaining("other classes than the charter: stays, goes, leaves") as string,
+  });
+  const release = await start(withWrong({ classes: [] }));
+  expect(release.plan.wrong).toEqual({ classes: several });
+  await looks(1);
+  await serve(2000, 2000);
+  const scores = [0.2, 0.7, 0.1];
+  await report(["prd_class_1", "prd_class_2"], 2, "goes", 1, scores);
+  await report(["prd_class_3"], 2, "stays", 1, scores);
+  await report(["prd_class_4"], 1, "goes", 1, scores);
+  await looks(11);
+  expect(await now(release)).toMatchObject({
+    evidence: [{ candidate: { labelled: 3, wrong: 1 }, control: { labelled: 1, wrong: 0 } }],
+  });
+});
+
+test("where the charter's task has no several classes nobody is judged by them", async () => {
+  charter.terms = { latencyMsP95: 50, riskTolerance: "high" };
+  await expect(start({ plan: { ...plan, wrong: { classes: [] } } })).rejects.toMatchObject({
+    code: "rollout.bad_plan",
   });
 });

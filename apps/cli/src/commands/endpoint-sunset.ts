@@ -173,7 +173,7 @@ const mostPages = 2000;
 /** By the records of the prediction log, answers and refusals. Replays of records and copies for a shadow are nobody's calls. */
 async function countCallers(
   api: ApiClient,
-  asked: Pick<Endpoint, "name" | "environment" | "useCaseId"> & {
+  asked: Pick<Endpoint, "name" | "environment" | "useCaseId" | "route"> & {
     readonly from: string;
     readonly most: number;
     /** Absent: all versions. */
@@ -194,7 +194,7 @@ async function countCallers(
       const { status, principal, context, receivedAt } = header;
       if (context.environment !== environment || context.variant === "shadow") continue;
       if (header.replayOf !== undefined || status.kind === "read") continue;
-      if (asked.version !== undefined && context.model?.version !== String(asked.version)) continue;
+      if (!isOfVersion(context.model, asked)) continue;
       seen += 1;
       const known = counts.get(principal) ?? { requests: 0, answered: 0, last: 0 };
       counts.set(principal, {
@@ -212,6 +212,21 @@ async function countCallers(
   return { callers, complete: cursor === undefined };
 }
 
+/** The version that is meant by a number, as requests and sunsets mean it: the endpoint's own before its variants. */
+function versionNamed({ model, variants }: Endpoint["route"], version: number) {
+  return [model, ...variants.map((one) => one.model)].find((one) => one.version === version);
+}
+
+/** Of a version that the endpoint has no longer nobody knows the model, and its number counts. */
+function isOfVersion(
+  answered: StoredPrediction["header"]["context"]["model"],
+  { route, version }: Pick<Endpoint, "route"> & { readonly version: number | undefined },
+): boolean {
+  if (version === undefined) return true;
+  const name = versionNamed(route, version)?.name;
+  return answered?.version === String(version) && (name === undefined || answered.name === name);
+}
+
 /** What 1,000 answers cost: of the endpoint's own version as control says it; of another one by the processor time of both. */
 async function priceOf(
   api: ApiClient,
@@ -220,7 +235,7 @@ async function priceOf(
 ): Promise<string | undefined> {
   const own = compute?.costPerThousand;
   if (own === undefined || version === undefined || route.model.version === version) return own;
-  const other = route.variants.find(({ model }) => model.version === version)?.model;
+  const other = versionNamed(route, version);
   if (!other) return undefined;
   const [ofOwn, ofOther] = [await cpuMicrosOf(api, route.model), await cpuMicrosOf(api, other)];
   if (ofOwn === undefined || ofOther === undefined) return undefined;

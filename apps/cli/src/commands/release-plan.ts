@@ -22,6 +22,7 @@ export interface PlanOptions {
   readonly event?: readonly string[];
   readonly decideAt?: string;
   readonly wrongBeyond?: string;
+  readonly byClass?: boolean;
   readonly divergenceEdges?: string;
   readonly divergenceMost?: string;
 }
@@ -39,6 +40,7 @@ export function addPlanOptions(command: Command): Command {
     .option("--event <name...>", "harmful events that will be posted, e.g. support-tickets")
     .option("--decide-at <score>", "judge outcomes: from this score on the answer is yes, e.g. 0.5")
     .option("--wrong-beyond <amount>", "judge outcomes: farther than this from what happened is wrong")
+    .option("--by-class", "judge outcomes of several classes: the highest score is what was said")
     .option(
       "--divergence-edges <values>",
       "compare what both versions answer: cut into parts at these, e.g. 0.5",
@@ -88,9 +90,13 @@ export async function parsePlan(
   return Object.keys(plan).length === 0 ? undefined : plan;
 }
 
-function wrongRule({ decideAt, wrongBeyond }: PlanOptions): Pick<AskedPlan, "wrong"> {
-  if (decideAt !== undefined && wrongBeyond !== undefined)
-    throw badUsage("--decide-at with --wrong-beyond", "--decide-at 0.5, or --wrong-beyond 10");
+function wrongRule({ decideAt, wrongBeyond, byClass }: PlanOptions): Pick<AskedPlan, "wrong"> {
+  if ([decideAt, wrongBeyond, byClass].filter((one) => one !== undefined).length > 1)
+    throw badUsage(
+      "more than one of --decide-at, --wrong-beyond and --by-class",
+      "--decide-at 0.5, --wrong-beyond 10, or --by-class",
+    );
+  if (byClass) return { wrong: { classes: [] } };
   if (decideAt !== undefined) return { wrong: { decideAt: numberOf(decideAt, "--decide-at") } };
   if (wrongBeyond !== undefined) return { wrong: { beyond: numberOf(wrongBeyond, "--wrong-beyond") } };
   return {};

@@ -72,8 +72,9 @@ function chartersOf(charter: CharterDeps): ReleaseCharters {
     termsFor: async (call, useCaseId) => {
       const found = await inForceCharter(charter, call, { useCaseId });
       if (!found) return undefined;
-      const { latencyMsP95 } = termsOf(found.charter);
-      return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level };
+      const { latencyMsP95, task, classes = [] } = termsOf(found.charter);
+      const several = task === "multiclass_classification" ? { several: classes } : {};
+      return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level, ...several };
     },
   };
 }

@@ -58,11 +58,13 @@ async function show(
   try {
     const heard = await hear(deps, asked);
     const { outcome, usage } = heard;
+    if (!heard.wasNotAsked) {
+      if (outcome !== "overloaded") meterRun(deps.metrics, version, asked.elapsedMs() * 1000);
+      if (usage) meterTokens(deps.metrics, version, usage);
+      await record(deps, asked, progress, heard);
+    }
+    // Each copy is counted once.
     countCopy(deps.metrics, version, outcome);
-    if (heard.wasNotAsked) return;
-    if (outcome !== "overloaded") meterRun(deps.metrics, version, asked.elapsedMs() * 1000);
-    if (usage) meterTokens(deps.metrics, version, usage);
-    await record(deps, asked, progress, heard);
   } catch {
     // The log did not take it: its callers were answered long ago, and the log says so itself.
     countCopy(deps.metrics, version, "unrecorded");

@@ -195,6 +195,24 @@ export const Variant = Type.Object(
 );
 export type Variant = Static<typeof Variant>;
 
+export const Retiring = Type.Array(
+  Type.Object(
+    {
+      model: Type.String(),
+      version: Type.Integer({ minimum: 1 }),
+      announcedAt: Micros,
+      endsAt: Micros,
+      successor: Type.Optional(Type.String()),
+    },
+    closed,
+  ),
+  {
+    minItems: 1,
+    maxItems: 32,
+    description: "Versions of the endpoint whose end is announced, which their answers state; absent: none",
+  },
+);
+
 /** Everything that a gateway needs to answer for one endpoint in one environment. */
 export const Route = Type.Object(
   {
@@ -283,26 +301,7 @@ export const Route = Type.Object(
         { ...closed, description: "The endpoint's announced end, which its answers state; absent: none" },
       ),
     ),
-    retiring: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            model: Type.String(),
-            version: Type.Integer({ minimum: 1 }),
-            announcedAt: Micros,
-            endsAt: Micros,
-            successor: Type.Optional(Type.String()),
-          },
-          closed,
-        ),
-        {
-          minItems: 1,
-          maxItems: 32,
-          description:
-            "Versions of the endpoint whose end is announced, which their answers state; absent: none",
-        },
-      ),
-    ),
+    retiring: Type.Optional(Retiring),
     snapshotAge: Type.Union([SnapshotAge, Type.Null()], {
       description: "Null: no charter bounds it (dev only)",
     }),

@@ -124,3 +124,25 @@ test("flags travel beside the routes, and come back to their endpoint alone", as
   const bare = [route("a", { endpointId: "ep_a" }), route("b", { endpointId: "ep_b" })];
   expect(withSupplements(bare, supplements)).toEqual(routes);
 });
+
+test("versions that end alone are told beside the routes: gateways of before read each route as if none did", async () => {
+  const ends = { announcedAt: 1, endsAt: 2 };
+  const retiring: NonNullable<Route["retiring"]> = [{ model: "delays", version: 1, ...ends }];
+  const routes = [route("a", { endpointId: "ep_a", retiring }), route("b", { endpointId: "ep_b" })];
+  // The check bites: of a route that says it they would refuse the whole part, and with it what others' halts take away.
+  expect(fitTo(before.routes)({ routes }).kind).toBe("misfit");
+  const { manifest, built } = await publish(routes);
+  const own = manifest.parts.filter((part) => part.kind === "routes" && !isSupplement(part));
+  const travelled = own.flatMap((part) => {
+    const read = readRoutesBefore(bytesOf(built.bytes, part), part);
+    if (read.kind === "bad") throw new Error(read.detail);
+    return read.value.routes;
+  });
+  expect(travelled.map(({ endpoint }) => endpoint)).toEqual(["a", "b"]);
+  const supplements = manifest.parts.filter(isSupplement).flatMap((part) => {
+    const read = readSupplement(bytesOf(built.bytes, part), part);
+    return read.kind === "part" ? [read.value] : [];
+  });
+  expect(supplements).toEqual([{ retiring: [{ endpointId: "ep_a", versions: retiring }] }]);
+  expect(withSupplements(travelled, supplements)).toEqual(routes);
+});

@@ -3,7 +3,7 @@ import { Flag, mostFlags } from "../flags/flag-schema.ts";
 import { EnvironmentName, type ModelReference, SignedStatement } from "./model-schema.ts";
 import { mapVersions, versionsIn } from "./placed-parts.ts";
 import { Displacement } from "./resilience-schema.ts";
-import { MeasuredMemory, type Route, type SnapshotPart } from "./schema.ts";
+import { MeasuredMemory, Retiring, type Route, type SnapshotPart } from "./schema.ts";
 import { type PartVerdict, partReader } from "./verify-snapshot.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -27,9 +27,11 @@ const FlaggedEndpoint = Type.Object(
   closed,
 );
 
+const RetiringEndpoint = Type.Object({ endpointId: Type.String(), versions: Retiring }, closed);
+
 /**
  * What is known of the models of routes, for the gateways of one placement: what was measured of their memory, what is attested of them, which are
- * wrong too often and have the fallback chain answer in their place, or which flags their endpoints have. It lies
+ * wrong too often and have the fallback chain answer in their place, which end, or which flags their endpoints have. It lies
  * beside the routes and not in them: gateways that are older refuse a route with a member that they do not know, and pass over a part of routes
  * that names no environment.
  */
@@ -38,6 +40,7 @@ export const Supplement = Type.Union([
   Type.Object({ attestations: Type.Array(AttestedVersion) }, closed),
   Type.Object({ displaced: Type.Array(DisplacedVersion) }, closed),
   Type.Object({ flags: Type.Array(FlaggedEndpoint) }, closed),
+  Type.Object({ retiring: Type.Array(RetiringEndpoint) }, closed),
 ]);
 export type Supplement = Static<typeof Supplement>;
 
@@ -66,11 +69,15 @@ export function supplementsOf(routes: readonly Route[]): Supplement[] {
   const flags = routes
     .flatMap(({ endpointId, flags: own = [] }) => (own.length === 0 ? [] : [{ endpointId, flags: own }]))
     .toSorted((a, b) => (a.endpointId < b.endpointId ? -1 : 1));
+  const retiring = routes
+    .flatMap(({ endpointId, retiring: versions }) => (versions ? [{ endpointId, versions }] : []))
+    .toSorted((a, b) => (a.endpointId < b.endpointId ? -1 : 1));
   return [
     ...(memory.length === 0 ? [] : [{ memory }]),
     ...(attestations.length === 0 ? [] : [{ attestations }]),
     ...(displaced.length === 0 ? [] : [{ displaced }]),
     ...(flags.length === 0 ? [] : [{ flags }]),
+    ...(retiring.length === 0 ? [] : [{ retiring }]),
   ];
 }
 
@@ -84,6 +91,7 @@ export function withoutSupplements(route: Route): Route {
   delete travelling.memory;
   delete travelling.displaced;
   delete travelling.flags;
+  delete travelling.retiring;
   return travelling;
 }
 
@@ -105,9 +113,15 @@ export function withSupplements(routes: readonly Route[], supplements: readonly 
       .flatMap((one) => ("flags" in one ? one.flags : []))
       .map((one) => [one.endpointId, one.flags] as const),
   );
+  const retiring = new Map(
+    supplements
+      .flatMap((one) => ("retiring" in one ? one.retiring : []))
+      .map((one) => [one.endpointId, one.versions] as const),
+  );
   return routes.map((bare) => {
-    const own = flags.get(bare.endpointId);
-    const route = withDisplacement(own ? { ...bare, flags: own } : bare, displaced);
+    const [own, ending] = [flags.get(bare.endpointId), retiring.get(bare.endpointId)];
+    const told = { ...bare, ...(own ? { flags: own } : {}), ...(ending ? { retiring: ending } : {}) };
+    const route = withDisplacement(own || ending ? told : bare, displaced);
     const digests = new Set(versionsIn(route).map(({ digest }) => digest));
     const memory = measured.filter(({ digest }) => digests.has(digest));
     const whole =

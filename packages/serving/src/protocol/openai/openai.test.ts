@@ -45,6 +45,16 @@ describe("what is asked", () => {
     expect(seen.estimate.promptTokens).toBeLessThan(1100);
   });
 
+  test("a name that an object has twice is refused, as in requests of tensors: the upstream and the record would be read otherwise", () => {
+    const text = '{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":1,"max_tokens":9000}';
+    expect(() => readTextRequest("chat", Buffer.from(text))).toThrow(
+      expect.objectContaining({
+        code: "serving.bad_request",
+        detail: 'The name "max_tokens" appears twice in an object.',
+      }) as Error,
+    );
+  });
+
   test("whatever comes, it is read or refused as a bad request", () => {
     fc.assert(
       fc.property(

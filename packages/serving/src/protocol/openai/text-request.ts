@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { JsonObject, JsonValue } from "@portolan/kernel";
 import type { TokenEstimate } from "../../limits/token-budget.ts";
 import { badRequest } from "../bad-request.ts";
+import { repeatedName } from "./repeated-name.ts";
 import { estimateTokens } from "./token-estimate.ts";
 
 /** What the OpenAI-compatible protocol asks of a text model; the last parts of its paths but for `chat`. */
@@ -142,15 +143,22 @@ function readFlag(value: JsonValue | undefined, pointer: string): boolean {
 function parseObject(bytes: Uint8Array): JsonObject {
   const wrong = (why: string): Error => badRequest(why, "", "Send one JSON object, encoded as UTF-8.");
   if (!isUtf8(bytes)) throw wrong("The body is not valid UTF-8.");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
   let value: unknown;
   try {
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     value = longNumber.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text);
   } catch {
     throw wrong("The body is not JSON.");
   }
-  if (isObject(value as JsonValue)) return value as JsonObject;
-  throw wrong("The body is not a JSON object.");
+  if (!isObject(value as JsonValue)) throw wrong("The body is not a JSON object.");
+  // The upstream would be asked by the last of them; whoever reads the record may take the first.
+  const twice = repeatedName(text);
+  if (twice === undefined) return value as JsonObject;
+  throw badRequest(
+    `The name "${twice.slice(0, 60)}" appears twice in an object.`,
+    "",
+    "Send each name once.",
+  );
 }
 
 /** Beyond 2^53 a number has as many digits; only then each value is looked at. */
