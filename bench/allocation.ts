@@ -1,41 +1,10 @@
 // Splits a bill by many records of usage, exactly, beside OpenCost's documented rule in floating point (idle is shared by what each allocation costs of each resource):
 //   node bench/allocation.ts [records] [tenants]
-import { allocateBill, type Bill, type UsageLine } from "../packages/metering/src/index.ts";
+import { allocateBill, type Bill } from "../packages/metering/src/index.ts";
+import { billedResources, billOf, usageStream } from "./usage-stream.ts";
 
 const [records = 10_000_000, tenants = 1_000] = process.argv.slice(2).map(Number);
-const resources = ["cpu_hours", "gpu_hours", "ram_gb_hours"] as const;
-const names = Array.from({ length: tenants }, (_, at) => ({
-  businessUnit: `unit${at % 20}`,
-  team: `team${at % 100}`,
-  useCase: `use-case-${at}`,
-  environment: at % 3 === 0 ? "dev" : "production",
-}));
-
-/** The same stream for both: a linear congruential generator (Numerical Recipes), one record at a time. */
-function* usage(): Generator<UsageLine> {
-  let state = 1;
-  for (let at = 0; at < records; at += 1) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const tenant = names[state % tenants];
-    const resource = resources[at % resources.length];
-    if (tenant && resource) yield { tenant, resource, quantity: BigInt(1 + (state >>> 12)) };
-  }
-}
-
-function bill(): Bill {
-  const used = new Map<string, bigint>();
-  for (const { resource, quantity } of usage()) used.set(resource, (used.get(resource) ?? 0n) + quantity);
-  return {
-    currency: "USD",
-    lines: resources.map((name, at) => ({
-      name,
-      kind: "metered" as const,
-      amount: { nanos: 70_000_000_000_001n * BigInt(at + 1), currency: "USD" },
-      // Half as much again as was used.
-      capacity: ((used.get(name) ?? 0n) * 3n) / 2n,
-    })),
-  };
-}
+const usage = usageStream(records, tenants, (at) => (at % 3 === 0 ? "dev" : "production"));
 
 function exactly(of: Bill): number {
   const { lines, unattributed, total } = allocateBill(of, usage(), { idle: "split", shared: "proportional" });
@@ -85,8 +54,8 @@ function timed(what: string, work: () => number): number {
   return seconds;
 }
 
-const paper = bill();
-process.stdout.write(`${records} records of ${tenants} tenants and ${resources.length} resources\n`);
+const paper = billOf(usage());
+process.stdout.write(`${records} records of ${tenants} tenants and ${billedResources.length} resources\n`);
 for (let round = 1; round <= 3; round += 1) {
   const stream = timed("the stream alone", () => {
     let count = 0;

@@ -4,42 +4,12 @@
 import { spawnSync } from "node:child_process";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
-import { allocateBill, type Bill, type UsageLine } from "../packages/metering/src/index.ts";
+import { allocateBill, type Bill } from "../packages/metering/src/index.ts";
+import { billOf, usageStream } from "./usage-stream.ts";
 
 const [records = 1_000_000, tenants = 1_000] = process.argv.slice(2).map(Number);
 const rounds = 3;
-const resources = ["cpu_hours", "gpu_hours", "ram_gb_hours"] as const;
-const names = Array.from({ length: tenants }, (_, at) => ({
-  businessUnit: `unit${at % 20}`,
-  team: `team${at % 100}`,
-  useCase: `use-case-${at}`,
-  environment: "production",
-}));
-
-/** A linear congruential generator (Numerical Recipes), as in Go. */
-function* usage(): Generator<UsageLine> {
-  let state = 1;
-  for (let at = 0; at < records; at += 1) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const tenant = names[state % tenants];
-    const resource = resources[at % resources.length];
-    if (tenant && resource) yield { tenant, resource, quantity: BigInt(1 + (state >>> 12)) };
-  }
-}
-
-function bill(): Bill {
-  const used = new Map<string, bigint>();
-  for (const { resource, quantity } of usage()) used.set(resource, (used.get(resource) ?? 0n) + quantity);
-  return {
-    currency: "USD",
-    lines: resources.map((name, at) => ({
-      name,
-      kind: "metered" as const,
-      amount: { nanos: 70_000_000_000_001n * BigInt(at + 1), currency: "USD" },
-      capacity: ((used.get(name) ?? 0n) * 3n) / 2n,
-    })),
-  };
-}
+const usage = usageStream(records, tenants, () => "production");
 
 interface Split {
   readonly seconds: number;
@@ -82,7 +52,7 @@ function theirs(): Split & Omit<Told, "costs"> {
   return { ...told, off: sum - (70_000.000000001 * 1 + 70_000.000000001 * 2 + 70_000.000000001 * 3), costs };
 }
 
-const paper = bill();
+const paper = billOf(usage());
 process.stdout.write(
   `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "cpu"}, load ${loadavg()
     .map((one) => one.toFixed(1))

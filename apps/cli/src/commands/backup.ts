@@ -10,6 +10,7 @@ import type { CliErrorCode } from "../errors.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
+import { sizeText } from "../size-text.ts";
 import { readRunState } from "../supervisor/state-file.ts";
 
 /** What the server says of a backup. */
@@ -247,8 +248,4 @@ function ledgersText(outcome: RestoreOutcome): string {
 
 function secondsText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

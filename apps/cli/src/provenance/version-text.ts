@@ -3,6 +3,7 @@ import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { ComputeProfile, ModelVersion, VersionRecord } from "@portolan/registry/contract";
 import { gatesText, metricsText } from "../commands/evaluation-text.ts";
 import { onOneLine, table } from "../output.ts";
+import { sizeText } from "../size-text.ts";
 
 /** What control knows of a version, for people and for machines. */
 export interface ShownVersion extends ModelVersion, Pick<VersionRecord, "decisions" | "deployments"> {
@@ -39,7 +40,7 @@ function headText(version: ShownVersion): string {
   return fields([
     [`${model} version ${version.version}`, version.id],
     ["promoted in", stages.join(", ") || "nowhere"],
-    ["artifact", `${artifact}, ${bytesText(sizeBytes)}`],
+    ["artifact", `${artifact}, ${sizeText(sizeBytes)}`],
     ["signed", `${time(version.signedAt)} with ${signingKeyId}, for ${createdBy}`],
     ["takes", tensors(signature.inputs)],
     ["gives", tensors(signature.outputs)],
@@ -101,7 +102,7 @@ function computeText(compute: ShownVersion["compute"]): string {
     ["rows in a run", rows],
     [
       "memory",
-      `${bytesText(memory.loadedBytes)} loaded; the process held ${bytesText(memory.peakBytes)} at most`,
+      `${sizeText(memory.loadedBytes)} loaded; the process held ${sizeText(memory.peakBytes)} at most`,
     ],
     ["measured on", `${machine.cpu}, ${machine.cores} cores, load ${machine.loadAverage}, ${runtime}`],
   ]);
@@ -165,10 +166,6 @@ function time(micros: number): string {
 
 function millis(micros: number): string {
   return `${micros / 1000} ms`;
-}
-
-function bytesText(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function counted(count: number, what: string): string {

@@ -1,9 +1,9 @@
 import type { SliceTerms } from "@portolan/charter/contract";
 import { type ClassSet, classSums } from "@portolan/numerics";
-import type { Slice, SlicedColumn, SliceReport } from "../slices/contract.ts";
+import type { SliceReport } from "../slices/contract.ts";
+import { sliceColumns, sliceRows, worstSlices } from "../slices/slice-columns.ts";
 import { leastSliceRows } from "../slices/slice-support.ts";
-import { groupRows, rowsOfGroups, type SliceValues } from "../slices/slice-values.ts";
-import { worstSlice } from "../slices/worst-slice.ts";
+import type { SliceValues } from "../slices/slice-values.ts";
 import { classMetricNames, classValues, shareRight } from "./class-metrics.ts";
 
 /**
@@ -18,26 +18,15 @@ export function sliceClasses(
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
 ): SliceReport {
   const least = leastSliceRows(support);
-  const sliced = columns.map((column): SlicedColumn => {
-    const found = values.find((one) => one.column === column);
-    if (!found) return { column, problem: "the rows have no such column", slices: [] };
-    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-    const grouped = groupRows(found, bins);
-    const slices = rowsOfGroups(grouped).map(({ value, isRare, isAbsent, at }): Slice => {
-      const counted = { value, rows: at.length, ...(isAbsent ? { isAbsent } : {}) };
-      if (isRare || at.length < least) return { ...counted, isJudged: false };
+  const sliced = sliceColumns(columns, values, bins, (grouped) =>
+    sliceRows(grouped, least, (at) => {
       const own = rowsAt(set, at);
       const sums = classSums(own);
-      const intervals = { accuracy: shareRight(own, sums) };
-      return { ...counted, isJudged: true, values: classValues(own, sums), intervals };
-    });
-    return { column, grouping: grouped.grouping, slices };
-  });
-  const worst = classMetricNames.flatMap((metric) => {
-    const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
-    return found ? [[metric, found] as const] : [];
-  });
-  return { bins, support: { rows: least }, columns: sliced, worst: Object.fromEntries(worst) };
+      return { values: classValues(own, sums), intervals: { accuracy: shareRight(own, sums) } };
+    }),
+  );
+  const worst = worstSlices(sliced, classMetricNames, overall);
+  return { bins, support: { rows: least }, columns: sliced, worst };
 }
 
 function rowsAt({ classCount, predicted, labels, likelihoods }: ClassSet, at: readonly number[]): ClassSet {

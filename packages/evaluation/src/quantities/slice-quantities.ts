@@ -1,9 +1,9 @@
 import type { SliceTerms } from "@portolan/charter/contract";
 import { errorColumns, type QuantitySet } from "@portolan/numerics";
-import type { Slice, SlicedColumn, SliceReport } from "../slices/contract.ts";
+import type { SliceReport } from "../slices/contract.ts";
+import { sliceColumns, sliceRows, worstSlices } from "../slices/slice-columns.ts";
 import { leastSliceRows } from "../slices/slice-support.ts";
-import { groupRows, rowsOfGroups, type SliceValues } from "../slices/slice-values.ts";
-import { worstSlice } from "../slices/worst-slice.ts";
+import type { SliceValues } from "../slices/slice-values.ts";
 import { errorMetricNames, errorValues } from "./quantity-metrics.ts";
 
 /**
@@ -18,25 +18,15 @@ export function sliceQuantities(
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
 ): SliceReport {
   const least = leastSliceRows(support);
-  const sliced = columns.map((column): SlicedColumn => {
-    const found = values.find((one) => one.column === column);
-    if (!found) return { column, problem: "the rows have no such column", slices: [] };
-    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-    const grouped = groupRows(found, bins);
-    const slices = rowsOfGroups(grouped).map(({ value, isRare, isAbsent, at }): Slice => {
-      const counted = { value, rows: at.length, ...(isAbsent ? { isAbsent } : {}) };
-      if (isRare || at.length < least) return { ...counted, isJudged: false };
+  const sliced = sliceColumns(columns, values, bins, (grouped) =>
+    sliceRows(grouped, least, (at) => {
       const own = {
         scores: Float64Array.from(at, (row) => set.scores[row] ?? Number.NaN),
         labels: Float64Array.from(at, (row) => set.labels[row] ?? Number.NaN),
       };
-      return { ...counted, isJudged: true, values: errorValues(errorColumns(own)) };
-    });
-    return { column, grouping: grouped.grouping, slices };
-  });
-  const worst = errorMetricNames.flatMap((metric) => {
-    const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
-    return found ? [[metric, found] as const] : [];
-  });
-  return { bins, support: { rows: least }, columns: sliced, worst: Object.fromEntries(worst) };
+      return { values: errorValues(errorColumns(own)) };
+    }),
+  );
+  const worst = worstSlices(sliced, errorMetricNames, overall);
+  return { bins, support: { rows: least }, columns: sliced, worst };
 }

@@ -1,9 +1,9 @@
 import type { SliceTerms } from "@portolan/charter/contract";
 import type { QuantitySet } from "@portolan/numerics";
-import type { Slice, SlicedColumn, SliceReport } from "../slices/contract.ts";
+import type { SliceReport } from "../slices/contract.ts";
+import { sliceColumns, worstSlices } from "../slices/slice-columns.ts";
 import { leastSliceRows } from "../slices/slice-support.ts";
-import { type GroupedRows, groupRows, rowsOfGroups, type SliceValues } from "../slices/slice-values.ts";
-import { worstSlice } from "../slices/worst-slice.ts";
+import { type GroupedRows, rowsOfGroups, type SliceValues } from "../slices/slice-values.ts";
 import { gainsOf, meanGain } from "./ranking-metrics.ts";
 
 /** Queries whose rows have several values of the column, so that they are of no part. */
@@ -30,28 +30,17 @@ export function sliceRankings(
 ): SliceReport {
   const least = leastSliceRows(support);
   const gains = gainsOf(set, ranked);
-  const sliced = columns.map((column): SlicedColumn => {
-    const found = values.find((one) => one.column === column);
-    if (!found) return { column, problem: "the rows have no such column", slices: [] };
-    if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-    const grouped = groupRows(found, bins);
-    const byQuery = ofQueries(grouped, ranked);
-    const slices = rowsOfGroups(byQuery).map(({ value, isRare, isAbsent, at }): Slice => {
+  const sliced = sliceColumns(columns, values, bins, (grouped) =>
+    rowsOfGroups(ofQueries(grouped, ranked)).map(({ value, isRare, isAbsent, at }) => {
       const rows = at.reduce((sum, query) => sum + (ranked[query]?.length ?? 0), 0);
       const counted = { value, rows, queries: at.length, ...(isAbsent ? { isAbsent } : {}) };
       if (isRare || value === mixed || at.length < least) return { ...counted, isJudged: false };
       const own = Float64Array.from(at, (query) => gains[query] ?? Number.NaN);
       return { ...counted, isJudged: true, values: { ndcg_at_10: meanGain(own) } };
-    });
-    return { column, grouping: grouped.grouping, slices };
-  });
-  const worst = worstSlice(sliced, "ndcg_at_10", overall);
-  return {
-    bins,
-    support: { queries: least },
-    columns: sliced,
-    worst: worst ? { ndcg_at_10: worst } : {},
-  };
+    }),
+  );
+  const worst = worstSlices(sliced, ["ndcg_at_10"], { ndcg_at_10: overall });
+  return { bins, support: { queries: least }, columns: sliced, worst };
 }
 
 /** Groups of queries by the group that all their rows are in; those of several groups are one more. */

@@ -2,9 +2,9 @@ import { comparedMetrics, type SliceTerms, type SupportFloor } from "@portolan/c
 import { aucInterval, averagePrecision, rocAuc, type ScoredSet, thresholdCounts } from "@portolan/numerics";
 import { shareIntervals } from "../binary-metrics.ts";
 import { decisionThreshold, summedMetrics, sumsOf } from "../metric-sums.ts";
-import type { Slice, SlicedColumn, SliceReport } from "./contract.ts";
-import { type GroupSize, groupRows, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
-import { worstSlice } from "./worst-slice.ts";
+import type { Slice, SliceReport } from "./contract.ts";
+import { sliceColumns, worstSlices } from "./slice-columns.ts";
+import { type GroupSize, type RowGroup, type SliceValues, splitRows } from "./slice-values.ts";
 
 /** What slices are made with where the charter is silent. */
 export const defaultSlicing = { bins: 4, support: { positives: 30, negatives: 30 } } as const;
@@ -20,28 +20,11 @@ export function measureSlices(
   values: readonly SliceValues[],
   { bins, support }: Pick<SliceTerms, "bins" | "support">,
 ): SliceReport {
-  const sliced = columns.map((column) => {
-    const found = values.find((one) => one.column === column);
-    return sliceColumn(set, column, found, { bins, support });
-  });
-  const worst = comparedMetrics.flatMap((metric) => {
-    const found = worstSlice(sliced, metric, overall[metric] ?? Number.NaN);
-    return found ? [[metric, found] as const] : [];
-  });
-  return { bins, support: { ...support }, columns: sliced, worst: Object.fromEntries(worst) };
-}
-
-function sliceColumn(
-  set: ScoredSet,
-  column: string,
-  found: SliceValues | undefined,
-  { bins, support }: Pick<SliceTerms, "bins" | "support">,
-): SlicedColumn {
-  if (!found) return { column, problem: "the rows have no such column", slices: [] };
-  if (found.kind === "unfit") return { column, problem: found.reason, slices: [] };
-  const grouped = groupRows(found, bins);
-  const slices = splitRows(set, grouped).map((group) => sliceOf(group, support));
-  return { column, grouping: grouped.grouping, slices };
+  const sliced = sliceColumns(columns, values, bins, (grouped) =>
+    splitRows(set, grouped).map((group) => sliceOf(group, support)),
+  );
+  const worst = worstSlices(sliced, comparedMetrics, overall);
+  return { bins, support: { ...support }, columns: sliced, worst };
 }
 
 function sliceOf(group: RowGroup, support: SupportFloor): Slice {
