@@ -9,6 +9,7 @@ export {
 export { standing } from "./mig/layouts.ts";
 export { type MigModel, migModels } from "./mig/models.ts";
 export { packInstances } from "./mig/pack.ts";
+export { filledBatch } from "./replicas/queue.ts";
 export { replicasFor } from "./replicas/replicas-for.ts";
 export { type TierName, tierNames } from "./storage/arrangements.ts";
 export { assumedDriveBytes, assumedGpusPerNode, assumedTiers } from "./storage/assumed-tiers.ts";

@@ -7,6 +7,7 @@ import {
   assumptionKeys,
   kindOf,
 } from "./costs/assumption-catalogue.ts";
+import { cardTimes } from "./costs/card-assumptions.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { servingRegions } from "./costs/regions.ts";
 import { exactly, mapRange, type Quantity, times } from "./range.ts";
@@ -89,6 +90,7 @@ function knownOf(
   const model = pick(measured.modelBytes, known.modelBytes) ?? kindOf("modelBytes").otherwise;
   return {
     ...sizesOf(known, load, model?.value),
+    ...cardTimes(model?.value ?? exactly(0)),
     averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),

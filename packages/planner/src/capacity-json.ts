@@ -1,6 +1,8 @@
 import { tierNames } from "@portolan/capacity/policy";
 import { type Static, Type } from "@portolan/typebox";
+import type { CardBatches } from "./costs/answering-cards.ts";
 import type { PlannedRedundancy } from "./costs/redundancy.ts";
+import { mapRange, type Quantity, type Range } from "./range.ts";
 import type { TrainingFeed } from "./training-feed.ts";
 
 const NumberRange = Type.Object({ low: Type.Number(), expected: Type.Number(), high: Type.Number() });
@@ -29,6 +31,16 @@ export const RedundancyDocument = Type.Object({
 });
 export type RedundancyDocument = Static<typeof RedundancyDocument>;
 
+export const CardBatchesDocument = Type.Object({
+  cards: NumberRange,
+  batch: Type.Object(NumberRange.properties, { description: "Requests of a batch, at most" }),
+  filled: Type.Object(NumberRange.properties, { description: "Requests of a batch, on average" }),
+  waitMs: Type.Object(NumberRange.properties, { description: "Of the first request of a batch, at most" }),
+  takesMs: Type.Object(NumberRange.properties, { description: "A full batch" }),
+  busy: Type.Object(NumberRange.properties, { description: "Of their time, 0 to 1" }),
+});
+export type CardBatchesDocument = Static<typeof CardBatchesDocument>;
+
 export const TrainingFeedDocument = Type.Object({
   gpus: Type.Integer(),
   gbPerSecondPerEpoch: NumberRange,
@@ -48,6 +60,35 @@ export function redundancyJson(planned: PlannedRedundancy): RedundancyDocument {
     ...(isStated ? { isStated } : {}),
     ...(impossible === undefined ? {} : { impossible }),
   };
+}
+
+export function cardBatchesJson(of: Range<CardBatches>): CardBatchesDocument {
+  const each = (figureOf: (batches: CardBatches) => number) =>
+    mapRange(of, (batches) => Number(figureOf(batches).toPrecision(6)));
+  return {
+    cards: each(({ cards }) => cards),
+    batch: each(({ batch }) => batch),
+    filled: each(({ filled }) => filled),
+    waitMs: each(({ waitMs }) => waitMs),
+    takesMs: each(({ takesMs }) => takesMs),
+    busy: each(({ busy }) => busy),
+  };
+}
+
+/** For people; absent where no card answers, and of plans that were kept before cards were reckoned. */
+export function cardBatchesText(of: CardBatchesDocument | undefined): string | undefined {
+  if (!of) return undefined;
+  const { cards, batch, filled, waitMs, takesMs, busy } = of;
+  const many = `${ranged(cards)} ${cards.low === 1 && cards.high === 1 ? "card carries" : "cards carry"} the ceiling`;
+  const how =
+    batch.expected === 1
+      ? "each request by itself"
+      : `in batches of up to ${batch.expected} requests (${figure(filled.expected)} on average), the first of which waits ${figure(waitMs.expected)} ms at most`;
+  return `${many} within the p95, ${how}; one takes ${figure(takesMs.expected)} ms, and a card is busy for ${percent(Number(busy.expected.toPrecision(3)))} of the time`;
+}
+
+function ranged({ low, expected, high }: Quantity): string {
+  return low === high ? figure(expected) : `${figure(expected)} (${figure(low)} to ${figure(high)})`;
 }
 
 export function trainingFeedJson({ gpus, gbPerSecondPerEpoch, tiers }: TrainingFeed): TrainingFeedDocument {

@@ -3,9 +3,10 @@ import { termsOf } from "@portolan/charter/policy";
 import { compareMoney, type EpochMicros, formatInstant, formatMoney, type Money } from "@portolan/kernel";
 import type { SourceLines } from "@portolan/yaml-source";
 import { type Assumption, assumptionsOf, type Measurements } from "./assumptions.ts";
+import type { CardBatches } from "./costs/answering-cards.ts";
 import { type CardsNeeded, cardsNeeded } from "./costs/cards-needed.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
-import { latencyImpossible, type ServingQuestion } from "./costs/load.ts";
+import { cardsAtCeiling, latencyImpossible, type ServingQuestion, withCards } from "./costs/load.ts";
 import { type PlannedRedundancy, planRedundancy, withRedundancy } from "./costs/redundancy.ts";
 import { type PlannedStarts, planStarts } from "./costs/starts.ts";
 import { type WaysToPay, waysToPay } from "./costs/ways-to-pay.ts";
@@ -19,7 +20,7 @@ import type { PriceBook } from "./price-book.ts";
 import { planCurrency } from "./price-choice.ts";
 import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
 import { regionWarnings } from "./prices/region-warnings.ts";
-import type { Cost } from "./range.ts";
+import type { Cost, Range } from "./range.ts";
 import { chooseTier, type TierChoice } from "./tier.ts";
 import { type TrainingFeed, trainingFeed } from "./training-feed.ts";
 
@@ -33,6 +34,8 @@ export interface CharterPlan {
   readonly tier?: TierChoice;
   /** Absent with the tier. */
   readonly redundancy?: PlannedRedundancy;
+  /** Where cards answer, and nobody says how many: those for the ceiling, and their batches. */
+  readonly cardBatches?: Range<CardBatches>;
   /** Absent with the tier, and where a device beside the machine answers: there is no other that could start. */
   readonly starts?: PlannedStarts;
   /** Where what answers has cards. */
@@ -97,9 +100,10 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   const tier = chooseTier(document, assumptions, measured, inference.chosen);
   const asked = { document, assumptions, tier: tier.tier, inference: inference.chosen };
   const redundancy = planRedundancy(asked);
+  const batches = cardsAtCeiling(asked);
   const question: CostQuestion = {
     ...asked,
-    assumptions: withRedundancy(assumptions, redundancy),
+    assumptions: withCards(withRedundancy(assumptions, redundancy), batches),
     training: training.chosen,
     places: workloadPlaces(architecture),
     book: eligibleBook(book, needsOf(document, "inference")),
@@ -115,6 +119,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     assumptions: Object.values(question.assumptions),
     tier,
     redundancy,
+    ...(batches ? { cardBatches: batches } : {}),
     ...(tier.tier === "edge" ? {} : { starts: planStarts(question) }),
     ...cardsAsked(question, redundancy),
     production,
@@ -216,7 +221,7 @@ function latencyGap(question: ServingQuestion): Gap[] {
     {
       severity: isSure ? "blocks_production" : "attention",
       what: `${isSure ? "" : "in the high case "}the latency cannot be kept: ${why}`,
-      mend: "Measure the CPU time of a prediction (--assume cpu-ms-per-prediction), make the model faster (portolan model quantize), or promise more time.",
+      mend: `Measure ${question.tier === "gpu" ? "what a card takes (--assume card-batch-ms, card-request-ms)" : "the CPU time of a prediction (--assume cpu-ms-per-prediction)"}, make the model faster (portolan model quantize), or promise more time.`,
       from: ["/requirements/latency/p95"],
     },
   ];

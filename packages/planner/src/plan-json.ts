@@ -1,6 +1,8 @@
 import { formatMoney } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
 import {
+  CardBatchesDocument,
+  cardBatchesJson,
   RedundancyDocument,
   redundancyJson,
   TrainingFeedDocument,
@@ -53,6 +55,7 @@ export const PlanDocument = Type.Object({
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
   redundancy: Type.Optional(RedundancyDocument),
+  cardBatches: Type.Optional(CardBatchesDocument),
   starts: Type.Optional(StartsDocument),
   cards: Type.Optional(CardsDocument),
   trainingFeed: Type.Optional(TrainingFeedDocument),
@@ -100,6 +103,7 @@ export function planJson(plan: CharterPlan): PlanDocument {
     architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
     ...(plan.redundancy ? { redundancy: redundancyJson(plan.redundancy) } : {}),
+    ...(plan.cardBatches ? { cardBatches: cardBatchesJson(plan.cardBatches) } : {}),
     ...(plan.starts ? { starts: startsJson(plan.starts) } : {}),
     ...(plan.cards ? { cards: cardsJson(plan.cards) } : {}),
     ...(plan.trainingFeed ? { trainingFeed: trainingFeedJson(plan.trainingFeed) } : {}),

@@ -1,4 +1,4 @@
-export { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
+export { cardBatchesText, redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 export { comparePlans, type PlanComparison } from "./compare/compare-plans.ts";
 export { renderComparison } from "./compare/render-comparison.ts";
 export { type ComputeJudgement, judgeCompute, type MeasuredCompute } from "./compute-judgement.ts";

@@ -1,4 +1,4 @@
-import { redundancyText, trainingFeedTexts } from "./capacity-json.ts";
+import { cardBatchesText, redundancyText, trainingFeedTexts } from "./capacity-json.ts";
 import { wayLines } from "./costs/render-ways.ts";
 import { startsText } from "./costs/starts.ts";
 import { isApart, isSizeOfApart } from "./costs/workloads.ts";
@@ -46,10 +46,12 @@ function placementLines(plan: PlanDocument): string[] {
   ]);
   const redundancy = redundancyText(plan.redundancy);
   const starts = startsText(plan.starts);
+  const cards = cardBatchesText(plan.cardBatches);
   const [fed, ...tiers] = trainingFeedTexts(plan.trainingFeed);
   return [
     ...lines,
     ...(plan.tier ? [`${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`] : []),
+    ...(cards === undefined ? [] : [`${"cards".padEnd(10)} ${cards}`]),
     ...(redundancy === undefined ? [] : [`${"redundancy".padEnd(10)} ${redundancy}`]),
     ...(starts === undefined ? [] : [`${"starts".padEnd(10)} ${starts}`]),
     ...(fed === undefined ? [] : [`${"feeding".padEnd(10)} ${fed}`, ...tiers.map((text) => `  ${text}`)]),
@@ -95,7 +97,7 @@ function cents(range: { low: string; expected: string; high: string }): [string,
 }
 
 /** A figure that nothing in the plan rests on is left to the JSON. */
-function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocument["assumptions"] {
+function assumptionsShown({ assumptions, levers, ways, tier }: PlanDocument): PlanDocument["assumptions"] {
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
@@ -105,6 +107,7 @@ function assumptionsShown({ assumptions, levers, ways }: PlanDocument): PlanDocu
       .map(({ group }) => group),
   );
   const isShown = (group: string | undefined): boolean => {
+    if (group === "cards") return tier?.tier === "gpu";
     if (group === "ways") return (ways?.purchases ?? []).length > 0;
     return isApart(group) ? stated.has(group) : group !== "levers";
   };

@@ -52,8 +52,12 @@ export function registerReplicasCommand(program: Command, contextOf: ContextOf):
         .default("exponential"),
     )
     .option("--peak <factor>", "the rate at the peak beside the average", "1")
-    .option("--batch <number>", "requests that a replica answers at once", "1")
-    .option("--batch-wait <duration>", "how long the first waits for others", "0ms")
+    .option("--batch <number>", "requests that a replica answers at once, at most", "1")
+    .option(
+      "--batch-wait <duration>",
+      "how long the first waits for others; without it batches come full",
+      "0ms",
+    )
     .option(
       "--spare <number>",
       "replicas beyond those that carry the peak: one that fails, one that starts",
@@ -181,10 +185,10 @@ function secondsOf(option: string, text: string): number {
 }
 
 function answerText(
-  { perSecond, peak, share, withinSeconds }: ReplicaQuestion,
+  { perSecond, peak, share, withinSeconds, batch }: ReplicaQuestion,
   answer: ReplicaAnswer,
 ): string {
-  const { needed, spare, figures, beside, redundancy, start } = answer;
+  const { needed, spare, figures, beside, redundancy, start, batchFilled } = answer;
   const rate = Number((perSecond * peak).toPrecision(4));
   return [
     redundancy
@@ -197,6 +201,9 @@ function answerText(
           `Until a replica answers that is ordered now, ${figure(start.rise)} requests a second come in addition: one more is ordered above ${figure(start.perReplica)} a second and replica.`,
         ]
       : []),
+    ...(batchFilled === undefined
+      ? []
+      : [`A batch has ${figure(batchFilled)} requests on average at the peak, ${batch} at most.`]),
     `${Number((100 * share).toPrecision(6))} % are asked for within ${1000 * withinSeconds} ms; ${(100 * (1 - figures.late)).toFixed(2)} % are.`,
     "",
     "replicas    busy   have to wait   mean wait   in time   at that share",

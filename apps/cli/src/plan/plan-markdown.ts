@@ -1,5 +1,13 @@
 import type { PlanDocument } from "@portolan/planner/contract";
-import { purchaseLines, spotLine, toCents } from "@portolan/planner/policy";
+import {
+  cardBatchesText,
+  purchaseLines,
+  redundancyText,
+  spotLine,
+  startsText,
+  toCents,
+  trainingFeedTexts,
+} from "@portolan/planner/policy";
 import { bullets, cents, table, text } from "./markdown-parts.ts";
 import { figure } from "./page-parts.ts";
 import { budgetWords } from "./plan-page.ts";
@@ -32,6 +40,8 @@ export function planMarkdown(plan: PlanDocument): string {
       : [text(budget.why ?? "Nothing can be priced.")]),
     ...(levers ? leverParts(levers) : []),
     ...(ways ? wayParts(ways) : []),
+    ...bullets("Where it runs", placementTexts(plan)),
+    ...bullets("How many", capacityTexts(plan)),
     ...bullets(
       "What is missing",
       plan.gaps.map(
@@ -55,6 +65,35 @@ export function planMarkdown(plan: PlanDocument): string {
     ...bullets("Prices to look at", plan.warnings),
     "",
   ].join("\n\n");
+}
+
+/** Each kind of work that is asked for, with what excluded the other places. */
+function placementTexts({ architecture, placement: { training, inference } }: PlanDocument): string[] {
+  if (!architecture)
+    return [training, inference].map(
+      ({ workload, chosen, because }) => `${workload}: ${chosen ?? "nowhere"}, ${because}`,
+    );
+  return [
+    `architecture: ${architecture.style}`,
+    ...architecture.workloads
+      .filter(({ asked }) => asked)
+      .map(({ workload, chosen, because, tier, eliminated }) =>
+        [
+          `${workload}: ${chosen ?? "nowhere"} (${tier}), ${because}`,
+          ...eliminated.map(({ placement, reason }) => `not ${placement}: ${reason}`),
+        ].join("; "),
+      ),
+    ...architecture.tradeOffs.map((accepted) => `accepted: ${accepted}`),
+  ];
+}
+
+function capacityTexts({ cardBatches, redundancy, starts, trainingFeed }: PlanDocument): string[] {
+  return [
+    cardBatchesText(cardBatches) ?? [],
+    redundancyText(redundancy) ?? [],
+    startsText(starts) ?? [],
+    trainingFeedTexts(trainingFeed),
+  ].flat();
 }
 
 function leverParts({ levers, together }: NonNullable<PlanDocument["levers"]>): string[] {

@@ -1,5 +1,11 @@
 import type { PlanDocument, PortfolioDocument } from "@portolan/planner/contract";
-import { redundancyText, startsText, toCents, trainingFeedTexts } from "@portolan/planner/policy";
+import {
+  cardBatchesText,
+  redundancyText,
+  startsText,
+  toCents,
+  trainingFeedTexts,
+} from "@portolan/planner/policy";
 import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
@@ -31,6 +37,7 @@ ${costs}
 ${plan.levers ? leverSection(plan.levers) : ""}
 ${plan.ways ? waySection(plan.ways) : ""}
 ${placement(plan)}
+${list("Cards that answer", [cardBatchesText(plan.cardBatches) ?? []].flat())}
 ${list("Redundancy", [redundancyText(plan.redundancy) ?? []].flat())}
 ${list("Replicas that start", [startsText(plan.starts) ?? []].flat())}
 ${list("Keeping training fed", trainingFeedTexts(plan.trainingFeed))}

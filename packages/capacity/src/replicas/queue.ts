@@ -71,3 +71,22 @@ export function quantileSeconds(queue: Queue, times: ServiceTimes, share: number
   }
   return high;
 }
+
+/**
+ * Requests of a batch on average, where one leaves once it is full or its first request has waited for so long: the first, and those that come meanwhile (Poisson),
+ * up to the size. Without a wait nothing gathers here: batches are as full as the caller says that they come.
+ */
+export function filledBatch(perSecond: number, size: number, waitSeconds: number): number {
+  if (size <= 1 || waitSeconds <= 0) return size;
+  const mean = perSecond * waitSeconds;
+  // E[min(N, size - 1)] is the sum of P(N > k); probabilities as logarithms, since e^-mean may be too small for a number.
+  let logOf = -mean;
+  let upTo = 0;
+  let filled = 1;
+  for (let others = 0; others < size - 1; others++) {
+    upTo += Math.exp(logOf);
+    filled += Math.max(0, 1 - upTo);
+    logOf += Math.log(mean) - Math.log(others + 1);
+  }
+  return filled;
+}

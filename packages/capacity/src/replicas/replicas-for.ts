@@ -6,6 +6,7 @@ import {
 } from "../availability/redundancy-for.ts";
 import type { CapacityErrorCode } from "../errors.ts";
 import {
+  filledBatch,
   lateProbability,
   meanWaitSeconds,
   offeredLoad,
@@ -26,7 +27,7 @@ export interface ReplicaQuestion {
   /** Share of the requests that is answered within `withinSeconds`. */
   readonly share: number;
   readonly withinSeconds: number;
-  /** Requests of one batch, 1 without batches, and how long the first waits for the others at most. */
+  /** Requests of one batch at most, 1 without batches, and how long the first waits for the others at most; no wait: batches come as full as that. */
   readonly batch: number;
   readonly batchWaitSeconds: number;
   /** Beyond those that carry the peak: for one that fails, or that starts. */
@@ -45,6 +46,8 @@ export interface ReplicaAnswer {
   /** That carry the peak. */
   readonly needed: number;
   readonly spare: number;
+  /** Requests of a batch on average at the peak; absent: there are no batches. */
+  readonly batchFilled?: number;
   /** Of those needed, at the peak. */
   readonly figures: QueueFigures;
   /** The same with one replica fewer and up to two more; one fewer is too slow. */
@@ -93,7 +96,8 @@ export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
   const own =
     times === "constant" ? Number(serviceSeconds > left) : Math.exp(-Math.max(0, left) / serviceSeconds);
   if (left <= 0 || own > 1 - share) throw impossible(question, own);
-  const queue = { perSecond: (perSecond * peak) / batch, serviceSeconds };
+  const batchFilled = filledBatch(perSecond * peak, batch, batchWaitSeconds);
+  const queue = { perSecond: (perSecond * peak) / batchFilled, serviceSeconds };
   const figuresOf = (replicas: number) => figures({ ...queue, replicas }, question, left);
   const needed = fewest(question, perSecond * peak);
   const beside = [needed - 1, needed, needed + 1, needed + 2].filter((count) => count > 0).map(figuresOf);
@@ -102,6 +106,7 @@ export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
   return {
     needed,
     spare,
+    ...(batch > 1 ? { batchFilled } : {}),
     figures: figuresOf(needed),
     beside,
     ...(start ? { start } : {}),
@@ -114,7 +119,7 @@ export function replicasFor(question: ReplicaQuestion): ReplicaAnswer {
 /** The fewest that answer so many requests a second in time. */
 function fewest(question: ReplicaQuestion, rate: number): number {
   const { batch, serviceSeconds, times, share, withinSeconds, batchWaitSeconds } = question;
-  const queue = { perSecond: rate / batch, serviceSeconds };
+  const queue = { perSecond: rate / filledBatch(rate, batch, batchWaitSeconds), serviceSeconds };
   const left = withinSeconds - batchWaitSeconds;
   let needed = Math.max(1, Math.floor(offeredLoad(queue)));
   if (needed > mostReplicas) throw tooMany(rate);

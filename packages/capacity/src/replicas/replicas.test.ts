@@ -2,6 +2,7 @@ import { isPortolanError } from "@portolan/kernel";
 import { seededRandom } from "@portolan/numerics";
 import { describe, expect, test } from "vitest";
 import {
+  filledBatch,
   lateProbability,
   meanWaitSeconds,
   type Queue,
@@ -122,6 +123,42 @@ describe("replicas for an objective", () => {
     expect(one).toBeGreaterThanOrEqual(50);
     expect(many.needed).toBeLessThan(8);
     expect(many.figures.quantileMs).toBeGreaterThan(60);
+  });
+
+  test("a batch is as full as requests come while its first one waits: a draw of arrivals agrees", () => {
+    const random = seededRandom(7);
+    for (const [rate, size, wait] of [
+      [20, 32, 0.005],
+      [600, 8, 0.0117],
+      [1000, 16, 0.01],
+      [4000, 64, 0.02],
+    ] as const) {
+      let [batches, time] = [0, 0];
+      const drawn = 200_000;
+      for (let count = 0; count < drawn; batches++) {
+        const closes = time + wait;
+        count++;
+        let inside = 1;
+        for (;;) {
+          time -= Math.log(1 - random()) / rate;
+          if (inside === size || time > closes) break;
+          inside++;
+          count++;
+        }
+      }
+      expect(filledBatch(rate, size, wait), `${rate}/s, ${size} within ${wait} s`).toBeCloseTo(
+        drawn / batches,
+        0.7,
+      );
+    }
+    expect(filledBatch(1e9, 4096, 1)).toBe(4096);
+  });
+
+  test("batches that hardly fill carry little more than single requests", () => {
+    const thin = question({ perSecond: 20, times: "constant", batch: 32, batchWaitSeconds: 0.005 });
+    // 1 + 0.1 requests in a batch: 18.2 batches of 50 ms keep nine tenths of a replica busy.
+    expect(replicasFor(thin).batchFilled).toBeCloseTo(1.1, 2);
+    expect(replicasFor(thin).needed).toBe(2);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import type { Quantity } from "../range.ts";
+import { cardAssumptions } from "./card-assumptions.ts";
 import { workloadAssumptions } from "./workload-assumptions.ts";
 
 /** What kind of figure an assumption is: in which unit, and between which bounds one may be stated. */
@@ -15,8 +16,15 @@ export interface AssumptionKind {
   readonly otherwise?: { readonly value: Quantity; readonly note: string };
 }
 
-/** `costs`: every plan rests on it; that of a workload, once its size is stated. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
-export type AssumptionGroup = "costs" | "levers" | "ways" | "batch_inference" | "retrieval" | "fine_tuning";
+/** `costs`: every plan rests on it; `cards`: where cards answer; that of a workload, once its size is stated. `levers`, `ways`: only what a lever saves, or another way to pay costs, does. */
+export type AssumptionGroup =
+  | "costs"
+  | "cards"
+  | "levers"
+  | "ways"
+  | "batch_inference"
+  | "retrieval"
+  | "fine_tuning";
 
 const one = (value: number): Quantity => ({ low: value, expected: value, high: value });
 
@@ -147,14 +155,6 @@ export const assumptionCatalogue = {
       note: "the charter states no workload.rampTime: a morning's rise",
     },
   },
-  activeGpus: {
-    name: "GPUs at work",
-    unit: "GPUs",
-    group: "costs",
-    least: 1,
-    most: 1e5,
-    otherwise: { value: one(1), note: "a GPU answers a batch at once: one carries the ceiling" },
-  },
   trainingCores: {
     name: "cores of a training run",
     unit: "cores",
@@ -231,14 +231,14 @@ export const assumptionCatalogue = {
     },
   },
   quantisedTime: {
-    name: "CPU time after quantisation",
+    name: "time of a prediction after quantisation",
     unit: "share",
     group: "levers",
     least: 0.05,
     most: 2,
     otherwise: {
       value: { low: 0.35, expected: 0.6, high: 1 },
-      note: "processors with instructions for eight bits take a half to a third, others as long as before; measure it",
+      note: "processors and cards with instructions for eight bits take a half to a third, others as long as before; measure it",
     },
   },
   cpuMsPerGb: {
@@ -356,6 +356,7 @@ export const assumptionCatalogue = {
     moreIsCheaper: true,
     otherwise: { value: one(36), note: "worth nothing after that, as in portolan own-or-rent" },
   },
+  ...cardAssumptions,
   ...workloadAssumptions,
 } as const satisfies Readonly<Record<string, AssumptionKind>>;
 

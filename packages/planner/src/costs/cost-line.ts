@@ -5,6 +5,7 @@ import type { Placement, PriceBook, PricedResource, PricingModel } from "../pric
 import { type ChosenPrice, choosePrice } from "../price-choice.ts";
 import { type Cost, costOf, type Quantity } from "../range.ts";
 import type { Tier } from "../tier.ts";
+import { largeCardFromBytes } from "./card-assumptions.ts";
 import type { WorkloadPlaces } from "./workloads.ts";
 
 export const costCategories = [
@@ -79,7 +80,7 @@ const smallGpuModels = ["L4"] as const;
 /** Cards that would do for what answers. */
 export function servingCards({ assumptions, practice }: CostQuestion): readonly string[] {
   // Only the large ones can be cut into slices.
-  const isLarge = practice?.pooled === true || assumptions.modelBytes.value.expected > 1e10;
+  const isLarge = practice?.pooled === true || assumptions.modelBytes.value.expected > largeCardFromBytes;
   return isLarge ? gpuModels : smallGpuModels;
 }
 

@@ -1,8 +1,9 @@
 import { replicasFor } from "@portolan/capacity/policy";
 import { termsOf } from "@portolan/charter/policy";
 import { isPortolanError } from "@portolan/kernel";
-import { type Assumption, cheapestFirst } from "../assumptions.ts";
+import { type Assumption, type Assumptions, cheapestFirst } from "../assumptions.ts";
 import { combine, exactly, mapRange, type Quantity, type Range } from "../range.ts";
+import { type CardBatches, type CardsAsked, cardsFor } from "./answering-cards.ts";
 import { kindOf } from "./assumption-catalogue.ts";
 import type { CostQuestion } from "./cost-line.ts";
 
@@ -34,18 +35,20 @@ export function ceilingOf({ document }: Pick<ServingQuestion, "document">): Quan
 
 /** Replicas that have to be up at the charter's ceiling: no busier than planned, and enough for the latency that is promised. */
 export function replicasNeeded(question: ServingQuestion): Quantity {
-  return question.tier === "gpu"
-    ? question.assumptions.activeGpus.value
-    : combine(
-        mapRange(coresAtCeiling(question), (cores) => Math.max(1, Math.ceil(cores))),
-        replicasForLatency(question, ceilingOf(question)),
-        Math.max,
-      );
+  if (question.tier === "gpu")
+    return question.assumptions.activeGpus.origin === "stated"
+      ? question.assumptions.activeGpus.value
+      : mapRange(cardBatches(question, ceilingOf(question)), ({ cards }) => cards);
+  return combine(
+    mapRange(coresAtCeiling(question), (cores) => Math.max(1, Math.ceil(cores))),
+    replicasForLatency(question, ceilingOf(question)),
+    Math.max,
+  );
 }
 
 /**
  * The fewest replicas of a core each that answer 95 of 100 requests within the charter's p95, the wait for a free one included (Erlang C, requests of one size).
- * 0 where nothing is to be waited for: in batches, at the edge, on cards, which answer several at once, and where no number would do (`latencyImpossible`).
+ * 0 where nothing is to be waited for: in batches, at the edge, on cards, which answer several at once (`cardBatches`), and where no number would do (`latencyImpossible`).
  */
 export function replicasForLatency(question: ServingQuestion, load: Quantity): Quantity {
   return mapRange(askedOfLatency(question, load), (asked) => {
@@ -54,13 +57,57 @@ export function replicasForLatency(question: ServingQuestion, load: Quantity): Q
   });
 }
 
+/** Cards that carry a load, case by case, and the batches in which they do. */
+export function cardBatches(
+  { document, assumptions }: Pick<ServingQuestion, "document" | "assumptions">,
+  load: Quantity,
+): Range<CardBatches> {
+  const { latencyClass, latencyMsP95 } = termsOf(document);
+  const { cardBatchMs, cardRequestMs, cardBatchRequests, plannedUtilisation } = assumptions;
+  const [requests, busy] = [forCosts(cardBatchRequests), forCosts(plannedUtilisation)];
+  return mapRange(load, (perSecond, which) =>
+    cardsOnce({
+      perSecond,
+      ...(latencyClass === "batch" ? {} : { withinSeconds: latencyMsP95 / 1000 }),
+      share: answeredInTime,
+      batchMs: cardBatchMs.value[which],
+      requestMs: cardRequestMs.value[which],
+      mostRequests: requests[which],
+      mostBusy: busy[which],
+    }),
+  );
+}
+
+/** What cards carry the charter's ceiling; absent where none answer, and where this plan says how many. */
+export function cardsAtCeiling(question: ServingQuestion): Range<CardBatches> | undefined {
+  return question.tier === "gpu" && question.assumptions.activeGpus.origin !== "stated"
+    ? cardBatches(question, ceilingOf(question))
+    : undefined;
+}
+
+/** The plan's figures with the cards that were reckoned. */
+export function withCards(assumptions: Assumptions, batches: Range<CardBatches> | undefined): Assumptions {
+  if (batches === undefined) return assumptions;
+  const { batch, waitMs, takesMs } = batches.expected;
+  const ms = (value: number) => `${Number(value.toPrecision(3))} ms`;
+  const note = `reckoned for the ceiling and the p95: batches of up to ${batch}, whose first request waits ${ms(waitMs)} at most, take ${ms(takesMs)}`;
+  const value = mapRange(batches, ({ cards }) => cards);
+  return { ...assumptions, activeGpus: { ...assumptions.activeGpus, value, note } };
+}
+
 /** Why no number of replicas keeps the charter's p95, case by case; `undefined` where one does. */
 export function latencyImpossible(question: ServingQuestion): Range<string | undefined> {
-  return mapRange(askedOfLatency(question, ceilingOf(question)), (asked) => {
+  const ceiling = ceilingOf(question);
+  if (question.tier === "gpu")
+    return mapRange(cardBatches(question, ceiling), ({ impossible }) => impossible);
+  return mapRange(askedOfLatency(question, ceiling), (asked) => {
     const answer = asked === undefined ? 0 : answerOnce(asked);
     return typeof answer === "number" ? undefined : answer.why;
   });
 }
+
+/** What a p95 promises. */
+const answeredInTime = 0.95;
 
 interface Asked {
   readonly perSecond: number;
@@ -87,6 +134,16 @@ type Answer = number | { readonly why: string };
 const found = new Map<string, Answer>();
 const mostFound = 1000;
 
+const foundCards = new Map<string, CardBatches>();
+
+function cardsOnce(asked: CardsAsked): CardBatches {
+  const key = Object.values(asked).join(" ");
+  const answer = foundCards.get(key) ?? cardsFor(asked);
+  if (foundCards.size >= mostFound) foundCards.clear();
+  foundCards.set(key, answer);
+  return answer;
+}
+
 function answerOnce(asked: Asked): Answer {
   const key = `${asked.perSecond} ${asked.serviceSeconds} ${asked.withinSeconds}`;
   const answer = found.get(key) ?? answerOf(asked);
@@ -101,7 +158,7 @@ function answerOf(asked: Asked): Answer {
       ...asked,
       peak: 1,
       times: "constant",
-      share: 0.95,
+      share: answeredInTime,
       batch: 1,
       batchWaitSeconds: 0,
       spare: 0,

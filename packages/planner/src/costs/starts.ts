@@ -1,7 +1,14 @@
 import { type Static, Type } from "@portolan/typebox";
-import { combine, mapRange, type Quantity } from "../range.ts";
+import { combine, exactly, mapRange, type Quantity } from "../range.ts";
 import type { CostQuestion } from "./cost-line.ts";
-import { ceilingOf, coresFor, forCosts, replicasForLatency, type ServingQuestion } from "./load.ts";
+import {
+  cardBatches,
+  ceilingOf,
+  coresFor,
+  forCosts,
+  replicasForLatency,
+  type ServingQuestion,
+} from "./load.ts";
 
 /** Requests a second that come in addition until a replica answers that is ordered now; never above the ceiling. */
 export function riseWhileStarting(question: ServingQuestion): Quantity {
@@ -42,7 +49,15 @@ export function replicasFollowing(question: CostQuestion, atCeiling: Quantity, r
         )
       : coresFor(question, load);
   const busy = combine(work, filled, (needed, part) => Math.max(1, needed / part));
-  return combine(combine(busy, replicasForLatency(question, load), Math.max), atCeiling, Math.min);
+  return combine(combine(busy, fewestFor(question, load), Math.max), atCeiling, Math.min);
+}
+
+/** Those that keep the latency at a load. How many cards that takes is not known where somebody says how many carry the ceiling. */
+function fewestFor(question: CostQuestion, load: Quantity): Quantity {
+  if (question.tier !== "gpu") return replicasForLatency(question, load);
+  return question.assumptions.activeGpus.origin === "stated"
+    ? exactly(0)
+    : mapRange(cardBatches(question, load), ({ cards }) => cards);
 }
 
 /** What a plan reckons with while replicas start. */

@@ -84,23 +84,20 @@ function quantise({ question, measured }: LeverQuestion): Pulled {
       `a model of ${sizeOf(bytes)} is a tree model or a small network: its weights are not what is paid for`,
     );
   }
+  const faster = (of: Assumption) => derived(of, times(of.value, assumptions.quantisedTime.value));
   const changed = {
     ...assumptions,
     modelBytes: derived(
       assumptions.modelBytes,
       times(assumptions.modelBytes.value, assumptions.quantisedSize.value),
     ),
-    cpuMsPerPrediction: derived(
-      assumptions.cpuMsPerPrediction,
-      times(assumptions.cpuMsPerPrediction.value, assumptions.quantisedTime.value),
-    ),
+    cpuMsPerPrediction: faster(assumptions.cpuMsPerPrediction),
   };
   const apart = {
     ...changed,
-    batchMsPerRow: derived(
-      assumptions.batchMsPerRow,
-      times(assumptions.batchMsPerRow.value, assumptions.quantisedTime.value),
-    ),
+    batchMsPerRow: faster(assumptions.batchMsPerRow),
+    cardBatchMs: faster(assumptions.cardBatchMs),
+    cardRequestMs: faster(assumptions.cardRequestMs),
   };
   const { cpuLatencyMsP95 } = measured;
   const known =

@@ -40,6 +40,7 @@ function planOf({ name, assume = [], document = {} }: Asked): PlanDocument {
       "model-bytes=15e9",
       "gpu-memory-factor=1",
       "gpu-busy=0.2",
+      "active-gpus=1",
       "redundant-replicas=0",
       "serving-regions=1",
       ...assume,
