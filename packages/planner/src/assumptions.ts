@@ -10,6 +10,7 @@ import {
 import { cardTimes } from "./costs/card-assumptions.ts";
 import type { ChangedAssumptions } from "./costs/changed-assumptions.ts";
 import { servingRegions } from "./costs/regions.ts";
+import { scoresInBatchesAlone } from "./placement/workloads-asked.ts";
 import { exactly, mapRange, type Quantity, times } from "./range.ts";
 
 /** What was measured, e.g. by a load test or in production; it beats the charter's word and every default. */
@@ -52,7 +53,7 @@ export function assumptionsOf(
   measured: Measurements,
   changed: ChangedAssumptions = {},
 ): Assumptions {
-  const known = knownOf(document, measured);
+  const known = knownOf(document, measured, changed);
   const entries = assumptionKeys.map((key) => {
     const { name, unit, group, otherwise } = kindOf(key);
     const found: Found = known[key] ?? { ...(otherwise ?? nothing), origin: "assumed" };
@@ -77,19 +78,34 @@ const nothing = { value: exactly(0), note: "nothing asks for it" };
 function knownOf(
   document: CharterDocument,
   measured: Measurements,
+  changed: ChangedAssumptions,
 ): { readonly [K in AssumptionKey]?: Found | undefined } {
   const known = workloadOf(document);
   const { rateLimit, availability } = termsOf(document);
   const hours = (ms: number | undefined) => (ms === undefined ? undefined : ms / msPerHour);
   const minutes = (ms: number | undefined) => (ms === undefined ? undefined : ms / 60_000);
+  // What follows from a figure follows from the one that is stated for this plan.
+  const from = (key: AssumptionKey, found: Found | undefined): Found | undefined => {
+    const stated = changed[key];
+    return stated === undefined
+      ? found
+      : { value: stated, origin: "stated", note: `what this plan states of ${kindOf(key).name}` };
+  };
   const load = pick(measured.averageRequestsPerSecond, known.averageRequestsPerSecond) ?? {
     value: times(exactly(rateLimit.requestsPerSecond), { low: 0.02, expected: 0.1, high: 0.5 }),
     origin: "assumed" as const,
     note: "a tenth of the ceiling",
   };
-  const model = pick(measured.modelBytes, known.modelBytes) ?? kindOf("modelBytes").otherwise;
+  const model =
+    from("modelBytes", pick(measured.modelBytes, known.modelBytes)) ?? kindOf("modelBytes").otherwise;
+  const taken = from("averageRequestsPerSecond", load) ?? load;
+  const sizes = sizesOf(known, taken, model?.value);
+  const runs = from("batchRunsPerMonth", sizes.batchRunsPerMonth) ?? kindOf("batchRunsPerMonth").otherwise;
   return {
-    ...sizesOf(known, load, model?.value),
+    ...sizes,
+    batchRowsPerRun:
+      sizes.batchRowsPerRun ??
+      (runs && scoresInBatchesAlone(document) ? rowsBetween(taken, runs.value) : undefined),
     ...cardTimes(model?.value ?? exactly(0)),
     averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
@@ -125,7 +141,7 @@ function sizesOf(known: WorkloadTerms, load: Found, modelBytes: Quantity | undef
     vectorBytes: decided(known.vectorBytes),
     retrievalQueriesPerSecond: pick(undefined, known.retrievalQueriesPerSecond) ?? {
       value: load.value,
-      origin: load.origin,
+      origin: load.origin === "stated" ? "assumed" : load.origin,
       note: "one for each request",
     },
     retrievalCopies: decided(known.retrievalCopies),
@@ -139,6 +155,18 @@ function sizesOf(known: WorkloadTerms, load: Found, modelBytes: Quantity | undef
         origin: "assumed" as const,
         note: "two bytes each of the model file",
       }),
+  };
+}
+
+/** Where nothing else is said of a batch, it scores what comes from one to the next. */
+function rowsBetween(load: Found, runsPerMonth: Quantity): Found {
+  const { expected: runs } = runsPerMonth;
+  return {
+    value: mapRange(load.value, (perSecond) =>
+      runs > 0 ? Math.round((perSecond * hoursPerMonth * 3600) / runs) : 0,
+    ),
+    origin: load.origin === "stated" ? "assumed" : load.origin,
+    note: "the average load of the time from one run to the next",
   };
 }
 

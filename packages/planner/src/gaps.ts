@@ -3,6 +3,7 @@ import { deriveFromCharter, productionBlockers, requiredSignatures } from "@port
 import type { SourceLines } from "@portolan/yaml-source";
 import type { Assumptions } from "./assumptions.ts";
 import { regionGaps } from "./costs/regions.ts";
+import { scoresInBatchesAlone } from "./placement/workloads-asked.ts";
 
 /** What the caller has seen of the use case's state. What is absent was not looked at, and the plan says so. */
 export interface ReadinessFacts {
@@ -31,7 +32,7 @@ export function findGaps(
     ...fileGaps(document, facts),
     ...controlGaps(document, lines),
     ...regionGaps(document, assumptions),
-    ...assumptionGaps(assumptions),
+    ...assumptionGaps(document, assumptions),
   ];
 }
 
@@ -125,12 +126,14 @@ export function controlGaps(document: CharterDocument, lines: SourceLines | unde
   ];
 }
 
-function assumptionGaps(assumptions: Assumptions): Gap[] {
+function assumptionGaps(document: CharterDocument, assumptions: Assumptions): Gap[] {
   const guessed = [
     assumptions.averageRequestsPerSecond,
     assumptions.recordBytes,
     assumptions.modelBytes,
-    assumptions.cpuMsPerPrediction,
+    ...(scoresInBatchesAlone(document)
+      ? [assumptions.batchRowsPerRun, assumptions.batchMsPerRow]
+      : [assumptions.cpuMsPerPrediction]),
     assumptions.trainingHours,
   ].filter((assumption) => assumption.origin === "assumed");
   if (guessed.length === 0) return [];

@@ -14,14 +14,16 @@ import { workloadPlaces } from "./costs/workloads.ts";
 import { type CostBreakdown, type CostQuestion, pocCosts, productionCosts } from "./costs.ts";
 import { findGaps, type Gap, type ReadinessFacts } from "./gaps.ts";
 import { type LeverPlan, planLevers } from "./levers/lever-plan.ts";
+import { noReplicas } from "./levers/levers.ts";
 import { type Architecture, planArchitecture } from "./placement/architecture.ts";
+import { scoresInBatchesAlone } from "./placement/workloads-asked.ts";
 import type { PlacementChoice } from "./placement-choice.ts";
 import type { PriceBook } from "./price-book.ts";
 import { planCurrency } from "./price-choice.ts";
 import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
 import { regionWarnings } from "./prices/region-warnings.ts";
 import type { Cost, Range } from "./range.ts";
-import { chooseTier, type TierChoice } from "./tier.ts";
+import { batchTier, chooseTier, type TierChoice } from "./tier.ts";
 import { type TrainingFeed, trainingFeed } from "./training-feed.ts";
 
 /** What `portolan plan` answers, in exact money. `planJson` gives it as JSON, `renderPlan` as text. */
@@ -32,7 +34,9 @@ export interface CharterPlan {
   readonly architecture: Architecture;
   /** Absent, as the costs are, when the charter excludes every place. */
   readonly tier?: TierChoice;
-  /** Absent with the tier. */
+  /** Why no replica runs all the time; absent: some do. */
+  readonly noReplicas?: string;
+  /** Absent with the tier, and where no replica runs. */
   readonly redundancy?: PlannedRedundancy;
   /** Where cards answer, and nobody says how many: those for the ceiling, and their batches. */
   readonly cardBatches?: Range<CardBatches>;
@@ -97,16 +101,19 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
       warnings: [],
     };
   }
-  const tier = chooseTier(document, assumptions, measured, inference.chosen);
+  const isAlone = scoresInBatchesAlone(document);
+  const tier = isAlone
+    ? batchTier(assumptions)
+    : chooseTier(document, assumptions, measured, inference.chosen);
   const asked = { document, assumptions, tier: tier.tier, inference: inference.chosen };
-  const redundancy = planRedundancy(asked);
-  const batches = cardsAtCeiling(asked);
+  const redundancy = isAlone ? undefined : planRedundancy(asked);
+  const batches = isAlone ? undefined : cardsAtCeiling(asked);
   const question: CostQuestion = {
     ...asked,
     assumptions: withCards(withRedundancy(assumptions, redundancy), batches),
     training: training.chosen,
     places: workloadPlaces(architecture),
-    book: eligibleBook(book, needsOf(document, "inference")),
+    book: eligibleBook(book, needsOf(document, inference.workload)),
     trainingBook: eligibleBook(book, needsOf(document, "training")),
     currency: planCurrency(book, ceiling.currency),
     now: options.now,
@@ -118,10 +125,7 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
     ...common,
     assumptions: Object.values(question.assumptions),
     tier,
-    redundancy,
-    ...(batches ? { cardBatches: batches } : {}),
-    ...(tier.tier === "edge" ? {} : { starts: planStarts(question) }),
-    ...cardsAsked(question, redundancy),
+    ...answering(question, redundancy, batches),
     production,
     poc,
     timesPoc: ratio(production.infrastructure.expected, poc.infrastructure.expected),
@@ -138,14 +142,23 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
   };
 }
 
-/** What cards are asked for: those that answer, and those that training feeds. */
-function cardsAsked(
+/** How many replicas answer, on which cards, how they start, and what feeds training. */
+function answering(
   question: CostQuestion,
-  redundancy: PlannedRedundancy,
-): Pick<CharterPlan, "cards" | "trainingFeed"> {
+  redundancy: PlannedRedundancy | undefined,
+  batches: CharterPlan["cardBatches"],
+): Pick<CharterPlan, "noReplicas" | "redundancy" | "cardBatches" | "starts" | "cards" | "trainingFeed"> {
   const feed = trainingFeed(question.document, question.assumptions);
+  const fed = feed ? { trainingFeed: feed } : {};
+  if (!redundancy) return { noReplicas, ...fed };
   const cards = cardsNeeded(question, redundancy);
-  return { ...(cards ? { cards } : {}), ...(feed ? { trainingFeed: feed } : {}) };
+  return {
+    redundancy,
+    ...(batches ? { cardBatches: batches } : {}),
+    ...(question.tier === "edge" ? {} : { starts: planStarts(question) }),
+    ...(cards ? { cards } : {}),
+    ...fed,
+  };
 }
 
 export function judgeBudget(ceiling: Money, infrastructure: Cost): BudgetVerdict {
@@ -198,7 +211,8 @@ function budgetGap(budget: BudgetVerdict): Gap[] {
 }
 
 /** Where a region is what lacks, that is said already. */
-function redundancyGap({ impossible }: PlannedRedundancy, gaps: readonly Gap[]): Gap[] {
+function redundancyGap(redundancy: PlannedRedundancy | undefined, gaps: readonly Gap[]): Gap[] {
+  const impossible = redundancy?.impossible;
   const lacksRegion = gaps.some(({ from }) => from.includes("/nonNegotiables/residency/regions"));
   if (impossible === undefined || lacksRegion) return [];
   return [
@@ -213,6 +227,7 @@ function redundancyGap({ impossible }: PlannedRedundancy, gaps: readonly Gap[]):
 
 /** A latency that no number of replicas keeps is refused, and not answered with a great many of them. */
 function latencyGap(question: ServingQuestion): Gap[] {
+  if (scoresInBatchesAlone(question.document)) return [];
   const { expected, high } = latencyImpossible(question);
   const why = expected ?? high;
   if (why === undefined) return [];

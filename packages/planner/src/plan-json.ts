@@ -54,6 +54,7 @@ export const PlanDocument = Type.Object({
   tier: Type.Optional(
     Type.Object({ tier: Type.Enum(["cpu", "gpu", "edge"]), reasons: Type.Array(Type.String()) }),
   ),
+  noReplicas: Type.Optional(Type.String({ description: "Why no replica runs all the time" })),
   redundancy: Type.Optional(RedundancyDocument),
   cardBatches: Type.Optional(CardBatchesDocument),
   starts: Type.Optional(StartsDocument),
@@ -102,6 +103,7 @@ export function planJson(plan: CharterPlan): PlanDocument {
     placement: JSON.parse(JSON.stringify(plan.placement)) as PlanDocument["placement"],
     architecture: architectureJson(plan.architecture),
     ...(plan.tier ? { tier: { tier: plan.tier.tier, reasons: [...plan.tier.reasons] } } : {}),
+    ...(plan.noReplicas === undefined ? {} : { noReplicas: plan.noReplicas }),
     ...(plan.redundancy ? { redundancy: redundancyJson(plan.redundancy) } : {}),
     ...(plan.cardBatches ? { cardBatches: cardBatchesJson(plan.cardBatches) } : {}),
     ...(plan.starts ? { starts: startsJson(plan.starts) } : {}),

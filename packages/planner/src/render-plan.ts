@@ -1,4 +1,5 @@
 import { cardBatchesText, redundancyText, trainingFeedTexts } from "./capacity-json.ts";
+import { assumptionOption } from "./costs/assumption-catalogue.ts";
 import { wayLines } from "./costs/render-ways.ts";
 import { startsText } from "./costs/starts.ts";
 import { isApart, isSizeOfApart } from "./costs/workloads.ts";
@@ -51,6 +52,7 @@ function placementLines(plan: PlanDocument): string[] {
   return [
     ...lines,
     ...(plan.tier ? [`${"tier".padEnd(10)} ${plan.tier.tier}: ${plan.tier.reasons.join("; ")}`] : []),
+    ...(plan.noReplicas === undefined ? [] : [`${"replicas".padEnd(10)} none: ${plan.noReplicas}`]),
     ...(cards === undefined ? [] : [`${"cards".padEnd(10)} ${cards}`]),
     ...(redundancy === undefined ? [] : [`${"redundancy".padEnd(10)} ${redundancy}`]),
     ...(starts === undefined ? [] : [`${"starts".padEnd(10)} ${starts}`]),
@@ -96,8 +98,21 @@ function cents(range: { low: string; expected: string; high: string }): [string,
   return [shownMoney(range.low), shownMoney(range.expected), shownMoney(range.high)];
 }
 
+/** Nothing rests on these where no replica runs. */
+const ofReplicas: ReadonlySet<string> = new Set(
+  (["cpuMsPerPrediction", "redundantReplicas", "coldStartSeconds", "rampMinutes", "activeGpus"] as const).map(
+    assumptionOption,
+  ),
+);
+
 /** A figure that nothing in the plan rests on is left to the JSON. */
-function assumptionsShown({ assumptions, levers, ways, tier }: PlanDocument): PlanDocument["assumptions"] {
+function assumptionsShown({
+  assumptions,
+  levers,
+  ways,
+  tier,
+  noReplicas,
+}: PlanDocument): PlanDocument["assumptions"] {
   const pulled = new Set(
     levers?.levers.filter(({ applies }) => applies).flatMap((lever) => lever.assumptions),
   );
@@ -107,11 +122,14 @@ function assumptionsShown({ assumptions, levers, ways, tier }: PlanDocument): Pl
       .map(({ group }) => group),
   );
   const isShown = (group: string | undefined): boolean => {
-    if (group === "cards") return tier?.tier === "gpu";
+    if (group === "cards") return tier?.tier === "gpu" && noReplicas === undefined;
     if (group === "ways") return (ways?.purchases ?? []).length > 0;
     return isApart(group) ? stated.has(group) : group !== "levers";
   };
-  return assumptions.filter(({ group, key, changed }) => changed || pulled.has(key ?? "") || isShown(group));
+  const isOfReplicas = (key: string | undefined) => noReplicas !== undefined && ofReplicas.has(key ?? "");
+  return assumptions.filter(
+    ({ group, key, changed }) => changed || pulled.has(key ?? "") || (isShown(group) && !isOfReplicas(key)),
+  );
 }
 
 function assumptionLine({

@@ -20,6 +20,13 @@ export const tierThresholds = {
   occasionalRequestsPerSecond: 1,
 } as const;
 
+/** Which hardware scores batches: cards for a model that a core would take too long for. */
+export function batchTier(assumptions: Assumptions): TierChoice {
+  return assumptions.modelBytes.value.expected > tierThresholds.gpuAboveModelBytes
+    ? { tier: "gpu", reasons: ["the model is larger than 1 GB"] }
+    : { tier: "cpu", reasons: ["nobody waits for the answer"] };
+}
+
 /**
  * Which hardware answers. A measurement decides first, then the size of the model, then load and latency: the articles
  * ask for a GPU below 100 ms and for a CPU below 100 MB, and a small model is fast on a CPU.

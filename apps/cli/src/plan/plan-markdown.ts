@@ -87,8 +87,15 @@ function placementTexts({ architecture, placement: { training, inference } }: Pl
   ];
 }
 
-function capacityTexts({ cardBatches, redundancy, starts, trainingFeed }: PlanDocument): string[] {
+function capacityTexts({
+  noReplicas,
+  cardBatches,
+  redundancy,
+  starts,
+  trainingFeed,
+}: PlanDocument): string[] {
   return [
+    noReplicas === undefined ? [] : `no replicas: ${noReplicas}`,
     cardBatchesText(cardBatches) ?? [],
     redundancyText(redundancy) ?? [],
     startsText(starts) ?? [],

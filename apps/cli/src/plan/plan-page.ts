@@ -37,6 +37,7 @@ ${costs}
 ${plan.levers ? leverSection(plan.levers) : ""}
 ${plan.ways ? waySection(plan.ways) : ""}
 ${placement(plan)}
+${list("Replicas", plan.noReplicas === undefined ? [] : [`None: ${plan.noReplicas}.`])}
 ${list("Cards that answer", [cardBatchesText(plan.cardBatches) ?? []].flat())}
 ${list("Redundancy", [redundancyText(plan.redundancy) ?? []].flat())}
 ${list("Replicas that start", [startsText(plan.starts) ?? []].flat())}

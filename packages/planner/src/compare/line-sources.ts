@@ -1,5 +1,12 @@
 import { type AssumptionKey, assumptionOption } from "../costs/assumption-catalogue.ts";
 
+/** Of what is on spot machines where that costs less. */
+const spot = [
+  "spotHoursBetweenInterruptions",
+  "spotCheckpointMinutes",
+  "spotRestartMinutes",
+] as const satisfies readonly AssumptionKey[];
+
 /** Figures that the quantity of a line rests on, by how the line begins; the first that fits counts. */
 const sources: readonly (readonly [beginning: string, keys: readonly AssumptionKey[]])[] = [
   ["training:", ["trainingHours", "trainingRunsPerMonth", "trainingCores"]],
@@ -35,9 +42,28 @@ const sources: readonly (readonly [beginning: string, keys: readonly AssumptionK
   ],
   [
     "batch_inference: memory",
-    ["batchRowsPerRun", "batchRunsPerMonth", "batchMsPerRow", "modelBytes", "modelCopies", "runtimeGib"],
+    [
+      "batchRowsPerRun",
+      "averageRequestsPerSecond",
+      "batchRunsPerMonth",
+      "batchMsPerRow",
+      "modelBytes",
+      "modelCopies",
+      "runtimeGib",
+      ...spot,
+    ],
   ],
-  ["batch_inference:", ["batchRowsPerRun", "batchRunsPerMonth", "batchMsPerRow", "batchWindowHours"]],
+  [
+    "batch_inference:",
+    [
+      "batchRowsPerRun",
+      "averageRequestsPerSecond",
+      "batchRunsPerMonth",
+      "batchMsPerRow",
+      "batchWindowHours",
+      ...spot,
+    ],
+  ],
   ["retrieval: vectors that are kept", ["retrievalVectors", "vectorBytes"]],
   [
     "retrieval: vectors in memory",
@@ -45,7 +71,13 @@ const sources: readonly (readonly [beginning: string, keys: readonly AssumptionK
   ],
   [
     "retrieval:",
-    ["retrievalQueriesPerSecond", "retrievalMsPerQuery", "plannedUtilisation", "retrievalCopies"],
+    [
+      "retrievalQueriesPerSecond",
+      "averageRequestsPerSecond",
+      "retrievalMsPerQuery",
+      "plannedUtilisation",
+      "retrievalCopies",
+    ],
   ],
   [
     "fine_tuning:",
@@ -54,8 +86,10 @@ const sources: readonly (readonly [beginning: string, keys: readonly AssumptionK
       "fineTuningEpochs",
       "fineTuningRunsPerMonth",
       "fineTuningParameters",
+      "modelBytes",
       "flopsPerParameterToken",
       "usefulTflops",
+      ...spot,
     ],
   ],
   ["storage: prediction log", ["averageRequestsPerSecond", "recordBytes", "compression", "servingRegions"]],

@@ -27,8 +27,8 @@ export interface CardsNeeded {
 
 /** Pure; absent where nothing that answers has cards. */
 export function cardsNeeded(question: CostQuestion, redundancy: PlannedRedundancy): CardsNeeded | undefined {
-  const { assumptions, document, inference, tier } = question;
-  if (!servesOnCards(tier, assumptions)) return undefined;
+  const { assumptions, document, inference } = question;
+  if (!servesOnCards(question)) return undefined;
   const { active, redundant } = servingShape(question);
   const priced = priceOrWhy(() =>
     costLine(question, inference, "gpu_hour", {

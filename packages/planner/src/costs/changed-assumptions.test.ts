@@ -12,7 +12,12 @@ import { parseAssumptions } from "./changed-assumptions.ts";
 
 const now = parseInstant("2026-06-01T00:00:00Z");
 const book = readShippedPrices();
-const churn = requireValid(parseCharter(readTemplate("churn"))).document;
+const template = requireValid(parseCharter(readTemplate("churn"))).document;
+/** The template scores in batches alone; here somebody waits. */
+const churn = {
+  ...template,
+  nonNegotiables: { ...template.nonNegotiables, latencyClass: "interactive" },
+} as const;
 
 function planOf(...assume: string[]) {
   return planJson(planCharter(churn, book, { now, changed: parseAssumptions(assume) }));

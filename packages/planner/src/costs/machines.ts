@@ -2,6 +2,7 @@ import { type MigModel, migModels } from "@portolan/capacity/policy";
 import { workloadOf } from "@portolan/charter/policy";
 import { type Assumptions, hoursPerMonth } from "../assumptions.ts";
 import { paidPerHourOfWork } from "../ownership/interruptions.ts";
+import { scoresInBatchesAlone } from "../placement/workloads-asked.ts";
 import { combine, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
 import {
   type CostLine,
@@ -74,7 +75,9 @@ export interface ServingShape {
 }
 
 export function servingShape(question: CostQuestion): ServingShape {
-  const { assumptions, practice } = question;
+  const { assumptions, practice, document } = question;
+  if (scoresInBatchesAlone(document))
+    return { active: exactly(0), redundant: exactly(0), coresEach: exactly(1), steady: exactly(0) };
   // Each region carries the ceiling when the others are gone.
   const { needed: atCeiling, regions, beside: redundant } = planRedundancy(question);
   const coresEach = practice?.rightSized
@@ -103,6 +106,7 @@ function rising({ low, expected, high }: Quantity): Quantity {
 export function servingLines(question: CostQuestion): CostLine[] {
   const { active, redundant, coresEach, steady } = servingShape(question);
   const replicas = combine(active, redundant, (a, b) => a + b);
+  if (replicas.high === 0) return [];
   const pricing = question.practice?.steady;
   const where = inRegions(question.assumptions);
   if (pricing === undefined)
@@ -130,7 +134,7 @@ function machineLines(
   pricing: Pricing,
   where = "",
 ): CostLine[] {
-  const { assumptions, inference, tier, practice, book } = question;
+  const { assumptions, inference, practice, book } = question;
   const memory = replicaGib(assumptions);
   const line = (resource: Resource, what: string, unit: string, quantity: Quantity) => {
     const products = resource === "gpu_hour" ? { products: servingCards(question) } : {};
@@ -155,7 +159,7 @@ function machineLines(
     ),
     line("memory_gib_hour", "serving, memory", "GiB hours", times(replicaHours, memory)),
   ];
-  if (!servesOnCards(tier, assumptions)) return lines;
+  if (!servesOnCards(question)) return lines;
   const slices = practice?.pooled ? sliceShare(assumptions) : undefined;
   return [
     ...lines,
@@ -179,7 +183,12 @@ export function replicaGib({ modelBytes, modelCopies, runtimeGib }: Assumptions)
 }
 
 /** Whether what answers has cards. */
-export function servesOnCards(tier: CostQuestion["tier"], { modelBytes }: Assumptions): boolean {
+export function servesOnCards({
+  document,
+  tier,
+  assumptions: { modelBytes },
+}: Pick<CostQuestion, "document" | "tier" | "assumptions">): boolean {
+  if (scoresInBatchesAlone(document)) return false;
   return tier === "gpu" || (tier === "edge" && modelBytes.value.expected >= 1e8);
 }
 

@@ -35,12 +35,12 @@ export interface CardGroup {
 }
 
 export function cardGroups(question: CostQuestion): CardGroup[] {
-  const { assumptions, tier, document, training, inference } = question;
+  const { assumptions, document, training, inference } = question;
   const gpus = document.workload?.trainingGpus ?? 0;
   const { active, redundant } = servingShape(question);
   const hours = times(assumptions.trainingRunsPerMonth.value, assumptions.trainingHours.value);
   return [
-    ...(servesOnCards(tier, assumptions)
+    ...(servesOnCards(question)
       ? [
           {
             what: "serving" as const,

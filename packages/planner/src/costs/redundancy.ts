@@ -113,8 +113,11 @@ function answerOnce(asked: Asked): RedundancyAnswer {
 }
 
 /** The plan's figures with what was reckoned in the place of the rules of thumb; stated ones stay. */
-export function withRedundancy(assumptions: Assumptions, planned: PlannedRedundancy): Assumptions {
-  if (planned.layout === undefined) return assumptions;
+export function withRedundancy(
+  assumptions: Assumptions,
+  planned: PlannedRedundancy | undefined,
+): Assumptions {
+  if (planned?.layout === undefined) return assumptions;
   const { target, regions, beside } = planned;
   const note = `reckoned for ${Number((100 * target).toPrecision(12))} %`;
   const reckoned = (of: Assumption, value: Quantity): Assumption =>

@@ -143,7 +143,11 @@ describe("workloads priced apart", () => {
       const before = planOf([], document);
       const after = planOf(all, document);
       const apart = ["batch_inference", "retrieval", "fine_tuning"];
-      for (const category of apart) expect(linesOf(before, category)).toEqual([]);
+      // What scores in batches alone has those of its load.
+      for (const category of apart)
+        expect(linesOf(before, category)).toHaveLength(
+          category === "batch_inference" && before.noReplicas !== undefined ? 2 : 0,
+        );
       const rest = (plan: PlanDocument) =>
         (plan.production?.lines ?? []).filter(
           ({ category }) => !apart.includes(category) && category !== "compliance",

@@ -94,7 +94,7 @@ function batchLines(question: CostQuestion): CostLine[] {
     return [
       costLine(question, paid.placement, resource, {
         category: "batch_inference",
-        what: `${atOnce} ${isOnCards ? "cards" : "cores"} in ${batchWindowHours.value.expected} hours${where}`,
+        what: `${atOnce} ${isOnCards ? "card" : "core"}${atOnce === 1 ? "" : "s"} in ${batchWindowHours.value.expected} hours${where}`,
         unit: isOnCards ? "GPU hours" : "core hours",
         quantity: hours,
         ...products,

@@ -23,6 +23,12 @@ function template(name: string): CharterDocument {
   return document ?? expect.fail(`no template ${name}`);
 }
 
+/** A template that scores in batches alone, where somebody waits. */
+function answered(name: string): CharterDocument {
+  const document = template(name);
+  return { ...document, nonNegotiables: { ...document.nonNegotiables, latencyClass: "interactive" } };
+}
+
 function planOf(document: CharterDocument, assume: readonly string[] = [], book = shipped): PlanDocument {
   return planJson(planCharter(document, book, { now, changed: parseAssumptions(assume) }));
 }
@@ -59,11 +65,11 @@ const flat = mergePriceBooks([
 describe("a lever saves what planning again with it on comes out cheaper:", () => {
   test("right-sizing, by hand", () => {
     // churn: 50 requests/s · 3 ms / 0.6 = a quarter of a core; one replica and a redundant one, 730 h at 0.04.
-    const plan = planOf(template("churn"), ["cpu-ms-per-prediction=3", "least-cores=0.1..0.1..0.1"], flat);
+    const plan = planOf(answered("churn"), ["cpu-ms-per-prediction=3", "least-cores=0.1..0.1..0.1"], flat);
     const saving = leverOf(plan, "right_sizing").saving;
     expect(dollars(saving?.expected)).toBeCloseTo(2 * 730 * 0.04 * 0.75, 6);
     expect(saving?.low).toBe(saving?.high);
-    const floor = planOf(template("churn"), ["cpu-ms-per-prediction=3", "least-cores=0.5"], flat);
+    const floor = planOf(answered("churn"), ["cpu-ms-per-prediction=3", "least-cores=0.5"], flat);
     expect(dollars(leverOf(floor, "right_sizing").saving?.expected)).toBeCloseTo(2 * 730 * 0.04 * 0.5, 6);
   });
 
@@ -75,13 +81,13 @@ describe("a lever saves what planning again with it on comes out cheaper:", () =
       "autoscaling-fill=0.5",
       "cold-start-seconds=0",
     ];
-    const saving = leverOf(planOf(template("churn"), assume, flat), "autoscaling").saving;
+    const saving = leverOf(planOf(answered("churn"), assume, flat), "autoscaling").saving;
     expect(dollars(saving?.expected)).toBeCloseTo(8 * 730 * 0.04, 6);
     expect(
       dollars(
         leverOf(
           planOf(
-            template("churn"),
+            answered("churn"),
             [...assume.filter((one) => !one.includes("fill")), "autoscaling-fill=1"],
             flat,
           ),
@@ -100,7 +106,7 @@ describe("a lever saves what planning again with it on comes out cheaper:", () =
       "cold-start-seconds=600",
     ];
     const by = (...more: string[]) =>
-      leverOf(planOf(template("churn"), [...assume, ...more], flat), "autoscaling");
+      leverOf(planOf(answered("churn"), [...assume, ...more], flat), "autoscaling");
     expect(dollars(by("ramp-minutes=30").saving?.expected)).toBeCloseTo(2 * 730 * 0.04, 6);
     expect(by("ramp-minutes=30").why).toContain("600 s, the ceiling within 30 min");
     // A rise that is over before the first new replica answers finds all of them at work, or nothing is saved.
@@ -136,13 +142,13 @@ describe("a lever saves what planning again with it on comes out cheaper:", () =
     ];
     const tau = Math.sqrt(2 * 0.05 * 24);
     const paid = (24 * Math.exp(0.1 / 24) * (Math.exp((tau + 0.05) / 24) - 1)) / tau;
-    const saving = leverOf(planOf(template("churn"), assume, flat), "spot_training").saving;
+    const saving = leverOf(planOf(answered("churn"), assume, flat), "spot_training").saving;
     expect(dollars(saving?.expected)).toBeCloseTo(2 * 100 * 4 * (0.04 - 0.01 * paid), 3);
   });
 
   test("the steady part reserved, by hand, and memory without such a price stays as it is", () => {
     const saving = leverOf(
-      planOf(template("churn"), ["cpu-ms-per-prediction=3"], flat),
+      planOf(answered("churn"), ["cpu-ms-per-prediction=3"], flat),
       "reserved_steady",
     ).saving;
     expect(dollars(saving?.expected)).toBeCloseTo(2 * 730 * 0.01, 6);
@@ -191,9 +197,12 @@ describe("a lever saves what planning again with it on comes out cheaper:", () =
 describe("a lever that does not apply says why", () => {
   test.each([
     ["churn", "quantisation", "20 MB"],
-    ["churn", "cpu_inference", "CPUs answer already"],
+    ["flight-delays", "cpu_inference", "CPUs answer already"],
+    ["churn", "cpu_inference", "nobody waits for an answer"],
+    ["churn", "right_sizing", "no replica runs beside the batches"],
+    ["churn", "autoscaling", "no replica runs beside the batches"],
     ["churn", "mig_pooling", "no card"],
-    ["churn", "reserved_steady", "price missing"],
+    ["churn", "reserved_steady", "nothing runs all month"],
     ["chatbot", "spot_training", "nothing is trained"],
     ["flight-delays", "autoscaling", "own machines"],
     ["flight-delays", "spot_training", "own machines"],

@@ -4,6 +4,7 @@ import type { AssumptionKey } from "../costs/assumption-catalogue.ts";
 import { type CostQuestion, gpuModels, isPriced, type Practice, servingCards } from "../costs/cost-line.ts";
 import { servesOnCards, servingShape, sliceShare } from "../costs/machines.ts";
 import { batchesOnCards, retrievalPlace } from "../costs/workloads.ts";
+import { scoresInBatchesAlone } from "../placement/workloads-asked.ts";
 import { combine, exactly, type Quantity, times } from "../range.ts";
 import { chooseTier, tierThresholds } from "../tier.ts";
 
@@ -37,6 +38,9 @@ export interface LeverKind {
   readonly assumptions: readonly AssumptionKey[];
   readonly pull: (asked: LeverQuestion) => Pulled;
 }
+
+/** Where nobody waits for an answer there is nothing to run better. */
+export const noReplicas = "nobody waits for an answer, so no replica runs beside the batches";
 
 const off = (why: string): Pulled => ({ kind: "off", why });
 
@@ -124,6 +128,7 @@ function quantise({ question, measured }: LeverQuestion): Pulled {
 
 function answerFromCpus({ question, measured }: LeverQuestion): Pulled {
   const { assumptions, document, tier } = question;
+  if (scoresInBatchesAlone(document)) return off(noReplicas);
   if (tier !== "gpu")
     return off(tier === "cpu" ? "CPUs answer already" : "the device beside the machine answers");
   const { latencyMsP95, latencyClass } = termsOf(document);
@@ -149,7 +154,7 @@ function answerFromCpus({ question, measured }: LeverQuestion): Pulled {
 function pool(asked: LeverQuestion): Pulled {
   const { assumptions, tier, inference, book } = asked.question;
   if (tier === "edge") return off("what answers is a device of its own");
-  if (!servesOnCards(tier, assumptions)) return off("no card answers");
+  if (!servesOnCards(asked.question)) return off("no card answers");
   const { profile, share } = sliceShare(assumptions);
   if (share.low >= 1) return off("the model takes a whole card");
   if (!isPriced(asked.question, book, { resource: "gpu_hour", placement: inference, products: gpuModels }))
@@ -162,6 +167,7 @@ function pool(asked: LeverQuestion): Pulled {
 }
 
 function rightSize(asked: LeverQuestion): Pulled {
+  if (scoresInBatchesAlone(asked.question.document)) return off(noReplicas);
   const { coresEach } = servingShape(withPractice(asked, { rightSized: true }).question);
   return coresEach.low >= 1
     ? off("every replica fills its core at the ceiling")
@@ -173,6 +179,7 @@ function rightSize(asked: LeverQuestion): Pulled {
 }
 
 function autoscale(asked: LeverQuestion): Pulled {
+  if (scoresInBatchesAlone(asked.question.document)) return off(noReplicas);
   const { inference, assumptions } = asked.question;
   if (inference !== "cloud")
     return off("own machines are paid for whether they work or not: scaling makes room, and saves nothing");
@@ -214,15 +221,17 @@ function reserve(asked: LeverQuestion): Pulled {
 /** The replicas that run all month, paid for one or three years. */
 export function reservedFor(asked: LeverQuestion, pricing: "reserved_1y" | "reserved_3y"): Pulled {
   const { question } = asked;
-  const { inference, book, tier, assumptions } = question;
-  const isServed = inference === "cloud";
+  const { inference, book } = question;
+  const isAlone = scoresInBatchesAlone(question.document);
+  const isServed = inference === "cloud" && !isAlone;
   const isSearched = retrievalPlace(question) === "cloud";
+  if (isAlone && !isSearched) return off("nothing runs all month: batches have machines while they run");
   if (!isServed && !isSearched) return off("own machines are not reserved from anybody");
   const needed = [
-    ...(isServed && servesOnCards(tier, assumptions)
+    ...(isServed && servesOnCards(question)
       ? [{ resource: "gpu_hour" as const, products: servingCards(question) }]
       : []),
-    ...(isSearched || !servesOnCards(tier, assumptions)
+    ...(isSearched || !servesOnCards(question)
       ? [{ resource: "cpu_core_hour" as const }, { resource: "memory_gib_hour" as const }]
       : []),
   ];

@@ -3,9 +3,10 @@ import { termsOf, workloadOf } from "@portolan/charter/policy";
 import { type Assumptions, assumptionsOf, type Measurements } from "../assumptions.ts";
 import { choosePlacement, type PlacementChoice, type PlannedWorkload } from "../placement-choice.ts";
 import type { Placement, PriceBook } from "../price-book.ts";
-import { chooseTier, type TierChoice, tierThresholds } from "../tier.ts";
+import { batchTier, chooseTier, type TierChoice } from "../tier.ts";
 import { type FineExposure, fineExposure } from "./exposure.ts";
 import { choosePipeline, type PipelineChoice } from "./pipeline.ts";
+import { scoresInBatchesAlone, workloadsAsked } from "./workloads-asked.ts";
 
 export const workloadKinds = [
   "training",
@@ -42,7 +43,7 @@ export interface Architecture {
   readonly tradeOffs: readonly string[];
   readonly pipeline: PipelineChoice;
   readonly exposure: readonly FineExposure[];
-  /** Of training and of what answers, for the costs. */
+  /** Of training and of what answers, or scores in batches where nothing else does, for the costs. */
   readonly choices: { readonly training: PlacementChoice; readonly inference: PlacementChoice };
 }
 
@@ -76,23 +77,11 @@ export function planArchitecture(
     tradeOffs: tradeOffsOf(document, style),
     pipeline: choosePipeline(document),
     exposure: fineExposure(document, book),
-    choices: { training: choiceOf("training"), inference: choiceOf("inference") },
+    choices: {
+      training: choiceOf("training"),
+      inference: choiceOf(scoresInBatchesAlone(document) ? "batch_inference" : "inference"),
+    },
   };
-}
-
-/** What the charter states; else training where there is a trainer, retrieval where values are looked up, and what it states a size of. */
-export function workloadsAsked(document: CharterDocument): readonly PlannedWorkload[] {
-  const stated = document.workload?.kinds;
-  if (stated) return stated.map((kind) => (kind === "low_latency_inference" ? "inference" : kind));
-  const { batchInference, retrieval, fineTuning } = document.workload ?? {};
-  const isBatch = document.nonNegotiables.latencyClass === "batch";
-  return [
-    ...(document.model.trainer === undefined ? [] : (["training"] as const)),
-    ...(fineTuning ? (["fine_tuning"] as const) : []),
-    ...(isBatch ? [] : (["inference"] as const)),
-    ...(isBatch || batchInference ? (["batch_inference"] as const) : []),
-    ...(retrieval || (document.data.featureViews ?? []).length > 0 ? (["retrieval"] as const) : []),
-  ];
 }
 
 function tierOf(
@@ -116,9 +105,7 @@ function tierOf(
         ? { tier: "edge", reasons: ["it lies beside the prediction"] }
         : { tier: "cpu", reasons: ["looking values up takes no GPU"] };
     case "batch_inference":
-      return assumptions.modelBytes.value.expected > tierThresholds.gpuAboveModelBytes
-        ? { tier: "gpu", reasons: ["the model is larger than 1 GB"] }
-        : { tier: "cpu", reasons: ["nobody waits for the answer"] };
+      return batchTier(assumptions);
     case "inference":
       return chooseTier(document, assumptions, measured, placement);
   }

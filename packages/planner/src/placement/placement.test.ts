@@ -12,9 +12,10 @@ import type { PriceBook } from "../price-book.ts";
 import { renderPlan } from "../render-plan.ts";
 import { readShippedPrices } from "../shipped-prices.ts";
 import { chooseTier } from "../tier.ts";
-import { planArchitecture, styleOf, workloadKinds, workloadsAsked } from "./architecture.ts";
+import { planArchitecture, styleOf, workloadKinds } from "./architecture.ts";
 import { fineExposure } from "./exposure.ts";
 import { choosePipeline } from "./pipeline.ts";
+import { workloadsAsked } from "./workloads-asked.ts";
 
 const now = parseInstant("2026-06-01T00:00:00Z");
 const shipped = readShippedPrices();

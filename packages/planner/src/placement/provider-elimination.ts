@@ -8,8 +8,7 @@ export function providerElimination(
   workload: PlannedWorkload,
   { book, resource }: PlacementPrices,
 ): PlacementCandidate["eliminatedBy"] {
-  const canWait = workload === "training" || workload === "fine_tuning" || workload === "batch_inference";
-  const needs = needsOf(document, canWait ? "training" : "inference");
+  const needs = needsOf(document, workload);
   const isSold = (record: (typeof book.records)[number]) =>
     record.resource === resource && record.placements.includes("cloud");
   const sold = book.records.filter(isSold);

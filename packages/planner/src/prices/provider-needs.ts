@@ -1,5 +1,6 @@
 import type { CharterDocument, Regulation } from "@portolan/charter/contract";
 import { termsOf } from "@portolan/charter/policy";
+import type { PlannedWorkload } from "../placement-choice.ts";
 import type { Certification, PriceBook, PricedResource, PriceRecord } from "../price-book.ts";
 
 /** What somebody else's machines must bring before a use case may run on them. */
@@ -37,12 +38,12 @@ export const certificationNames: Readonly<Record<Certification, string>> = {
   fedramp: "FedRAMP",
 };
 
-/** Training may wait and start again; who asks for an answer may not. */
-export function needsOf(document: CharterDocument, workload: "training" | "inference"): ProviderNeeds {
+/** Training and batches may wait and start again; who asks for an answer may not. */
+export function needsOf(document: CharterDocument, workload: PlannedWorkload): ProviderNeeds {
   const certifications = [
     ...new Set(document.nonNegotiables.regulations.flatMap((name) => certificationsAsked[name])),
   ];
-  return workload === "training"
+  return workload === "training" || workload === "fine_tuning" || workload === "batch_inference"
     ? { certifications }
     : { certifications, availability: termsOf(document).availability };
 }
