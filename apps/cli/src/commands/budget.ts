@@ -18,10 +18,13 @@ export function registerBudgetCommands(program: Command, contextOf: ContextOf): 
     .action(async (useCase: string | undefined, _options: object, command: Command) => {
       const context = contextOf(command);
       const api = await connect(context);
-      const all = await api.json<BudgetReport>({ path: "/v1/budgets" });
+      // A control of before says nothing of ceilings that it could not judge.
+      const all = await api.json<Pick<BudgetReport, "budgets"> & Partial<BudgetReport>>({
+        path: "/v1/budgets",
+      });
       const isAsked = (one: { readonly useCase: string; readonly useCaseId: string }): boolean =>
         useCase === undefined || [one.useCase, one.useCaseId].includes(useCase);
-      const [budgets, unjudged] = [all.budgets.filter(isAsked), all.unjudged.filter(isAsked)];
+      const [budgets, unjudged] = [all.budgets.filter(isAsked), (all.unjudged ?? []).filter(isAsked)];
       const { anomalies } = await api.json<AnomalyReport>({ path: "/v1/usage/anomalies" });
       if (budgets.some(({ exceeds }) => exceeds === "did" || exceeds === "will")) process.exitCode = 1;
       context.output.result({ budgets, unjudged, anomalies }, budgetText({ budgets, unjudged }, anomalies));

@@ -12,7 +12,8 @@ import { parseAssumptions } from "./changed-assumptions.ts";
 
 const now = parseInstant("2026-06-01T00:00:00Z");
 const shipped = readShippedPrices();
-const templateOf = (name: "churn" | "flight-delays") => requireValid(parseCharter(readTemplate(name))).document;
+const templateOf = (name: "churn" | "flight-delays") =>
+  requireValid(parseCharter(readTemplate(name))).document;
 const churn = templateOf("churn");
 const planOf = (document: CharterDocument, ...assume: string[]) =>
   planJson(planCharter(document, shipped, { now, changed: parseAssumptions(assume) }));
