@@ -40,6 +40,10 @@ test("a picture of money scrolls within itself and has its thousands apart, as t
   expect(outsideOfWide(drawn)).toBe("");
   expect(drawn).toContain("1,234,567.89 USD");
   expect(drawn).toContain("a&lt;b");
+  // As wide as the page: a phone shrinks the bars and not the letters, so places are shares and there is no viewBox.
+  expect(drawn).toMatch(/<rect x="0.00%" y="18" width="61.73%"/);
+  expect(drawn).toMatch(/<line x1="0.05%" x2="100.00%"/);
+  expect(drawn).not.toContain("viewBox");
   expect(grouped("-1234.5 USD")).toBe("-1,234.50 USD");
 });
 

@@ -23,6 +23,7 @@ import { planCurrency } from "./price-choice.ts";
 import { eligibleBook, needsOf } from "./prices/provider-needs.ts";
 import { regionWarnings } from "./prices/region-warnings.ts";
 import type { Cost, Range } from "./range.ts";
+import { shownMoney } from "./shown-money.ts";
 import { batchTier, chooseTier, type TierChoice } from "./tier.ts";
 import { type TrainingFeed, trainingFeed } from "./training-feed.ts";
 
@@ -184,7 +185,7 @@ function budgetGap(budget: BudgetVerdict): Gap[] {
       return [
         {
           severity: "attention",
-          what: `in the high case it costs ${formatMoney(budget.infrastructure.high)} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
+          what: `in the high case it costs ${shownMoney(formatMoney(budget.infrastructure.high))} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
           mend: "Measure what is assumed.",
           from,
         },
@@ -193,7 +194,7 @@ function budgetGap(budget: BudgetVerdict): Gap[] {
       return [
         {
           severity: "blocks_production",
-          what: `it costs ${formatMoney(budget.infrastructure.expected)} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
+          what: `it costs ${shownMoney(formatMoney(budget.infrastructure.expected))} a month, above the ceiling of ${formatMoney(budget.ceiling)}`,
           mend: "Raise the ceiling and have it signed, or lower the requirements.",
           from,
         },

@@ -1,6 +1,7 @@
 import type { PlanDocument } from "@portolan/planner/contract";
 import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
+import { barPicture } from "./bar-picture.ts";
 import { caseNames, cells, grouped, heads, nanos } from "./page-parts.ts";
 
 type Levers = NonNullable<PlanDocument["levers"]>;
@@ -22,14 +23,19 @@ export function leverSection(levers: Levers): string {
   return `<h2>What could be saved</h2>${together}${wide("Levers", `<table><caption>Each lever for itself: the plan made again with it</caption>${heads(["Lever", "Saves at least", "Expected", "At most", "How, or why not", "Assumes"], ["Saves at least", "Expected", "At most"])}<tbody>${rows.join("\n")}</tbody></table>`)}`;
 }
 
-const shape = { row: 26, left: 240, width: 480, right: 130 };
-
 /** Bars that hang from what the one before has left; expected case, from 0. */
-export function waterfall({ together: { before, steps, after } }: Levers): string {
+function waterfall({ together: { before, steps, after } }: Levers): string {
   const most = nanos(before.expected) > 0n ? nanos(before.expected) : 1n;
-  const x = (value: bigint): number => shape.left + Number((value * BigInt(shape.width) * 100n) / most) / 100;
+  const share = (value: bigint): number => Number((value * 100_000n) / most) / 100_000;
+  const whole = (name: string, text: string) => ({
+    name,
+    from: 0n,
+    to: nanos(text),
+    text,
+    fill: "#1d4ed8",
+  });
   const bars = [
-    { name: "as planned", from: 0n, to: nanos(before.expected), text: before.expected, fill: "#1d4ed8" },
+    whole("as planned", before.expected),
     ...steps.map(({ title, saving, after: left }) => ({
       name: title,
       from: nanos(left.expected),
@@ -37,18 +43,17 @@ export function waterfall({ together: { before, steps, after } }: Levers): strin
       text: `-${saving.expected}`,
       fill: "#047857",
     })),
-    { name: "with them", from: 0n, to: nanos(after.expected), text: after.expected, fill: "#1d4ed8" },
+    whole("with them", after.expected),
   ];
-  const title = "Infrastructure in a month, expected: what each lever takes off";
-  const height = bars.length * shape.row + 30;
-  const total = shape.left + shape.width + shape.right;
-  const drawn = bars.map(({ name, from, to, text, fill }, index) => {
-    const y = 30 + index * shape.row;
-    const width = Math.max(1, x(to) - x(from)).toFixed(1);
-    return `<g><title>${escaped(`${name}: ${grouped(text)}`)}</title><text x="${shape.left - 8}" y="${y + 13}" text-anchor="end">${escaped(name.slice(0, 38))}</text><rect x="${x(from).toFixed(1)}" y="${y}" width="${width}" height="18" fill="${fill}"/><text x="${(x(to) + 6).toFixed(1)}" y="${y + 13}">${escaped(grouped(text))}</text></g>`;
-  });
-  return wide(
-    title,
-    `<svg role="img" viewBox="0 0 ${total} ${height}" width="${total}" height="${height}" font-family="sans-serif" font-size="12" fill="#0f172a"><title>${escaped(title)}</title><text x="0" y="16" font-weight="bold">${escaped(title)}</text>${drawn.join("\n")}</svg>`,
+  return barPicture(
+    "Infrastructure in a month, expected: what levers take off",
+    bars.map(({ name, from, to, text, fill }) => ({
+      name: name.slice(0, 38),
+      figure: grouped(text),
+      words: `${name}: ${grouped(text)}`,
+      from: share(from),
+      to: share(to),
+      fill,
+    })),
   );
 }

@@ -27,6 +27,16 @@ export function cells({ low, expected, high }: Texts): string {
   return [low, expected, high].map(amount).join("");
 }
 
+/** Without the currency, where the caption of the table has it. */
+export function cellsIn(currency: string, { low, expected, high }: Texts): string {
+  return [low, expected, high]
+    .map(
+      (text) =>
+        `<td class="n" title="${escaped(text)}">${escaped(grouped(text).replace(` ${currency}`, ""))}</td>`,
+    )
+    .join("");
+}
+
 export function amount(text: string): string {
   return `<td class="n" title="${escaped(text)}">${money(text)}</td>`;
 }
@@ -40,8 +50,12 @@ export function grouped(text: string): string {
   return toCents(text).replaceAll(/\B(?=(\d{3})+\.)/g, ",");
 }
 
+/** Four digits; thousands apart from ten thousand on. */
 export function figure(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  return Math.abs(rounded) >= 10_000 && Math.abs(rounded) < 1e21
+    ? rounded.toLocaleString("en-US")
+    : String(rounded);
 }
 
 /** Below zero too. */

@@ -9,7 +9,18 @@ import {
 import { wide } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { leverSection } from "./lever-page.ts";
-import { amount, caseNames, cells, figure, heads, list, money, nanos, type Texts } from "./page-parts.ts";
+import {
+  amount,
+  caseNames,
+  cells,
+  cellsIn,
+  figure,
+  heads,
+  list,
+  money,
+  nanos,
+  type Texts,
+} from "./page-parts.ts";
 import { poolingSection } from "./pooling-parts.ts";
 import { type Bar, rangeBars } from "./range-bars.ts";
 import { waySection } from "./way-page.ts";
@@ -60,7 +71,7 @@ export function portfolioPage(portfolio: PortfolioDocument): string {
   const title = `Plan for ${useCases.length} use cases`;
   const rows = useCases.map(
     ({ useCase, infrastructure, total, ceiling, budget, blocks }) =>
-      `<tr><th scope="row">${escaped(useCase)}</th>${cells(infrastructure)}${cells(total)}${amount(ceiling)}<td${budget === "over" ? ' class="over"' : ""}>${escaped(budgetWords[budget] ?? budget)}</td><td class="n">${blocks}</td></tr>`,
+      `<tr><th scope="row">${escaped(useCase)}</th>${cellsIn(currency, infrastructure)}${cellsIn(currency, total)}${amount(ceiling)}<td${budget === "over" ? ' class="over"' : ""}>${escaped(budgetWords[budget] ?? budget)}</td><td class="n">${blocks}</td></tr>`,
   );
   return page(
     title,
@@ -78,7 +89,7 @@ ${wide(
   "Use cases",
   `<table><caption>A month of production, in ${escaped(currency)}</caption>
 <thead><tr><th scope="col">Use case</th><th scope="colgroup" colspan="3">Infrastructure: low, expected, high</th><th scope="colgroup" colspan="3">With people: low, expected, high</th><th scope="col" class="r">Ceiling</th><th scope="col">Budget</th><th scope="col" class="r">Blocking gaps</th></tr></thead>
-<tbody>${rows.join("\n")}</tbody><tfoot><tr><th scope="row">Each with its own platform</th>${cells(apart.infrastructure)}${cells(apart.total)}<td colspan="3"></td></tr><tr><th scope="row">Not paid a second time</th>${cells(together.shared)}${cells(together.shared)}<td colspan="3"></td></tr><tr><th scope="row">One platform for all</th>${cells(together.infrastructure)}${cells(together.total)}<td colspan="3"></td></tr></tfoot></table>`,
+<tbody>${rows.join("\n")}</tbody><tfoot><tr><th scope="row">Each with its own platform</th>${cellsIn(currency, apart.infrastructure)}${cellsIn(currency, apart.total)}<td colspan="3"></td></tr><tr><th scope="row">Not paid a second time</th>${cellsIn(currency, together.shared)}${cellsIn(currency, together.shared)}<td colspan="3"></td></tr><tr><th scope="row">One platform for all</th>${cellsIn(currency, together.infrastructure)}${cellsIn(currency, together.total)}<td colspan="3"></td></tr></tfoot></table>`,
 )}
 ${poolingSection(portfolio.pooling)}
 ${list(
@@ -100,9 +111,10 @@ function page(title: string, body: string): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${escaped(title)}</title>
-<style>body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:76rem;margin:auto}.wide{overflow-x:auto}.wide svg{min-width:40rem}@media (max-width:40rem){.wide table{min-width:44rem}}
+<style>body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:76rem;margin:auto}.wide{overflow-x:auto}svg.bars{max-width:52rem}.picture{font-weight:600;margin:.8rem 0 .3rem}
+@media (max-width:40rem){body{margin:1rem}.wide td:not(.n):not(:empty){min-width:15rem}.wide th[scope=row]{min-width:7.5rem;max-width:9rem;position:sticky;left:0;background:#fff;overflow-wrap:anywhere}}
 table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
-.r,.n{text-align:right}.n{font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}svg{display:block;max-width:100%;height:auto}</style></head>
+.r,.n{text-align:right}.n{font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}svg{display:block}</style></head>
 <body><main>${body}
 </main></body></html>
 `;
