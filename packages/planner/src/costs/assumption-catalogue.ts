@@ -347,6 +347,28 @@ export const assumptionCatalogue = {
     most: 1e5,
     otherwise: { value: { low: 700, expected: 980, high: 1200 }, note: "as in portolan own-or-rent" },
   },
+  smallServerFactor: {
+    name: "a small card with its share of server and network",
+    unit: "times its price",
+    group: "ways",
+    least: 1,
+    most: 100,
+    otherwise: {
+      value: { low: 1.7, expected: 2.5, high: 4 },
+      note: "a server costs as much with two of them as with eight",
+    },
+  },
+  smallCardWatts: {
+    name: "power of a small card with server and cooling",
+    unit: "W",
+    group: "ways",
+    least: 0,
+    most: 1e5,
+    otherwise: {
+      value: { low: 110, expected: 180, high: 350 },
+      note: "72 W of an L4, and its share of the rest",
+    },
+  },
   cardLifeMonths: {
     name: "life of what is bought",
     unit: "months",

@@ -75,7 +75,8 @@ export interface Practice {
 
 /** GPU models that the article's figures are about, for training and large models. */
 export const gpuModels = ["A100", "H100"] as const;
-const smallGpuModels = ["L4"] as const;
+/** Those that answer for models which they have the memory for. */
+export const smallGpuModels: readonly string[] = ["L4"];
 
 /** Cards that would do for what answers. */
 export function servingCards({ assumptions, practice }: CostQuestion): readonly string[] {

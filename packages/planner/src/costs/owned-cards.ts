@@ -4,7 +4,14 @@ import { ownOrRent } from "../ownership/own-or-rent.ts";
 import type { Placement } from "../price-book.ts";
 import { choosePrice } from "../price-choice.ts";
 import { type Cost, combine, costOf, exactly, mapRange, type Quantity, type Range, times } from "../range.ts";
-import { type CostCategory, type CostLine, type CostQuestion, gpuModels, servingCards } from "./cost-line.ts";
+import {
+  type CostCategory,
+  type CostLine,
+  type CostQuestion,
+  gpuModels,
+  servingCards,
+  smallGpuModels,
+} from "./cost-line.ts";
 import { forCosts } from "./load.ts";
 import { servesOnCards, servingShape } from "./machines.ts";
 import { priceOrWhy } from "./price-or-why.ts";
@@ -89,11 +96,12 @@ export function ownedCards(question: CostQuestion, group: CardGroup): OwnedCards
   const { assumptions } = question;
   const { cards, what, usedHours, placement } = group;
   const { card, power, room } = prices;
-  const upfront = costOf(card.price, times(assumptions.serverFactor.value, cards));
+  const { serverFactor, watts } = ownedAs(question, group);
+  const upfront = costOf(card.price, times(serverFactor, cards));
   const life = mapRange(forCosts(assumptions.cardLifeMonths), (months) =>
     BigInt(Math.max(1, Math.round(months))),
   );
-  const kilowatts = times(assumptions.cardWatts.value, cards / 1000);
+  const kilowatts = times(watts, cards / 1000);
   const category = categoryOf[what];
   const energy = combine(kilowatts, usedHours, (kw, hours) => kw * hours);
   return {
@@ -131,6 +139,14 @@ export function ownedCards(question: CostQuestion, group: CardGroup): OwnedCards
   };
 }
 
+/** What a card is with its share of a server: that of a small one costs more beside it, and takes less power. */
+function ownedAs({ assumptions }: CostQuestion, { products }: CardGroup) {
+  const { serverFactor, cardWatts, smallServerFactor, smallCardWatts } = assumptions;
+  return products === smallGpuModels
+    ? { serverFactor: smallServerFactor.value, watts: smallCardWatts.value }
+    : { serverFactor: serverFactor.value, watts: cardWatts.value };
+}
+
 function purchasePrices({ book, currency, now }: CostQuestion, { products, placement }: CardGroup) {
   const common = { placement, currency, now };
   return {
@@ -154,7 +170,8 @@ export function purchasesOf(question: CostQuestion): CardPurchase[] {
     }));
     if ("why" in prices) return [];
     const { card, power, room, rent } = prices;
-    const kilowatts = times(assumptions.cardWatts.value, cards / 1000);
+    const { serverFactor, watts } = ownedAs(question, group);
+    const kilowatts = times(watts, cards / 1000);
     const { breakEvenMonths, breakEvenUse, ways } = ownOrRent({
       currency,
       cards,
@@ -162,9 +179,9 @@ export function purchasesOf(question: CostQuestion): CardPurchase[] {
       peakCards: 0,
       peakHours: exactly(0),
       cardPrice: card.price,
-      serverFactor: assumptions.serverFactor.value,
+      serverFactor,
       lifeMonths: Math.max(1, Math.round(assumptions.cardLifeMonths.value.expected)),
-      watts: assumptions.cardWatts.value,
+      watts,
       kilowattHour: power.price,
       runningMonthly: costOf(room?.price ?? power.price, room ? kilowatts : exactly(0)),
       cloudHour: rent.price,

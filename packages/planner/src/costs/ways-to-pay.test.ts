@@ -104,13 +104,45 @@ describe("ways to pay", () => {
   });
 
   test("a price that no record states is named, and nothing is made up", () => {
-    const recommendation = planOf("recommendation", [], shipped);
+    const records = shipped.records.filter(
+      ({ resource, product }) => resource !== "gpu_purchase" || product !== "L4",
+    );
+    const recommendation = planOf("recommendation", [], { ...shipped, records });
     expect(wayOf(recommendation, "cloud_reserved_1y").infrastructure).toBeUndefined();
     expect(wayOf(recommendation, "cloud_reserved_1y").why).toContain(
       "no gpu_hour (L4) for cloud, reserved 1y",
     );
     expect(wayOf(recommendation, "own").why).toContain("no gpu_purchase for on_prem (L4)");
     expect(recommendation.ways?.purchases.map(({ what }) => what)).toEqual(["training"]);
+  });
+
+  test("small cards have their own server and power: write-off and break-even by hand", () => {
+    const small = mergePriceBooks([
+      book,
+      parsePriceFile(
+        [
+          "records:",
+          own("own-l4", 'resource: gpu_hour, product: L4, placements: [cloud], price: "0.8"'),
+          own(
+            "own-l4-buy",
+            'resource: gpu_purchase, product: L4, placements: [on_prem], price: "2000", pricing: owned',
+          ),
+        ].join("\n"),
+        "small.yaml",
+      ),
+    ]);
+    const bought = [
+      "model-bytes=2e9",
+      "small-server-factor=2.5",
+      "small-card-watts=180",
+      "card-life-months=36",
+    ];
+    const plan = planOf("chatbot", [...bought, "active-gpus=1", "redundant-replicas=1"], small);
+    const serving = plan.ways?.purchases.find(({ what }) => what === "serving") ?? expect.fail("no cards");
+    const running = 2 * 0.18 * (730 * 0.12 + 150);
+    const months = (2 * 2000 * 2.5) / (2 * 730 * 0.8 - running);
+    expect(Number(serving.breakEvenMonths.expected)).toBeCloseTo(Math.ceil(months * 100) / 100, 6);
+    expect(dollars(wayOf(plan, "own").upfront?.expected)).toBe(2 * 2000 * 2.5);
   });
 
   test("of every template: each way is there, its total is the sum of its lines, and the planned one costs what the plan does", () => {
