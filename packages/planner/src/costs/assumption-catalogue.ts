@@ -273,7 +273,7 @@ export const assumptionCatalogue = {
     },
   },
   gpuBusy: {
-    name: "part of a large card that the ceiling takes",
+    name: "part of a large card that a replica takes at the ceiling",
     unit: "share",
     group: "levers",
     least: 0,
