@@ -18,6 +18,7 @@ import type { Finding } from "./schema-findings.ts";
 import { termsOf } from "./terms.ts";
 import { parsePercent, parseRate } from "./unit-texts.ts";
 import { workloadSizeFindings } from "./workload-sizes.ts";
+import { predictionTimeFindings } from "./workload-times.ts";
 
 function answerTerms(document: CharterDocument): AnswerTerms {
   const { latencyMsP99, fallbacks } = termsOf(document);
@@ -43,6 +44,7 @@ export function coherenceFindings(document: CharterDocument): Finding[] {
     ...reviewFindings(document),
     ...approvalSizeFindings(document.capacity),
     ...workloadSizeFindings(document.workload),
+    ...predictionTimeFindings(document.workload),
     ...demandFindings(document),
   ];
 }

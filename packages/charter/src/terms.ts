@@ -11,6 +11,7 @@ import { regulationRules } from "./regulations.ts";
 import { type ReleaseTerms, releaseTerms } from "./release-gates.ts";
 import { parsePercent, parseRate } from "./unit-texts.ts";
 import { workloadSizesOf } from "./workload-sizes.ts";
+import { predictionTimesOf } from "./workload-times.ts";
 
 /** A charter's quantities as numbers, for those who enforce them. Pure reading: nothing is decided here twice. */
 export interface CharterTerms extends ReleaseTerms {
@@ -184,6 +185,7 @@ export function workloadOf(document: CharterDocument) {
     trainingGpus: workload?.trainingGpus,
     dailyDataBytes: optional(workload?.dailyDataVolume, parseBytes),
     disconnected: workload?.disconnected ?? false,
+    ...predictionTimesOf(workload),
     ...workloadSizesOf(workload),
   };
 }

@@ -1,5 +1,6 @@
 import { parseBytes, parseDurationMs } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import { durationFindings } from "./duration-findings.ts";
 import type { Finding } from "./schema-findings.ts";
 import { closed } from "./schema-parts.ts";
 import { ByteSizeText, DurationText, parseRate, RateText } from "./unit-texts.ts";
@@ -133,19 +134,6 @@ export function workloadSizeFindings(
       : []),
     ...durationFindings(`${at}/fineTuning/every`, tuning?.every, "1min", "100y"),
     ...vectorFindings(retrieval?.vectorSize),
-  ];
-}
-
-function durationFindings(pointer: string, text: string | undefined, least: string, most: string): Finding[] {
-  if (text === undefined) return [];
-  const ms = parseDurationMs(text);
-  if (ms >= parseDurationMs(least) && ms <= parseDurationMs(most)) return [];
-  return [
-    {
-      pointer,
-      detail: `${text} is not between ${least} and ${most}`,
-      mend: "Correct the number or its unit.",
-    },
   ];
 }
 

@@ -2,6 +2,7 @@ import { type Static, Type } from "@portolan/typebox";
 import { closed } from "./schema-parts.ts";
 import { ByteSizeText, DurationText, RateText } from "./unit-texts.ts";
 import { sizeStatements, workloadSizes } from "./workload-sizes.ts";
+import { predictionTimes, timeStatements } from "./workload-times.ts";
 
 /** What a use case runs; each is placed for itself. */
 const workloadKinds = [
@@ -41,6 +42,7 @@ export const Workload = Type.Object(
       Type.Integer({ minimum: 0, maximum: 4096, description: "GPUs of a training run." }),
     ),
     dailyDataVolume: Type.Optional(ByteSizeText("Data that arises where the prediction is made, each day.")),
+    ...predictionTimes,
     ...workloadSizes,
     disconnected: Type.Optional(
       Type.Boolean({ description: "Predictions are needed while the network is down." }),
@@ -70,6 +72,7 @@ export function workloadStatements(
   ];
   return [
     ...told.flatMap(([member, statement]) => (statement === undefined ? [] : [[member, statement] as const])),
+    ...timeStatements(workload),
     ...sizeStatements(workload),
   ];
 }

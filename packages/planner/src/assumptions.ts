@@ -22,6 +22,9 @@ export interface Measurements {
   readonly cpuMsPerPrediction?: number;
   /** p95 of the model on CPU, without the network. */
   readonly cpuLatencyMsP95?: number;
+  /** Of a batch on a card, whatever is in it, and what each request of it adds. */
+  readonly cardBatchMs?: number;
+  readonly cardRequestMs?: number;
   readonly trainingRunMs?: number;
   readonly trainingDataBytes?: number;
 }
@@ -106,11 +109,11 @@ function knownOf(
     batchRowsPerRun:
       sizes.batchRowsPerRun ??
       (runs && scoresInBatchesAlone(document) ? rowsBetween(taken, runs.value) : undefined),
-    ...cardTimes(model?.value ?? exactly(0)),
+    ...cardsOf(known, measured, model?.value ?? exactly(0)),
     averageRequestsPerSecond: load,
     recordBytes: pick(measured.recordBytes, known.recordBytes),
     modelBytes: pick(measured.modelBytes, known.modelBytes),
-    cpuMsPerPrediction: pick(measured.cpuMsPerPrediction, undefined),
+    cpuMsPerPrediction: pick(measured.cpuMsPerPrediction, known.predictionMs),
     coldStartSeconds: startOf(model?.value ?? exactly(0)),
     rampMinutes: pick(undefined, minutes(known.rampMs)),
     trainingDataBytes: pick(measured.trainingDataBytes, known.trainingDataBytes),
@@ -126,12 +129,25 @@ function knownOf(
   };
 }
 
+/** What a card takes: measured, stated, or by the model's size. */
+function cardsOf(known: WorkloadTerms, measured: Measurements, modelBytes: Quantity) {
+  const { cardBatchMs, cardRequestMs } = cardTimes(modelBytes);
+  return {
+    cardBatchMs: pick(measured.cardBatchMs, known.cardBatchMs) ?? cardBatchMs,
+    cardRequestMs: pick(measured.cardRequestMs, known.cardRequestMs) ?? cardRequestMs,
+    cardBatchRequests: decided(known.cardBatchRequests),
+  };
+}
+
+/** What somebody decides is exact. */
+function decided(value: number | undefined): Found | undefined {
+  return value === undefined
+    ? undefined
+    : { value: exactly(value), origin: "charter", note: "stated in workload" };
+}
+
 /** Sizes of what is priced apart. What somebody decides (how often, how many copies) is exact; what is counted beforehand is an estimate. */
 function sizesOf(known: WorkloadTerms, load: Found, modelBytes: Quantity | undefined) {
-  const decided = (value: number | undefined): Found | undefined =>
-    value === undefined
-      ? undefined
-      : { value: exactly(value), origin: "charter", note: "stated in workload" };
   return {
     batchRowsPerRun: pick(undefined, known.batchRowsPerRun),
     batchRunsPerMonth: decided(known.batchRunsPerMonth),

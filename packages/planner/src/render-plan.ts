@@ -37,7 +37,7 @@ export function renderPlan(plan: PlanDocument): string {
 
 function placementLines(plan: PlanDocument): string[] {
   const lines = [plan.placement.training, plan.placement.inference].flatMap((choice) => [
-    `${choice.workload.padEnd(10)} ${choice.chosen ?? "nowhere"}: ${choice.because}`,
+    `${choice.workload.replaceAll("_", " ").padEnd(10)} ${choice.chosen ?? "nowhere"}: ${choice.because}`,
     ...choice.candidates
       .filter((candidate) => candidate.eliminatedBy.length > 0)
       .map(

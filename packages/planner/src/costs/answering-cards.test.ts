@@ -190,6 +190,30 @@ describe("cards in a plan", () => {
     });
   });
 
+  test("take what was measured, else what the charter states: a fifth less to half as much more, the batch's size exactly", () => {
+    const stated: CharterDocument = {
+      ...answering("60ms", "600 rps"),
+      workload: {
+        ...answering("60ms", "600 rps").workload,
+        cardBatch: { time: "4ms", perRequest: "0.4ms", requests: 8 },
+      },
+    };
+    const plan = planOf(stated);
+    expect(figureOf(plan, "card-batch-ms")).toMatchObject({
+      origin: "charter",
+      value: { low: 3.2, expected: 4, high: 6 },
+    });
+    expect(figureOf(plan, "card-batch-requests")?.value).toEqual({ low: 8, expected: 8, high: 8 });
+    expect(plan.cardBatches?.batch.high).toBeLessThanOrEqual(8);
+    const measurements = { cardBatchMs: 5, cardRequestMs: 0.1 };
+    const known = planJson(planCharter(stated, shipped, { now, measurements }));
+    expect(figureOf(known, "card-batch-ms")).toMatchObject({
+      origin: "measured",
+      value: { low: 5, expected: 5, high: 5 },
+    });
+    expect(figureOf(known, "card-request-ms")?.value.expected).toBe(0.1);
+  });
+
   test("are as many as somebody states, and no plan on CPUs shows them", () => {
     const plan = planOf(answering("30ms", "600 rps"), ...measured, "active-gpus=7");
     expect(plan.redundancy?.needed.expected).toBe(7);

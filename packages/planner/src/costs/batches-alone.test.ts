@@ -56,7 +56,7 @@ describe("a use case that scores in batches alone", () => {
     });
     const text = renderPlan(plan);
     expect(text).toContain("replicas   none: nobody waits for an answer");
-    expect(text).toContain("batch_inference cloud");
+    expect(text).toContain("batch inference cloud: ");
     for (const absent of ["redundancy ", "[redundant-replicas]", "[cold-start-seconds]", "[card-batch-ms]"])
       expect(text).not.toContain(absent);
   });

@@ -24,6 +24,8 @@ const Body = Type.Object(
           modelBytes: Figure,
           cpuMsPerPrediction: Figure,
           cpuLatencyMsP95: Figure,
+          cardBatchMs: Figure,
+          cardRequestMs: Figure,
           trainingRunMs: Figure,
           trainingDataBytes: Figure,
         },
