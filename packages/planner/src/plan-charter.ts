@@ -102,13 +102,11 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
       warnings: [],
     };
   }
-  const isAlone = scoresInBatchesAlone(document);
-  const tier = isAlone
+  const tier = scoresInBatchesAlone(document)
     ? batchTier(assumptions)
     : chooseTier(document, assumptions, measured, inference.chosen);
   const asked = { document, assumptions, tier: tier.tier, inference: inference.chosen };
-  const redundancy = isAlone ? undefined : planRedundancy(asked);
-  const batches = isAlone ? undefined : cardsAtCeiling(asked);
+  const { redundancy, batches } = replicasOf(asked);
   const question: CostQuestion = {
     ...asked,
     assumptions: withCards(withRedundancy(assumptions, redundancy), batches),
@@ -141,6 +139,16 @@ export function planCharter(document: CharterDocument, book: PriceBook, options:
       ]),
     ],
   };
+}
+
+/** None where batches alone are scored. */
+function replicasOf(asked: ServingQuestion): {
+  readonly redundancy?: PlannedRedundancy;
+  readonly batches?: Range<CardBatches>;
+} {
+  if (scoresInBatchesAlone(asked.document)) return {};
+  const batches = cardsAtCeiling(asked);
+  return { redundancy: planRedundancy(asked), ...(batches ? { batches } : {}) };
 }
 
 /** How many replicas answer, on which cards, how they start, and what feeds training. */

@@ -53,11 +53,7 @@ export function registerReplicasCommand(program: Command, contextOf: ContextOf):
     )
     .option("--peak <factor>", "the rate at the peak beside the average", "1")
     .option("--batch <number>", "requests that a replica answers at once, at most", "1")
-    .option(
-      "--batch-wait <duration>",
-      "how long the first waits for others; without it batches come full",
-      "0ms",
-    )
+    .option("--batch-wait <duration>", "how long the first waits for others; 0ms: full batches", "0ms")
     .option(
       "--spare <number>",
       "replicas beyond those that carry the peak: one that fails, one that starts",

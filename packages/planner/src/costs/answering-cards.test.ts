@@ -119,7 +119,7 @@ function tryBatch(one: CardsAsked, batch: number): { cards: number; batch: numbe
 /** The share of requests that are answered in time. */
 function played(one: CardsAsked, { cards, batch, waitMs }: ReturnType<typeof cardsFor>): number {
   const random = seededRandom(3);
-  const free = new Array<number>(cards).fill(0);
+  const free = Array.from({ length: cards }, () => 0);
   let [time, inTime, all] = [0, 0, 0];
   let next = 0;
   while (all < 100_000) {

@@ -1,5 +1,6 @@
 import type { Quantity } from "../range.ts";
 import { cardAssumptions } from "./card-assumptions.ts";
+import { wayAssumptions } from "./way-assumptions.ts";
 import { workloadAssumptions } from "./workload-assumptions.ts";
 
 /** What kind of figure an assumption is: in which unit, and between which bounds one may be stated. */
@@ -331,53 +332,7 @@ export const assumptionCatalogue = {
     most: 60,
     otherwise: { value: { low: 3, expected: 6, high: 12 }, note: "as in portolan own-or-rent" },
   },
-  serverFactor: {
-    name: "a card with its share of server and network",
-    unit: "times its price",
-    group: "ways",
-    least: 1,
-    most: 100,
-    otherwise: { value: { low: 1.3, expected: 1.4, high: 1.6 }, note: "as in portolan own-or-rent" },
-  },
-  cardWatts: {
-    name: "power of a card with server and cooling",
-    unit: "W",
-    group: "ways",
-    least: 0,
-    most: 1e5,
-    otherwise: { value: { low: 700, expected: 980, high: 1200 }, note: "as in portolan own-or-rent" },
-  },
-  smallServerFactor: {
-    name: "a small card with its share of server and network",
-    unit: "times its price",
-    group: "ways",
-    least: 1,
-    most: 100,
-    otherwise: {
-      value: { low: 1.7, expected: 2.5, high: 4 },
-      note: "a server costs as much with two of them as with eight",
-    },
-  },
-  smallCardWatts: {
-    name: "power of a small card with server and cooling",
-    unit: "W",
-    group: "ways",
-    least: 0,
-    most: 1e5,
-    otherwise: {
-      value: { low: 110, expected: 180, high: 350 },
-      note: "72 W of an L4, and its share of the rest",
-    },
-  },
-  cardLifeMonths: {
-    name: "life of what is bought",
-    unit: "months",
-    group: "ways",
-    least: 1,
-    most: 600,
-    moreIsCheaper: true,
-    otherwise: { value: one(36), note: "worth nothing after that, as in portolan own-or-rent" },
-  },
+  ...wayAssumptions,
   ...cardAssumptions,
   ...workloadAssumptions,
 } as const satisfies Readonly<Record<string, AssumptionKind>>;
