@@ -13,6 +13,7 @@ interface PredictOptions {
   readonly data?: string;
   readonly file?: string;
   readonly purpose?: string;
+  readonly subject?: string;
   readonly environment?: string;
 }
 
@@ -23,6 +24,7 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
     .option("--data <json>", "the request body")
     .option("--file <file>", "read the request body from a file")
     .option("--purpose <purpose>", "purpose of use, where the charter asks for one")
+    .option("--subject <key>", "whom the request is about: what is recorded is erased by it")
     .option("--environment <name>", "where the endpoint is, for credentials of several environments")
     .addHelpText(
       "after",
@@ -120,10 +122,12 @@ export async function connectGateway(context: CliContext, persona = context.pers
 /** What a call to the gateway states in headers. */
 export function callHeaders({
   purpose,
+  subject,
   environment,
-}: Pick<PredictOptions, "purpose" | "environment">): Record<string, string> {
+}: Pick<PredictOptions, "purpose" | "subject" | "environment">): Record<string, string> {
   return {
     ...(purpose === undefined ? {} : { "x-portolan-purpose": purpose }),
+    ...(subject === undefined ? {} : { "x-portolan-subject": subject }),
     ...(environment === undefined ? {} : { "x-portolan-environment": environment }),
   };
 }
