@@ -57,6 +57,8 @@ export interface ReleaseTerms {
   readonly riskTolerance: "low" | "medium" | "high";
   /** Of a classifier of several classes their names, none where they are known by their number; absent: another task. */
   readonly several?: readonly string[];
+  /** Answers are scores of the rows of a list. */
+  readonly isRanking?: boolean;
 }
 export interface ReleaseCharters {
   /** Undefined where none is in force. */

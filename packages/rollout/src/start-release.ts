@@ -9,7 +9,13 @@ import {
 import { approvalsNeeded } from "./approvals.ts";
 import type { Release, ReleaseRequest } from "./contract.ts";
 import type { RolloutErrorCode } from "./errors.ts";
-import { defaultPlan, findPlanProblems, type ReleasePlan, wrongRuleFor } from "./plan.ts";
+import {
+  defaultPlan,
+  findDivergenceProblems,
+  findPlanProblems,
+  type ReleasePlan,
+  wrongRuleFor,
+} from "./plan.ts";
 import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseEnded, ReleaseTerms } from "./ports.ts";
 import { viewOf } from "./release-view.ts";
 import { baseOf, deploymentOf } from "./step-deployment.ts";
@@ -134,8 +140,12 @@ function releaseOf(
 function planOf(asked: ReleaseRequest["plan"], terms: ReleaseTerms | undefined): ReleasePlan {
   const plan: ReleasePlan = { ...defaultPlan, slowMs: terms?.latencyMsP95 ?? null, ...asked };
   // Without a charter nobody says what its answers are.
-  const wrong = plan.wrong && terms ? wrongRuleFor(plan.wrong, terms.several) : undefined;
-  const problems = [...findPlanProblems(plan), ...(wrong?.problems ?? [])];
+  const wrong = plan.wrong && terms ? wrongRuleFor(plan.wrong, terms) : undefined;
+  const problems = [
+    ...findPlanProblems(plan),
+    ...findDivergenceProblems(plan, terms ?? {}),
+    ...(wrong?.problems ?? []),
+  ];
   if (problems.length > 0)
     throw refused("rollout.bad_plan", `The plan cannot be followed: ${problems.join("; ")}.`, "Correct it.");
   return wrong ? { ...plan, wrong: wrong.rule } : plan;

@@ -74,7 +74,8 @@ function chartersOf(charter: CharterDeps): ReleaseCharters {
       if (!found) return undefined;
       const { latencyMsP95, task, classes = [] } = termsOf(found.charter);
       const several = task === "multiclass_classification" ? { several: classes } : {};
-      return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level, ...several };
+      const riskTolerance = found.charter.riskTolerance.level;
+      return { latencyMsP95, riskTolerance, ...several, isRanking: task === "ranking" };
     },
   };
 }

@@ -31,6 +31,7 @@ import {
   type StoredHour,
   type StoredLabel,
 } from "./performance-store.ts";
+import { rankingCase } from "./ranking-case.ts";
 import { segmentsOf } from "./segments.ts";
 
 /** What the charter in force bounds in production; undefined without one. Implemented over `charter`. */
@@ -300,6 +301,8 @@ function caseOf(
 ): LabelledCase {
   if (bound?.several)
     return { predictionId, receivedAt, ...classCase(outputs, outcome, bound.several.names) };
+  // Nothing but a ranking has a list for an outcome.
+  if (Array.isArray(outcome)) return { predictionId, receivedAt, ...rankingCase(outputs, outcome) };
   const [said, happened] = [saidBy(outputs), happenedBy(outcome)];
   return {
     predictionId,

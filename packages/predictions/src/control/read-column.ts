@@ -13,8 +13,8 @@ export type ColumnValue = string | number | boolean;
 
 /**
  * The value that each of these predictions had in a column: the feature of that name that the gateway read, else the one value of the
- * request's tensor of that name. Predictions without one (erased, of several rows, in a binary body) are absent; so are those that have
- * no outcome. It asks no authorizer: its callers show only what the caller may read.
+ * request's tensor of that name, which all its rows have. Predictions without one (erased, of rows that differ, in a binary body) are absent; so are those that
+ * have no outcome. It asks no authorizer: its callers show only what the caller may read.
  *
  * @param predictionIds of the caller's organisation
  */
@@ -58,15 +58,18 @@ function valueIn({ features, inputs }: PredictionPayload, column: string): Colum
   return inputs && /json/.test(inputs.mediaType) ? tensorValue(inputs.bytes, column) : undefined;
 }
 
-/** Of an Open Inference Protocol request in JSON, where the tensor has one value. */
+/** Of an Open Inference Protocol request in JSON, where the tensor has one value, or the same one for each row. */
 function tensorValue(bytes: Uint8Array, column: string): ColumnValue | undefined {
   const tensors = memberOf(parsed(bytes), "inputs");
   if (!Array.isArray(tensors)) return undefined;
   const tensor: unknown = tensors.find((one: unknown) => memberOf(one, "name") === column);
-  const data = memberOf(tensor, "data");
+  const [data, shape] = [memberOf(tensor, "data"), memberOf(tensor, "shape")];
   const [value, ...others]: unknown[] = Array.isArray(data) ? data.flat(8) : [];
   const isValue = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
-  return isValue && others.length === 0 ? value : undefined;
+  const [rows = 1]: unknown[] = Array.isArray(shape) ? shape : [];
+  const isOfAllRows =
+    others.length === 0 || (rows === others.length + 1 && others.every((other) => other === value));
+  return isValue && isOfAllRows ? value : undefined;
 }
 
 function parsed(bytes: Uint8Array): unknown {
