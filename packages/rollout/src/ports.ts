@@ -18,6 +18,13 @@ export interface ReleasedEndpoint {
   readonly deployedBy: string;
   readonly businessUnitId: string;
   readonly teamId: string | null;
+  /** Versions whose end at this endpoint is announced, or has come. */
+  readonly ending: readonly {
+    readonly model: string;
+    readonly version: number;
+    /** Epoch microseconds. */
+    readonly endsAt: number;
+  }[];
 }
 
 export interface Endpoints {

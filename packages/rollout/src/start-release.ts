@@ -1,6 +1,8 @@
 import {
   type Authorizer,
+  asEpochMicros,
   type CallContext,
+  formatInstant,
   newId,
   PortolanError,
   type ResourceRef,
@@ -34,7 +36,7 @@ export interface RolloutDeps {
 /**
  * Begins to release a version at an endpoint that serves another. Nothing is deployed yet: the controller takes the first step.
  *
- * @throws PortolanError `rollout.release_running`, `rollout.endpoint_shared`, `rollout.nothing_to_release`, `rollout.bad_plan`, what a
+ * @throws PortolanError `rollout.release_running`, `rollout.endpoint_shared`, `rollout.nothing_to_release`, `rollout.version_ending`, `rollout.bad_plan`, what a
  * deployment of any of its steps would throw, and what `Authorizer.require` throws
  */
 export async function startRelease(
@@ -113,6 +115,13 @@ function releaseOf(
       "rollout.nothing_to_release",
       `${model}/${version} is the champion of ${endpoint}.`,
       "Name another version: portolan model list.",
+    );
+  const end = found.ending.find((one) => one.model === model && one.version === version);
+  if (end)
+    throw refused(
+      "rollout.version_ending",
+      `The end of ${model}/${version} at ${endpoint} is announced for ${formatInstant(asEpochMicros(end.endsAt))}.`,
+      `Release another version, or take its end back: portolan endpoint sunset ${endpoint} --version ${version} --withdraw --reason …`,
     );
   const plan = planOf(asked, terms);
   return {

@@ -101,7 +101,12 @@ function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
       if (!found) return undefined;
       const { deploymentId, snapshotVersion, request, deployedBy, route } = found;
       const { businessUnitId, teamId } = route;
-      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
+      const ending = found.retiring.map(({ model, version, ends_at: endsAt }) => ({
+        model,
+        version,
+        endsAt,
+      }));
+      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId, ending };
     },
     check: (call, name, request) => checkDeployment(serving, call, name, request),
     deploy: async (call, name, request, insteadOf) =>
