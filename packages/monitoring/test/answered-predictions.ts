@@ -62,7 +62,7 @@ export async function openAnsweredWorld(clock: Clock, bounds: PerformanceBounds)
       clock,
       objects: await openFolderObjectStore(join(folder, "objects"), clock),
       bounds,
-      columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
+      columns: { read: (call, ids, column, place) => readColumn(predictions, call, ids, column, place) },
     },
     person: () => aCall({ roles: ["person"] }),
     gateway: () => aCall({ kind: "service_account", id: "sa_gateway", roles: ["gateway"] }),
@@ -80,7 +80,7 @@ export interface Answer {
   readonly score: number;
   /** Of a ranking the scores of its rows, instead. */
   readonly scores?: readonly number[];
-  /** Tensors of the request, a value for each row. */
+  /** Tensors of the request; of a ranking with as many rows as there are scores. */
   readonly inputs?: Readonly<Record<string, readonly (string | number)[]>>;
   readonly features?: Readonly<Record<string, string | number>>;
   readonly status?: "ok" | "error";
@@ -138,7 +138,7 @@ function contextOf(over: Partial<PredictionContext> & { readonly endpoint: strin
 }
 
 function recordOf(context: PredictionContext, answer: Answer) {
-  const { at, features = {}, inputs = {}, status = "ok" } = answer;
+  const { at, features = {}, inputs = {}, scores = [0], status = "ok" } = answer;
   const body = (value: object) => ({
     mediaType: "application/json",
     bytes: Buffer.from(JSON.stringify(value)),
@@ -146,7 +146,7 @@ function recordOf(context: PredictionContext, answer: Answer) {
   const tensors = Object.entries(inputs).map(([name, data]) => ({
     name,
     datatype: typeof data[0] === "string" ? "BYTES" : "FP32",
-    shape: [data.length, 1],
+    shape: [scores.length, data.length / scores.length],
     data,
   }));
   return {

@@ -1,10 +1,12 @@
 import { acceptBlocks, type Outcome, reportOutcomes } from "@portolan/predictions";
-import { fakeClock } from "@portolan/testkit";
+import { fakeClock, testOrganisation } from "@portolan/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { performanceFinding } from "../src/alerts/performance-finding.ts";
 import { readPerformance } from "../src/index.ts";
 import type { PerformanceBound, PerformanceSeries } from "../src/performance/performance-schema.ts";
+import { numericReference } from "../src/policy.ts";
+import { insertProfile } from "../src/store.ts";
 import {
   type Answer,
   type AnsweredWorld,
@@ -100,6 +102,51 @@ test("lists are told apart by a column that all their rows have alike; where the
     ["phone", 40, "keeps"],
     ["(not known)", 40, "misses"],
   ]);
+});
+
+test("a column of a model's one tensor is found by the version's reference profile", async () => {
+  const profile = {
+    format: 1,
+    model: { name: "delays", version: 7, digest: `sha256:${"ab".repeat(32)}` },
+    data: { trainingSetId: "ts_1", digest: `sha256:${"cd".repeat(32)}`, rows: 4, sampledEvery: 1 },
+    rows: 4,
+    inputs: ["price", "shelf"].map((name, column) =>
+      numericReference({ tensor: "features", column, name }, [1, 2, 3, 4]),
+    ),
+    outputs: [],
+    skipped: [],
+  };
+  const bytes = Buffer.from(JSON.stringify(profile));
+  const digest = await world.performance.objects.put(bytes);
+  await world.db.uow.write(world.person(), (tx) =>
+    insertProfile(tx.sql, {
+      organisation_id: testOrganisation,
+      version_id: "mv_1",
+      model: "delays",
+      version: 7,
+      digest,
+      size_bytes: bytes.length,
+      bundle: "sha256:",
+      signing_key_id: "sgk_1",
+      signed_at: 1,
+      cells: 1,
+      training_set_id: "ts_1",
+      created_by: "usr_1",
+      created_at: 1,
+    }),
+  );
+  const on = (shelf: number) => ({ inputs: { features: [5, shelf, 6, shelf, 7, shelf, 8, shelf] } });
+  const answers = [...lists(40, on(1)), ...lists(40, on(2))];
+  const delivery = await deliveryOf(answers, { endpoint: "shelves" });
+  await accept(delivery);
+  await report(delivery.ids.map((id, at) => label(id, at < 40 ? first : last)));
+  const segments = async (by: string) =>
+    (await seriesOf("shelves", by))?.segments.map(({ segment, verdict }) => [segment, verdict]);
+  expect(await segments("shelf")).toEqual([
+    ["1", "keeps"],
+    ["2", "misses"],
+  ]);
+  expect(await segments("price")).toEqual([["(not known)", "misses"]]);
 });
 
 /** Of one relevant row at a place of four, from 0; by hand, for scores that fall. */

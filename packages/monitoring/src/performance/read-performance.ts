@@ -17,6 +17,7 @@ import { estimateWindows, findScores } from "../estimate/read-estimates.ts";
 import { classCase, happenedBy, saidBy } from "./case-values.ts";
 import { judgeConcept } from "./concept-drift.ts";
 import { listReferences, type SeriesReference } from "./concept-store.ts";
+import { findInputPlace, type InputPlace } from "./input-place.ts";
 import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./judge-performance.ts";
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceReport, PerformanceSeries } from "./performance-schema.ts";
@@ -41,11 +42,15 @@ export interface PerformanceBounds {
 
 /** Values that predictions had in a column. Implemented by `predictions`. */
 export interface ColumnReader {
-  /** Of the caller's organisation; what has no value is absent. */
+  /**
+   * Of the caller's organisation; what has no value is absent.
+   * @param place where requests have it that have no tensor of that name
+   */
   read(
     call: CallContext,
     predictionIds: readonly string[],
     column: string,
+    place?: InputPlace,
   ): Promise<Map<string, string | number | boolean>>;
 }
 
@@ -265,7 +270,7 @@ async function judgeSeries(
   await otherWork();
   const estimates =
     concept && scores ? await estimateWindows(deps, call, scores, concept, windows) : noEstimates;
-  const segments = by === undefined ? [] : segmentsOf(cases, await deps.columns.read(call, ids, by));
+  const segments = by === undefined ? [] : segmentsOf(cases, await valuesOf(deps, call, key, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
   return {
     environment,
@@ -278,6 +283,16 @@ async function judgeSeries(
     windows: windows.map((window) => ({ ...window, estimate: estimates.get(window.start) ?? null })),
     segments: judgeSegments(evidence, segments),
   };
+}
+
+async function valuesOf(
+  deps: Pick<PerformanceDeps, "columns" | "work" | "objects">,
+  call: CallContext,
+  key: PerformanceKey,
+  ids: readonly string[],
+  by: string,
+) {
+  return deps.columns.read(call, ids, by, await findInputPlace(deps, call, key, by));
 }
 
 /** Answers that are read at a turn of the event loop: some milliseconds. */
