@@ -146,7 +146,7 @@ export function explanationText(found: Explanation): string {
     return `  ${column.padEnd(width)} ${said.padStart(12)}  ${signed(contribution).padStart(9)}  ${left.padStart(barWidth)}│${right}`;
   });
   return [
-    `${model.name}/${model.version}${rows > 1 ? `, row ${row} of ${rows} (from 0; --row says which),` : ""}${says} ${of} ${isOdds ? "are" : "is"} ${score.toFixed(4)}${isOdds ? ` (${percent(score)} %)` : ""}, on average ${expected.toFixed(4)}; to that the columns added`,
+    `${model.name}/${model.version}${rows > 1 ? `, row ${row} of ${rows} (from 0; --row says which)` : ""}${says} ${of} ${isOdds ? "are" : "is"} ${score.toFixed(4)}${isOdds ? ` (${percent(score)} %)` : ""}, on average ${expected.toFixed(4)}; to that the columns added`,
     ...bars,
     ...(othersContribution === 0
       ? []
