@@ -46,7 +46,9 @@ test("classes have the charter's names, and of a request of several rows it is s
     "delays/1, row 3 of 12 (from 0; --row says which) says late; the score of cancelled is -1.5000, on average -1.0000; to that the columns added",
   );
   const { decided: _, ...silent } = found;
-  expect(explanationText({ ...silent, rows: 2 })).toMatch(/^delays\/1, row 0 of 2 \(from 0; --row says which\): /);
+  expect(explanationText({ ...silent, rows: 2 })).toMatch(
+    /^delays\/1, row 0 of 2 \(from 0; --row says which\): /,
+  );
   expect(explanationText({ ...found, rows: 1 })).toBe(explanationText(found));
 });
 
