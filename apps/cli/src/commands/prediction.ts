@@ -69,6 +69,7 @@ function registerOutcome(program: Command, contextOf: ContextOf): void {
 Examples:
   portolan outcome prd_… true --as dispatch
   portolan outcome prd_… false --revision 2
+  portolan outcome prd_… '[0, 2, 0, 1]'        relevances of a ranking's rows
   portolan outcome prd_… --retract --revision 3`,
     )
     .action(
