@@ -30,7 +30,6 @@ export {
   judgeBudgets,
   judgeWeeks,
   requireBudget,
-  unjudgedBudgets,
 } from "./budget/read-budgets.ts";
 export { type SpendingFinding, spendingFindings } from "./budget/spending-findings.ts";
 export type { UsagePrices } from "./budget/usage-cost.ts";
