@@ -52,8 +52,10 @@ export {
   readPlan,
   readStatement,
   StatementDocument,
+  type StatementQuestion,
   statementDocument,
 } from "./statement/statement.ts";
+export { reaches } from "./statement/trend.ts";
 export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CardUse, readCardUse } from "./usage/card-use.ts";
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
@@ -64,6 +66,7 @@ export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
 export { addMonths, boundsOf, parsePeriod, periodOf } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
 export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
+export { recordedCounts } from "./usage/recorded-counts.ts";
 export { amountText as countedText } from "./usage/resources.ts";
 export { statementLines } from "./usage/statement-lines.ts";
 export type { UsageRecord } from "./usage/usage-record.ts";

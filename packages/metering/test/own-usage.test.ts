@@ -132,6 +132,8 @@ test("what control itself did is recorded once, and all of it read again gives t
     // 90.000001 seconds of processors, split as the time is.
     ["training", "2026-10", "cpu_hours", "45000001"],
     ["training", "2026-11", "cpu_hours", "45000000"],
+    // Once, when its first attempt ended, however many follow.
+    ["training", "2026-11", "training_runs", "1"],
   ]);
   expect(JSON.stringify(found), "nobody's name").not.toContain("ada");
   await meterOwn(deps, call());
