@@ -86,7 +86,7 @@ async function fill(): Promise<void> {
   await count("large", 3 * day, 10, runs(10));
   await insert(
     `insert into scoring.runs (id, organisation_id, environment, use_case_id, name, request, plan, job, state, started_by, started_at)
-     values ('sco_1', $1, 'production', $2, 'out', '{"endpoint": "large"}', '{}', 'j', 'ready', 'x', $3)`,
+     values ('sco_1', $1, 'production', $2, 'out', '{"endpoint": "large", "datasetId": "ds_1", "out": "out"}', '{"dataset": {"name": "customers"}}', 'j', 'ready', 'x', $3)`,
     [organisationId, useCaseId, now - 2 * day],
   );
   // Half an hour of processor time, in the hour in which most was asked.
@@ -159,7 +159,10 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   expect(value("oversized_workers large", "requests")).toBe("1610");
   // 1,600 × 75 ms in a minute.
   expect(value("oversized_workers large", "workers busy")).toBe("2.00");
-  expect(found.get("oversized_workers large")?.command).toContain("--workers 4..8");
+  expect(found.get("oversized_workers large")?.command).toContain("--keep --workers 4..8");
+  expect(found.get("off_peak_window large")?.command).toContain(
+    "portolan score large --dataset customers@latest --out out --window ",
+  );
   expect(value("off_peak_window large", "CPU time")).toBe("30.0 min, 30.0 min");
   expect(found.get("duplicate_data kept and mended")?.evidence).toHaveLength(3);
   // A core and its hours at the shipped prices, for two workers.

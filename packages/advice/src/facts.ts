@@ -65,6 +65,14 @@ export interface BatchFacts extends Place {
   /** Of it, in the hours of the day in which the organisation's endpoints were asked most. */
   readonly cpuMicrosInPeak: number;
   readonly peakHours: readonly number[];
+  /** What its newest run was asked for, as `portolan score` takes it. */
+  readonly last: {
+    readonly dataset: string;
+    readonly out: string;
+    readonly purpose?: string | undefined;
+    readonly columns?: readonly string[] | undefined;
+    readonly keys?: readonly string[] | undefined;
+  };
 }
 
 /** Snapshots with the same source, kept more than once. */

@@ -1,4 +1,4 @@
-import { compareMoney, formatMoney, money, zeroMoney } from "@portolan/kernel";
+import { asEpochMicros, compareMoney, formatInstant, formatMoney, money, zeroMoney } from "@portolan/kernel";
 import type { Cost } from "@portolan/planner/contract";
 import { assert, constantFrom, double, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -88,7 +88,9 @@ describe("endpoints", () => {
     // Eight workers: 8 × 730 h × 0.03 of processors, 8 GiB × 730 h × 0.004 of memory.
     expect(found?.saves).toEqual({ low: "64.24 USD", expected: "198.56 USD", high: "338.72 USD" });
     expect(found?.costsNow).toEqual(found?.saves);
-    expect(found?.command).toBe('portolan endpoint sunset churn --on DAY --reason "nobody asks it"');
+    expect(found?.command).toBe(
+      `portolan endpoint sunset churn --on ${formatInstant(asEpochMicros(now + 30 * day)).slice(0, 10)} --reason "nobody has asked it for 30 days"`,
+    );
   });
 
   test.each([
@@ -114,7 +116,7 @@ describe("endpoints", () => {
     );
     expect(found?.saves?.expected).toBe("99.28 USD");
     expect(found?.command).toBe(
-      "portolan endpoint deploy churn churn-model 3 --use-case churn --workers 2..8",
+      "portolan endpoint deploy churn churn-model 3 --use-case churn --keep --workers 2..8",
     );
     expect(kinds({ endpoints: [{ ...endpoint, load: { ...endpoint.load, busiestWorkers: 4.3 } }] })).toEqual(
       [],
@@ -129,6 +131,9 @@ describe("endpoints", () => {
     expect(found?.kind).toBe("gpu_fits_cpu");
     // 3,000,000 requests at 0.02 a thousand are 60; on CPUs 3 core hours: 0.03, 0.09, 0.15.
     expect(found?.saves).toEqual({ low: "59.85 USD", expected: "59.91 USD", high: "59.97 USD" });
+    expect(found?.command).toBe(
+      "portolan endpoint deploy churn churn-model 3 --use-case churn --keep --backend none",
+    );
     const slow = {
       ...small,
       measured: { cpuMicros: 3_600, p95Micros: 25_001, fileBytes: 1, loadedBytes: 1 },
@@ -169,11 +174,14 @@ describe("batches, data and logs", () => {
     cpuMicros: 4 * 3.6e9,
     cpuMicrosInPeak: 2 * 3.6e9,
     peakHours: [8, 9, 10, 11, 12, 13, 14, 15],
+    last: { dataset: "customers@latest", out: "churn-scores", purpose: "retention", keys: ["customer id"] },
   };
 
   test("batches in the busiest hours are sent to hours that meet none of them", () => {
     const [found] = advised({ batches: [batch] });
-    expect(found?.command).toBe("portolan score churn --window 20:00-04:00 …");
+    expect(found?.command).toBe(
+      "portolan score churn --dataset customers@latest --out churn-scores --purpose retention --keys 'customer id' --window 20:00-04:00 --detach",
+    );
     expect(found?.saves).toEqual({ low: "0 USD", expected: "0.018 USD", high: "0.06 USD" });
     expect(kinds({ batches: [{ ...batch, windowed: 10 }] })).toEqual([]);
     expect(kinds({ batches: [{ ...batch, cpuMicrosInPeak: 3.5e9 }] })).toEqual([]);

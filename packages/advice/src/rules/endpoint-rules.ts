@@ -3,11 +3,13 @@ import type { Cost } from "@portolan/planner/contract";
 import type { AdviceFacts, AdvicePrices, EndpointFacts } from "../facts.ts";
 import { coresKept, isWorthNothing, less, memoryKept, priced, shareOf, sum } from "../savings.ts";
 import { type Finding, type Rule, ruleOf } from "./rule.ts";
-import { environmentFlag, inMonth, mebibytes, millis, saving } from "./texts.ts";
+import { dayAfter, environmentFlag, inMonth, mebibytes, millis, saving } from "./texts.ts";
 
 const dayMicros = 86_400_000_000;
 /** So long nobody has asked, and so long it has been there. */
 const dormantDays = 14;
+/** For whoever asks once a month. */
+const noticeDays = 30;
 /** Fewer days say nothing of the busiest minute. */
 const observedDays = 7;
 /** Workers are planned to be busy this much in the busiest minute, so that what comes at once finds room. */
@@ -96,9 +98,8 @@ export const dormantEndpoint = endpointRule({
         },
       ],
       ...saving(standby(endpoint, prices), "price of a core and of memory"),
-      command: `portolan endpoint sunset ${name} --on DAY --reason "nobody asks it"${environmentFlag(environment)}`,
-      changes:
-        "Its callers are told in each answer until the day, then nothing answers. To keep it at no cost: deploy it with --workers 0..N.",
+      command: `portolan endpoint sunset ${name} --on ${dayAfter(facts.now, noticeDays)} --reason "nobody has asked it for ${load.days} days"${environmentFlag(environment)}`,
+      changes: `Whoever asks it is told in each answer until the day, then nothing answers. To keep it at no cost: portolan endpoint deploy ${name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --workers 0..${Math.max(1, workers.most)}${environmentFlag(environment)}`,
     };
   },
 });
@@ -130,8 +131,8 @@ export const oversizedWorkers = endpointRule({
         },
       ],
       ...saving(shareOf(standby(endpoint, prices), saved), "price of a core and of memory"),
-      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --workers ${needed}..${Math.max(needed, workers.most)}${environmentFlag(environment)}`,
-      changes: `More are still started when the load needs them, up to ${Math.max(needed, workers.most)}. Repeat the deployment's other options.`,
+      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --workers ${needed}..${Math.max(needed, workers.most)}${environmentFlag(environment)}`,
+      changes: `More are still started when the load needs them, up to ${Math.max(needed, workers.most)}. Everything else stays as it is deployed.`,
     };
   },
 });
@@ -170,9 +171,9 @@ export const gpuFitsCpu = endpointRule({
       ...(gpu.costPerThousand === undefined
         ? { noSaving: "the deployment does not state what the graphics processor costs" }
         : saving(saves, "price of a core")),
-      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase}${environmentFlag(environment)}`,
+      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --backend none${environmentFlag(environment)}`,
       changes:
-        "The version answers in the gateway itself, without --backend gpu=…; watch p99 in the first hour.",
+        "The version answers in the gateway itself, and on no other server; all else stays as it is deployed. Watch p99 in the first hour.",
     };
   },
 });
@@ -222,7 +223,7 @@ export const unquantisedModel = endpointRule({
       command:
         smaller === undefined
           ? `portolan model quantize ${endpoint.model} ${endpoint.version} --method dynamic-int8`
-          : `portolan release start ${endpoint.name} ${endpoint.model} ${smaller}`,
+          : `portolan release start ${endpoint.name} ${endpoint.model} ${smaller}${environmentFlag(endpoint.environment)}`,
       changes: "A new version, judged by the same gates; the command says what it loses.",
     };
   },
