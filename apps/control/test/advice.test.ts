@@ -129,7 +129,7 @@ async function fill(): Promise<void> {
   ] as const)
     await insert(
       `insert into metering.usage (organisation_id, source, id, period, meter, resource, business_unit_id, team_id, use_case_id, business_unit, team, use_case, model, environment, quantity, started_at, ended_at, recorded_at)
-       values ($1, 's', $2, $3, 'm', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
+       values ($1, 'import/c', $2, $3, 'team-lab/notebook-0/main', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
       [organisationId, id, period, resource, team, String(hours * hour), at],
     );
 }
@@ -165,6 +165,7 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   );
   expect(value("off_peak_window large", "CPU time")).toBe("30.0 min, 30.0 min");
   expect(found.get("duplicate_data kept and mended")?.evidence).toHaveLength(3);
+  expect(found.get("idle_cards lab")?.command).toBe("kubectl --namespace team-lab delete pod notebook-0");
   // A core and its hours at the shipped prices, for two workers.
   expect(found.get("dormant_endpoint idle")?.saves?.expected).toMatch(/^\d+\.\d+ USD$/);
   expect(list.total?.expected).toMatch(/ USD$/);

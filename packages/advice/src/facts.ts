@@ -110,6 +110,15 @@ export interface CardFacts extends Place {
   readonly busyHours: number;
   /** So long was looked at. */
   readonly days: number;
+  /** Of a cluster, that held them; the longest first. */
+  readonly pods: readonly {
+    readonly namespace: string;
+    readonly pod: string;
+    readonly heldHours: number;
+    readonly busyHours: number;
+    /** Epoch microseconds. */
+    readonly lastAt: number;
+  }[];
 }
 
 export interface AdviceFacts {

@@ -52,7 +52,7 @@ const kinds = (facts: Partial<AdviceFacts>) => advised(facts).map(({ kind }) => 
 
 describe("graphics cards", () => {
   /** The article's idle experiments: 35 % of 8,640 hours, here by themselves. */
-  const cards = { ...place, useCase: "", team: "lab", heldHours: 3024, busyHours: 30.24, days: 30 };
+  const cards = { ...place, useCase: "", team: "lab", heldHours: 3024, busyHours: 30.24, days: 30, pods: [] };
 
   test("that are held and do next to nothing cost their hours, less the busy ones", () => {
     const [found] = advised({ cards: [cards] });
@@ -61,6 +61,32 @@ describe("graphics cards", () => {
     // 99 % of 3,024 × 3.85.
     expect(found?.saves?.expected).toBe("11525.976 USD");
     expect(found?.what).toContain("1.0 % of the hours");
+    const month = formatInstant(asEpochMicros(now)).slice(0, 7);
+    expect(found?.command).toBe(`portolan usage show --period ${month} --by model --resource gpu_hours`);
+  });
+
+  test("are given back by ending the pods that hold them, if these are still there", () => {
+    const pod = (name: string, rest: object = {}) => ({
+      namespace: "team-lab",
+      pod: name,
+      heldHours: 100,
+      busyHours: 1,
+      lastAt: now - day,
+      ...rest,
+    });
+    const pods = [
+      pod("notebook-0"),
+      pod("works", { busyHours: 5 }),
+      pod("gone", { lastAt: now - 3 * day }),
+      pod("notebook-1"),
+      pod("elsewhere", { namespace: "other" }),
+    ];
+    const [found] = advised({ cards: [{ ...cards, pods }] });
+    expect(found?.command).toBe("kubectl --namespace team-lab delete pod notebook-0 notebook-1");
+    expect(found?.evidence.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(["pod notebook-0 in team-lab", "pod elsewhere in other"]),
+    );
+    expect(JSON.stringify(found)).not.toMatch(/works|gone/);
   });
 
   test.each([

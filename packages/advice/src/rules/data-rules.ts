@@ -173,7 +173,7 @@ function namesOf(copies: DuplicateData["copies"]): string {
 function orderOf({ last: { dataset, out, purpose, columns, keys } }: BatchFacts): string {
   return [
     `--dataset ${dataset} --out ${out}`,
-    ...(purpose === undefined ? [] : [`--purpose ${purpose}`]),
+    ...(purpose === undefined ? [] : [`--purpose ${quoted(purpose)}`]),
     ...(columns === undefined ? [] : [`--columns ${quoted(columns.join(","))}`]),
     ...(keys === undefined ? [] : [`--keys ${quoted(keys.join(","))}`]),
   ].join(" ");

@@ -257,6 +257,39 @@ function sortKey(sum: UsageSum): string {
   return JSON.stringify([businessUnit, team, useCase, model, environment, resource, step, source]);
 }
 
+/** What one meter held of cards. */
+export interface CardMeter extends Pick<UsageSum, "environment" | "useCaseId" | "useCase" | "team"> {
+  readonly meter: string;
+  readonly held: bigint;
+  readonly busy: bigint;
+  readonly lastAt: number;
+}
+
+/** Of records that others counted, the longest held first. */
+export async function cardMeters(
+  session: Sql,
+  organisationId: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<CardMeter[]> {
+  const sumOf = (resource: string) =>
+    sql`coalesce(sum(quantity) filter (where resource = ${resource}), 0)::text`;
+  const { rows } = await sql<
+    Omit<CardMeter, "held" | "busy"> & { held: string; busy: string }
+  >`select environment, use_case_id as "useCaseId", use_case as "useCase", team, meter, ${sumOf("gpu_hours")} as held,
+    ${sumOf("gpu_busy_hours")} as busy, max(ended_at) as "lastAt" from metering.usage
+    where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint
+      and source like 'import/%' and resource in ('gpu_hours', 'gpu_busy_hours')
+    group by 1, 2, 3, 4, 5 order by sum(quantity) filter (where resource = 'gpu_hours') desc nulls last, meter collate "C"`.execute(
+    session,
+  );
+  return rows.map((row) => ({
+    ...row,
+    held: BigInt(row.held),
+    busy: BigInt(row.busy),
+    lastAt: Number(row.lastAt),
+  }));
+}
+
 /** Records of a month in one order, `limit` of them after a key. */
 export async function listUsage(
   session: Sql,
