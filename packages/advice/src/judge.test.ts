@@ -224,6 +224,7 @@ describe("batches, data and logs", () => {
     const [found] = advised({ duplicates: [{ ...place, copies, sourceDigest: "sha256:0" }] });
     expect(found?.what).toBe("The same source is kept 3 times, under delays and flights.");
     expect(found?.saves?.expected).toBe("0.1 USD");
+    expect(found?.command).toBe('portolan data expire ds_2 ds_3 --reason "the same source as ds_1"');
     expect(found?.costsNow?.expected).toBe("0.12 USD");
   });
 

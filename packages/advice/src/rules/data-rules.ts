@@ -83,8 +83,8 @@ export const duplicateData = ruleOf<DuplicateData>({
         { what: "digest of the source", value: sourceDigest, from: "manifests of all of them" },
       ],
       ...saving(bytesStored(prices.storageGbMonth, twice), "price of storage"),
-      command: `portolan lineage ${others[0]?.id ?? kept.id}${environmentFlag(environment)}`,
-      changes: "It shows who reads the copies. Let them read one contract, and give the others a retention.",
+      command: `portolan data expire ${others.map(({ id }) => id).join(" ")} --reason "the same source as ${kept.id}"`,
+      changes: `The rows of the copies go; what was made of them stays. Look first who reads them (portolan lineage ${others[0]?.id ?? kept.id}${environmentFlag(environment)}), and let them read ${kept.contract}.`,
     };
   },
 });
