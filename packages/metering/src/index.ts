@@ -38,6 +38,7 @@ export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rul
 export { focusColumns, focusType } from "./focus/focus-columns.ts";
 export { focusJson } from "./focus/focus-json.ts";
 export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
+export { readTableJson } from "./focus/read-table-json.ts";
 export { readRuleModel } from "./focus/rule-model.ts";
 export { csvText, type Table } from "./focus/table.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
