@@ -51,7 +51,7 @@ export interface EndpointFacts extends Place {
   readonly gpu?: { readonly model: string; readonly version: number; readonly costPerThousand?: string };
   /** How the network computes: absent where it is no float32 network (trees, another server's). */
   readonly network?: { readonly isQuantised: boolean; readonly smallerVersion?: number };
-  /** Its end is announced already, or somebody halted it. */
+  /** Its end is announced, and has not come; until then it costs what it did. */
   readonly isEnding: boolean;
 }
 

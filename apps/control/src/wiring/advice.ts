@@ -60,8 +60,9 @@ async function readFacts(sql: Sql, call: CallContext, reading: Reading): Promise
   const from = now - observedMicros;
   const gateways = Math.max(1, (await listGateways(sql, organisationId)).length);
   const endpoints: EndpointFacts[] = [];
-  for (const deployed of await listDeployed(sql, organisationId))
-    endpoints.push(await endpointFacts(sql, organisationId, deployed, { ...reading, gateways }));
+  const deployed = await listDeployed(sql, organisationId);
+  for (const one of deployed.filter((each) => standsBy(each, now)))
+    endpoints.push(await endpointFacts(sql, organisationId, one, { ...reading, gateways }));
   const peakHours = busiestHours(await requestsByHour(sql, { organisationId, from, to: now }));
   const batches = (await batchUse(sql, { organisationId, from, to: now })).map(
     ({ cpuMicrosByHour, ...batch }) => ({
@@ -84,6 +85,11 @@ async function readFacts(sql: Sql, call: CallContext, reading: Reading): Promise
     logs: await logFacts(sql, organisationId),
     cards: await cardFacts(sql, organisationId, { start: from, end: now }),
   };
+}
+
+/** Whether gateways hold it: what has ended, or is halted, costs nothing. */
+function standsBy({ halt, sunset }: Deployed, now: number): boolean {
+  return halt === null && (sunset === null || sunset.ends_at > now);
 }
 
 async function endpointFacts(
@@ -143,7 +149,7 @@ async function endpointFacts(
           },
         }
       : {}),
-    isEnding: deployed.sunset !== null || deployed.halt !== null,
+    isEnding: deployed.sunset !== null,
   };
 }
 

@@ -36,6 +36,7 @@ const endpointRule = (
     subjectKind: "endpoint",
     looksAt: ({ endpoints }: AdviceFacts) => endpoints.filter(rule.isAbout ?? (() => true)),
     nameOf: ({ name }) => name,
+    isUnderWay: ({ isEnding }) => isEnding,
   });
 
 /** Workers that wait for requests, and the copies of the model that they hold. */
