@@ -29,7 +29,10 @@ export function statementCsv(document: StatementDocument): string {
   const more = moreColumns(document);
   const rest = (who: string, amount: string, used: Readonly<Record<string, string>> = {}) => [
     who,
-    ...["", "", "", ""],
+    "",
+    "",
+    "",
+    "",
     amount,
     ...resources.map((resource) => used[resource] ?? ""),
     ...more.map(() => ""),
@@ -48,7 +51,12 @@ export function statementCsv(document: StatementDocument): string {
   ];
   return csvText({
     columns: [
-      ...["who", "own", "quota", "idle", "shared", `total ${currency}`],
+      "who",
+      "own",
+      "quota",
+      "idle",
+      "shared",
+      `total ${currency}`,
       ...resources,
       ...more.map(({ name }) => name),
     ],
@@ -67,10 +75,12 @@ function moreColumns({ lines, currency }: StatementDocument): readonly MoreColum
   const kinds = new Map(units.map(({ what, per }) => [what, per]));
   const months = new Set(lines.flatMap(({ trend = [] }) => trend.map(({ month }) => month)));
   return [
-    ...[...kinds].toSorted().map(([what, per]) => ({
-      name: `${currency} for ${per} ${what}`,
-      of: ({ unitCosts = [] }: Line) => unitCosts.find((one) => one.what === what)?.cost ?? "",
-    })),
+    ...[...kinds]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, per]) => ({
+        name: `${currency} for ${per} ${what}`,
+        of: ({ unitCosts = [] }: Line) => unitCosts.find((one) => one.what === what)?.cost ?? "",
+      })),
     ...[...months].toSorted().map((month) => ({
       name: `total ${month}`,
       of: ({ trend = [] }: Line) => trend.find((one) => one.month === month)?.total ?? "",
@@ -135,8 +145,15 @@ function rowsCsv(document: StatementDocument): string {
   const json = (value: object | undefined) => (value === undefined ? null : JSON.stringify(value));
   return csvText({
     columns: [
-      ...["month", "mode", "currency", "kind", ...levelColumns, "used", ...amountColumns],
-      ...["unit_costs", "trend"],
+      "month",
+      "mode",
+      "currency",
+      "kind",
+      ...levelColumns,
+      "used",
+      ...amountColumns,
+      "unit_costs",
+      "trend",
     ],
     rows: [
       ...lines.map((line) => [
