@@ -161,7 +161,8 @@ test("what each can do about it, and a page that opens down to the environment",
   expect(lines[2].actions[0]).toMatchObject({
     kind: "move_to_cpu",
     savesAtMost: "10348.8",
-    command: "portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation",
+    command:
+      "portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation --keep --backend none",
   });
 });
 

@@ -68,7 +68,7 @@ export const duplicateData = ruleOf<DuplicateData>({
       storageGbMonth,
       copies.reduce((total, { bytes }) => total + bytes, 0),
     ),
-  find: ({ copies, sourceDigest, environment }, { prices }) => {
+  find: ({ copies, sourceDigest }, { prices }) => {
     const [kept, ...others] = copies;
     const twice = others.reduce((total, { bytes }) => total + bytes, 0);
     if (!kept || twice < leastBytes) return undefined;
@@ -84,7 +84,7 @@ export const duplicateData = ruleOf<DuplicateData>({
       ],
       ...saving(bytesStored(prices.storageGbMonth, twice), "price of storage"),
       command: `portolan data expire ${others.map(({ id }) => id).join(" ")} --reason "the same source as ${kept.id}"`,
-      changes: `The rows of the copies go; what was made of them stays. Look first who reads them (portolan lineage ${others[0]?.id ?? kept.id}${environmentFlag(environment)}), and let them read ${kept.contract}.`,
+      changes: `The rows of the copies go; what was made of them stays. Look first who reads them (portolan lineage ${others[0]?.id ?? kept.id}), and let them read ${kept.contract}.`,
     };
   },
 });

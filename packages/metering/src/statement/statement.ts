@@ -229,7 +229,7 @@ function commandOf({ kind, activity, useCases }: Action): string | undefined {
   if (kind === "stop_idle" && !isPredicting(activity)) return "portolan job cancel ID";
   const [useCase = "USE_CASE", ...others] = useCases;
   const deploy = `portolan endpoint deploy ENDPOINT MODEL VERSION --use-case ${others.length === 0 ? useCase : "USE_CASE"}`;
-  return kind === "stop_idle" ? `${deploy} --workers 0..1` : deploy;
+  return `${deploy} --keep ${kind === "stop_idle" ? "--workers 0..1" : "--backend none"}`;
 }
 
 function sumOf(lines: readonly StatementLine[], currency: string): Money {
