@@ -43,6 +43,8 @@ export interface EndpointFacts extends Place {
     /** Workers that the busiest minute kept busy, all gateways together. */
     readonly busiestWorkers: number;
   };
+  /** Requests of the last thirty days, whichever deployment answered: what a month costs where this one has not been there for a week. */
+  readonly monthlyRequests?: number;
   /** Absent where the version is not measured, or another server runs it. */
   readonly measured?: MeasuredModel;
   /** p99 that the charter in force asks for, and the share of the time that it answers; absent without one. */

@@ -3,7 +3,7 @@ import type { Cost } from "@portolan/planner/contract";
 import { assert, constantFrom, double, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AdviceFacts, AdvicePrices, EndpointFacts } from "./facts.ts";
-import { judge } from "./judge.ts";
+import { adviceId, judge } from "./judge.ts";
 import { parseMoneyText, savedMonthly, savedSince } from "./saved.ts";
 import { less } from "./savings.ts";
 
@@ -171,6 +171,22 @@ describe("endpoints", () => {
       noSaving: "the deployment does not state what the graphics processor costs",
     });
     expect(unstated?.saves).toBeUndefined();
+  });
+
+  test("what a deployment costs that has just begun is reckoned by what its endpoint was asked before", () => {
+    const gpu = { model: "churn-gpu", version: 1, costPerThousand: "0.02 USD" };
+    const begun = { load: { days: 0, requests: 0, busiestWorkers: 0 }, monthlyRequests: 3_000_000 };
+    const costOf = (one: EndpointFacts): string | undefined => {
+      const { costs } = judge({ facts: { ...nothing, endpoints: [one] }, prices });
+      const { name, environment, useCaseId } = { ...endpoint, useCaseId: "uc_1" };
+      const subject = { kind: "endpoint", name, environment, useCaseId } as const;
+      const cost = costs.get(adviceId("gpu_fits_cpu", subject));
+      return cost && formatMoney(cost.expected);
+    };
+    expect(costOf({ ...endpoint, gpu })).toBe("60 USD");
+    // Moved to processors it costs their time from the first moment on: three core hours, not nothing.
+    expect(costOf({ ...endpoint, ...begun })).toBe("0.09 USD");
+    expect(costOf({ ...endpoint, ...begun, gpu })).toBe("60 USD");
   });
 
   test("a network of float32 is quantised; one that is, or is small, is left", () => {

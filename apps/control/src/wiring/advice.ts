@@ -101,7 +101,9 @@ async function endpointFacts(
   const { name, environment, useCaseId, request, deployedAt } = deployed;
   // What an earlier version was asked says nothing of this one's workers.
   const from = Math.max(deployedAt, now - observedMicros);
-  const load = await endpointLoad(sql, { organisationId, environment, endpoint: name, from, to: now });
+  const of = { organisationId, environment, endpoint: name, to: now };
+  const load = await endpointLoad(sql, { ...of, from });
+  const month = await endpointLoad(sql, { ...of, from: now - observedMicros });
   const version = await findVersion(sql, organisationId, request.model, request.version);
   const profile = version && (await findComputeProfile(sql, version.id))?.profile;
   const charter = await findInForce(sql, { useCaseId });
@@ -129,6 +131,7 @@ async function endpointFacts(
       requests: load.requests,
       busiestWorkers: load.busiestMinuteMicros / 60_000_000,
     },
+    monthlyRequests: month.requests,
     ...(profile
       ? {
           measured: {

@@ -49,15 +49,22 @@ function standby(
   return sum([coresKept(cpuCoreHour, held), memory]);
 }
 
+/** Of a deployment that has just begun, what it has seen says nothing of a month: there what the endpoint was asked before does. */
+function monthlyRequests({ load, monthlyRequests: before }: EndpointFacts): number {
+  return load.days < observedDays && before !== undefined ? before : inMonth(load);
+}
+
 /** Processor time that the model itself takes for a month's requests. */
-function computeInMonth({ load, measured }: EndpointFacts, { cpuCoreHour }: AdvicePrices): Cost | undefined {
-  const hours = (inMonth(load) * (measured?.cpuMicros ?? 0)) / 3.6e9;
+function computeInMonth(endpoint: EndpointFacts, { cpuCoreHour }: AdvicePrices): Cost | undefined {
+  const { measured } = endpoint;
+  const hours = (monthlyRequests(endpoint) * (measured?.cpuMicros ?? 0)) / 3.6e9;
   return measured && priced(cpuCoreHour, hours);
 }
 
-function gpuInMonth({ gpu, load }: EndpointFacts): Cost | undefined {
+function gpuInMonth(endpoint: EndpointFacts): Cost | undefined {
+  const { gpu } = endpoint;
   const price = gpu?.costPerThousand === undefined ? undefined : parseCost(gpu.costPerThousand);
-  return priced(price, inMonth(load) / 1000);
+  return priced(price, monthlyRequests(endpoint) / 1000);
 }
 
 function parseCost(text: string): Cost | undefined {
@@ -140,8 +147,8 @@ export const oversizedWorkers = endpointRule({
 
 export const gpuFitsCpu = endpointRule({
   kind: "gpu_fits_cpu",
-  isAbout: ({ gpu }) => gpu !== undefined,
-  costOf: (endpoint) => gpuInMonth(endpoint),
+  // Of all, so that what is moved to processors is known by what it costs there.
+  costOf: (endpoint, prices) => (endpoint.gpu ? gpuInMonth(endpoint) : computeInMonth(endpoint, prices)),
   find: (endpoint, { prices }) => {
     const { gpu, measured, terms, load, environment } = endpoint;
     if (!gpu || !measured || !terms || load.days < observedDays || load.requests === 0) return undefined;
