@@ -17,6 +17,7 @@ import { readOnnxModel } from "@portolan/onnx-format";
 import { unitPrices } from "@portolan/planner";
 import { archivedBytes } from "@portolan/predictions";
 import { findComputeProfile, findVersion, listVersions } from "@portolan/registry";
+import type { ComputeProfile } from "@portolan/registry/contract";
 import { batchUse } from "@portolan/scoring";
 import { type Deployed, listDeployed, listGateways } from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
@@ -132,16 +133,7 @@ async function endpointFacts(
       busiestWorkers: load.busiestMinuteMicros / 60_000_000,
     },
     monthlyRequests: month.requests,
-    ...(profile
-      ? {
-          measured: {
-            cpuMicros: profile.single.cpuMicros,
-            p95Micros: profile.single.p95Micros,
-            fileBytes: profile.memory.modelBytes,
-            loadedBytes: profile.memory.loadedBytes,
-          },
-        }
-      : {}),
+    ...(profile ? { measured: measuredBy(profile) } : {}),
     ...(terms ? { terms: { latencyMsP99: terms.latencyMsP99, availability: terms.availability } } : {}),
     ...(gpu ? { gpu } : {}),
     ...(kind
@@ -154,6 +146,11 @@ async function endpointFacts(
       : {}),
     isEnding: deployed.sunset !== null,
   };
+}
+
+function measuredBy({ single, memory }: ComputeProfile): NonNullable<EndpointFacts["measured"]> {
+  const { cpuMicros, p95Micros } = single;
+  return { cpuMicros, p95Micros, fileBytes: memory.modelBytes, loadedBytes: memory.loadedBytes };
 }
 
 /** The graphics processor that is asked first, as it was stated with the deployment. */
