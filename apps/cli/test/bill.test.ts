@@ -15,11 +15,22 @@ interface Oracle {
 }
 let oracle: Oracle;
 
+/** Costs as numbers with all of their digits, as Python's own reader of CSV and writer of JSON have them. */
+const jsonOfCsv = `import csv, json, os
+os.makedirs("made", exist_ok=True)
+def cell(name, text):
+    if text == "": return "null"
+    return text if name == "BilledCost" else json.dumps(text)
+with open("focus.csv", newline="") as rows, open("made/focus.json", "w") as out:
+    out.write("[" + ",".join("{" + ",".join(json.dumps(n) + ":" + cell(n, t) for n, t in r.items()) + "}" for r in csv.DictReader(rows)) + "]")
+`;
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "portolan-bill-test-"));
   execFileSync("python3", [join(import.meta.dirname, "bill-oracle.py"), folder]);
   oracle = JSON.parse(readFileSync(join(folder, "oracle.json"), "utf8")) as Oracle;
   writeFileSync(join(folder, "focus.csv.gz"), gzipSync(readFileSync(join(folder, "focus.csv"))));
+  execFileSync("python3", ["-c", jsonOfCsv], { cwd: folder });
   writeFileSync(
     join(folder, "map.yaml"),
     "lines:\n  - {line: compute, kind: metered, match: {service: 'compute*', category: usage}}\n  - {line: compute, kind: metered, match: {service: 'compute*', category: purchase}}\n  - {line: other, kind: shared, match: {category: usage}}\n  - {line: other, kind: shared, match: {category: purchase}}\n",
@@ -47,7 +58,7 @@ async function bill(...args: string[]): Promise<{ code: number; out: string; err
   return { code, out, err };
 }
 
-test.each(["focus.csv", "focus.csv.gz", "made/focus.parquet"])(
+test.each(["focus.csv", "focus.csv.gz", "made/focus.parquet", "made/focus.json"])(
   "%s comes to what Python's decimals say",
   async (file) => {
     const { code, out } = await bill("show", file, "--json");

@@ -57,7 +57,7 @@ test("one business unit, with all others in one line: the sum is the bill's, in 
   expect(nanos(lines[0].total) + nanos(others)).toBe(nanos(total));
   await statement(...files, "--shared", "finance=1", "--csv", "out.csv");
   expect(readFileSync(join(folder, "out.csv"), "utf8")).toBe(
-    "who,own,quota,idle,shared,total USD\nresearch/lab,33264,0,0,0,33264\nfinance/risk,22176,0,0,1000,23176\nmarketing/growth,14784,0,0,0,14784\nnobody: gpu_hours,,,,,68376\n",
+    "who,own,quota,idle,shared,total USD,gpu_hours\nresearch/lab,33264,0,0,0,33264,8640\nfinance/risk,22176,0,0,1000,23176,5760\nmarketing/growth,14784,0,0,0,14784,3840\nnobody: gpu_hours,,,,,68376,17760\n",
   );
 });
 
@@ -81,7 +81,9 @@ test("a month: charged to business units, with unit costs, a trend, a page, a ta
     "--out",
     "november.json",
   );
-  expect(october.out).toContain("Showback of 2026-11");
+  expect(october.out).toContain(
+    "Showback of 2026-11: shown, and charged to nobody; business units are charged from 2026-12 on.",
+  );
   const { code, out, err } = await statement(
     ...files,
     ...by,
@@ -103,10 +105,18 @@ test("a month: charged to business units, with unit costs, a trend, a page, a ta
     "s.parquet",
   );
   expect([code, err]).toEqual([0, ""]);
-  expect(out).toContain("Chargeback of 2026-12: charged to the business units.");
-  expect(out).not.toContain("research");
+  expect(out).toContain(
+    "Chargeback of 2026-12: charged to the business units, as every month since 2026-12: finance USD ",
+  );
+  expect(out).toContain("Nothing to research, who runs the platform: the others share what it costs.");
+  expect(out.match(/research/g)).toHaveLength(1);
   expect(out).toMatch(/finance\/risk\/fraud: [\d.]+ for 1000 inferences \(of all costs\)/);
   const page = readFileSync(join(folder, "s.html"), "utf8");
+  // Also where the page opens, each with what it cost a thousand times and beside the month before.
+  const opened = page.slice(page.indexOf('<ul class="tree">'));
+  expect(opened).toMatch(
+    /<strong>fraud<\/strong>.* for 1000 inferences \(of all costs\); \+[\d.]+ % beside 2026-11/,
+  );
   expect(page).toContain("<caption>Who owes what, in USD</caption>");
   expect(page).not.toMatch(/<script|https?:\/\//);
   for (const svg of page.match(/<svg[^]*?<\/svg>/g) ?? [])
@@ -151,7 +161,8 @@ test("what each can do about it, and a page that opens down to the environment",
   expect(lines[2].actions[0]).toMatchObject({
     kind: "move_to_cpu",
     savesAtMost: "10348.8",
-    command: "portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation",
+    command:
+      "portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation --keep --backend none",
   });
 });
 

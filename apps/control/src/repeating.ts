@@ -18,3 +18,15 @@ export function repeating(
       });
   }, everyMs);
 }
+
+/** Runs it a while after the start, for what a first tick would come too late to. */
+export function once(
+  afterMs: number,
+  work: () => Promise<void>,
+  log: Logger,
+  failure: string,
+): NodeJS.Timeout {
+  return setTimeout(() => {
+    work().catch((error: unknown) => log.error({ error: messageOf(error) }, failure));
+  }, afterMs);
+}

@@ -2,7 +2,7 @@ import { type AdviceDeps, followRecommendations } from "@portolan/advice";
 import { applyRetentionRound } from "@portolan/data";
 import { type Id, newId, systemActor } from "@portolan/kernel";
 import { machineSampler } from "./machine/sample-machine.ts";
-import { repeating } from "./repeating.ts";
+import { once, repeating } from "./repeating.ts";
 import type { AlertWiring } from "./wiring/alerts.ts";
 import type { CapacityWiring } from "./wiring/capacity.ts";
 import type { DataWiring } from "./wiring/data.ts";
@@ -46,8 +46,9 @@ const retrainEveryMs = 60_000;
 const retainEveryMs = 3_600_000;
 /** Processors and networks are looked at by the second; a row is kept by the minute. */
 const sampleEveryMs = 1000;
-/** Advice rests on days of counts. */
-const adviseEveryMs = 3_600_000;
+/** What is found has to be kept before somebody follows it: else nobody knows what it cost before. */
+const adviseEveryMs = 300_000;
+const adviseFirstMs = 30_000;
 /** Usage of control's own is read by people, and by budgets every five minutes. */
 const meterEveryMs = 60_000;
 /** How often removals of bytes that were cut off are finished. */
@@ -80,6 +81,7 @@ export function startRounds(wiring: RoundWiring): NodeJS.Timeout[] {
     repeating(meterEveryMs, () => wiring.metering.meter(), log, "metering.round_failed"),
     repeating(retainEveryMs, () => retainData(wiring), log, "data.retention.failed"),
     repeating(adviseEveryMs, () => followAdvice(wiring), log, "advice.following.failed"),
+    once(adviseFirstMs, () => followAdvice(wiring), log, "advice.following.failed"),
     repeating(finishEveryMs, () => finishRemovals(wiring), log, "registry.removal.failed"),
   ];
 }

@@ -86,7 +86,7 @@ async function fill(): Promise<void> {
   await count("large", 3 * day, 10, runs(10));
   await insert(
     `insert into scoring.runs (id, organisation_id, environment, use_case_id, name, request, plan, job, state, started_by, started_at)
-     values ('sco_1', $1, 'production', $2, 'out', '{"endpoint": "large"}', '{}', 'j', 'ready', 'x', $3)`,
+     values ('sco_1', $1, 'production', $2, 'out', '{"endpoint": "large", "datasetId": "ds_1", "out": "out"}', '{"dataset": {"name": "customers"}}', 'j', 'ready', 'x', $3)`,
     [organisationId, useCaseId, now - 2 * day],
   );
   // Half an hour of processor time, in the hour in which most was asked.
@@ -129,7 +129,7 @@ async function fill(): Promise<void> {
   ] as const)
     await insert(
       `insert into metering.usage (organisation_id, source, id, period, meter, resource, business_unit_id, team_id, use_case_id, business_unit, team, use_case, model, environment, quantity, started_at, ended_at, recorded_at)
-       values ($1, 's', $2, $3, 'm', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
+       values ($1, 'import/c', $2, $3, 'team-lab/notebook-0/main', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
       [organisationId, id, period, resource, team, String(hours * hour), at],
     );
 }
@@ -159,9 +159,13 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   expect(value("oversized_workers large", "requests")).toBe("1610");
   // 1,600 × 75 ms in a minute.
   expect(value("oversized_workers large", "workers busy")).toBe("2.00");
-  expect(found.get("oversized_workers large")?.command).toContain("--workers 4..8");
+  expect(found.get("oversized_workers large")?.command).toContain("--keep --workers 4..8");
+  expect(found.get("off_peak_window large")?.command).toContain(
+    "portolan score large --dataset customers@latest --out out --window ",
+  );
   expect(value("off_peak_window large", "CPU time")).toBe("30.0 min, 30.0 min");
   expect(found.get("duplicate_data kept and mended")?.evidence).toHaveLength(3);
+  expect(found.get("idle_cards lab")?.command).toBe("kubectl --namespace team-lab delete pod notebook-0");
   // A core and its hours at the shipped prices, for two workers.
   expect(found.get("dormant_endpoint idle")?.saves?.expected).toMatch(/^\d+\.\d+ USD$/);
   expect(list.total?.expected).toMatch(/ USD$/);

@@ -85,6 +85,7 @@ export const environmentRoutes: readonly EnvironmentRoute[] = [
     missingId("ds"),
     (id) => `/v1/datasets/${id}/access?purpose=x`,
   ),
+  found("POST /v1/datasets/:id/expiry", "dataset", missingId("ds"), { reason: "a copy" }),
   found("POST /v1/datasets/:id/reads", "dataset", missingId("ds"), { purpose: "x" }),
   named("POST /v1/data-holds", { environment: production, reason: "a claim" }),
   { kind: "listed", route: "GET /v1/data-holds", url: "/v1/data-holds", of: "dataHold" },

@@ -40,6 +40,18 @@ async function openForLogging(body: Readonly<Record<string, unknown>>, world: Wo
   ids.set("trainingRun", runId).set("runToken", token.reveal());
 }
 
+/** A snapshot of its own in dev, of bytes that nobody has. */
+async function copiedData({ control, known: ids }: World): Promise<string> {
+  await control.database.session((session) =>
+    session.query(
+      `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest, row_count, columns, ingestion_id, published_at, batch_at)
+       values ('ds_copied', $1, 'copied', 'copied', 'dev', '${sha256("d7")}', 1, '${sha256("d8")}', 1, '[]', 'x', 1, 1)`,
+      [ids.get("organisation")],
+    ),
+  );
+  return "ds_copied";
+}
+
 /** A gigabyte of a contract that keeps data for good; resolves to what is recommended. */
 async function piledData({ control, known: ids }: World): Promise<string> {
   const organisation = ids.get("organisation");
@@ -335,6 +347,16 @@ export const dataRoutes: readonly MutatingRoute[] = [
     ledger: "governed",
     events: ["data.retention.surveyed"],
     request: () => ({ url: "/v1/data-retention", body: { dryRun: true } }),
+  },
+  {
+    route: "POST /v1/datasets/:id/expiry",
+    as: "ada",
+    ledger: "governed",
+    events: ["data.dataset.expired"],
+    request: async (world) => ({
+      url: `/v1/datasets/${await copiedData(world)}/expiry`,
+      body: { reason: "the same source as another" },
+    }),
   },
   {
     route: "POST /v1/data-erasures",

@@ -43,6 +43,8 @@ export interface EndpointFacts extends Place {
     /** Workers that the busiest minute kept busy, all gateways together. */
     readonly busiestWorkers: number;
   };
+  /** Requests of the last thirty days, whichever deployment answered: what a month costs where this one has not been there for a week. */
+  readonly monthlyRequests?: number;
   /** Absent where the version is not measured, or another server runs it. */
   readonly measured?: MeasuredModel;
   /** p99 that the charter in force asks for, and the share of the time that it answers; absent without one. */
@@ -51,7 +53,7 @@ export interface EndpointFacts extends Place {
   readonly gpu?: { readonly model: string; readonly version: number; readonly costPerThousand?: string };
   /** How the network computes: absent where it is no float32 network (trees, another server's). */
   readonly network?: { readonly isQuantised: boolean; readonly smallerVersion?: number };
-  /** Its end is announced already, or somebody halted it. */
+  /** Its end is announced, and has not come; until then it costs what it did. */
   readonly isEnding: boolean;
 }
 
@@ -65,6 +67,14 @@ export interface BatchFacts extends Place {
   /** Of it, in the hours of the day in which the organisation's endpoints were asked most. */
   readonly cpuMicrosInPeak: number;
   readonly peakHours: readonly number[];
+  /** What its newest run was asked for, as `portolan score` takes it. */
+  readonly last: {
+    readonly dataset: string;
+    readonly out: string;
+    readonly purpose?: string | undefined;
+    readonly columns?: readonly string[] | undefined;
+    readonly keys?: readonly string[] | undefined;
+  };
 }
 
 /** Snapshots with the same source, kept more than once. */
@@ -102,6 +112,15 @@ export interface CardFacts extends Place {
   readonly busyHours: number;
   /** So long was looked at. */
   readonly days: number;
+  /** Of a cluster, that held them; the longest first. */
+  readonly pods: readonly {
+    readonly namespace: string;
+    readonly pod: string;
+    readonly heldHours: number;
+    readonly busyHours: number;
+    /** Epoch microseconds. */
+    readonly lastAt: number;
+  }[];
 }
 
 export interface AdviceFacts {

@@ -12,7 +12,7 @@ export interface FollowDeps {
 
 /**
  * Judges an organisation anew and keeps what came of it: what is found is open, and what was open and is found no more was followed, with what
- * the same thing costs now. Nothing changes where facts cannot be read.
+ * the same thing costs now; an end that is announced counts from its day. Nothing changes where facts cannot be read.
  *
  * @returns how many are open, and how many were followed since the last time
  */
@@ -22,7 +22,7 @@ export async function followRecommendations(
 ): Promise<{ readonly open: number; readonly followed: number }> {
   const { organisationId } = call.actor;
   const facts = await sources.facts(call);
-  const { advice, costs } = judge({ facts, prices: sources.prices(clock.now()) });
+  const { advice, costs, underWay } = judge({ facts, prices: sources.prices(clock.now()) });
   return work.write(call, async (tx) => {
     const found = new Set(advice.map(({ recommendation }) => recommendation.id));
     const before = await listAdvice(tx.sql, organisationId);
@@ -35,7 +35,7 @@ export async function followRecommendations(
         at: tx.now,
       })),
     );
-    const gone = before.filter(({ id, state }) => state === "open" && !found.has(id));
+    const gone = before.filter(({ id, state }) => state === "open" && !found.has(id) && !underWay.has(id));
     for (const row of gone) {
       const known = parseMoneyText(row.cost_before);
       // What is there no more costs nothing; what has no price has no figure.

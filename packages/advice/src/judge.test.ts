@@ -1,9 +1,9 @@
-import { compareMoney, formatMoney, money, zeroMoney } from "@portolan/kernel";
+import { asEpochMicros, compareMoney, formatInstant, formatMoney, money, zeroMoney } from "@portolan/kernel";
 import type { Cost } from "@portolan/planner/contract";
 import { assert, constantFrom, double, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AdviceFacts, AdvicePrices, EndpointFacts } from "./facts.ts";
-import { judge } from "./judge.ts";
+import { adviceId, judge } from "./judge.ts";
 import { parseMoneyText, savedMonthly, savedSince } from "./saved.ts";
 import { less } from "./savings.ts";
 
@@ -52,7 +52,7 @@ const kinds = (facts: Partial<AdviceFacts>) => advised(facts).map(({ kind }) => 
 
 describe("graphics cards", () => {
   /** The article's idle experiments: 35 % of 8,640 hours, here by themselves. */
-  const cards = { ...place, useCase: "", team: "lab", heldHours: 3024, busyHours: 30.24, days: 30 };
+  const cards = { ...place, useCase: "", team: "lab", heldHours: 3024, busyHours: 30.24, days: 30, pods: [] };
 
   test("that are held and do next to nothing cost their hours, less the busy ones", () => {
     const [found] = advised({ cards: [cards] });
@@ -61,6 +61,32 @@ describe("graphics cards", () => {
     // 99 % of 3,024 × 3.85.
     expect(found?.saves?.expected).toBe("11525.976 USD");
     expect(found?.what).toContain("1.0 % of the hours");
+    const month = formatInstant(asEpochMicros(now)).slice(0, 7);
+    expect(found?.command).toBe(`portolan usage show --period ${month} --by model --resource gpu_hours`);
+  });
+
+  test("are given back by ending the pods that hold them, if these are still there", () => {
+    const pod = (name: string, rest: object = {}) => ({
+      namespace: "team-lab",
+      pod: name,
+      heldHours: 100,
+      busyHours: 1,
+      lastAt: now - day,
+      ...rest,
+    });
+    const pods = [
+      pod("notebook-0"),
+      pod("works", { busyHours: 5 }),
+      pod("gone", { lastAt: now - 3 * day }),
+      pod("notebook-1"),
+      pod("elsewhere", { namespace: "other" }),
+    ];
+    const [found] = advised({ cards: [{ ...cards, pods }] });
+    expect(found?.command).toBe("kubectl --namespace team-lab delete pod notebook-0 notebook-1");
+    expect(found?.evidence.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(["pod notebook-0 in team-lab", "pod elsewhere in other"]),
+    );
+    expect(JSON.stringify(found)).not.toMatch(/works|gone/);
   });
 
   test.each([
@@ -88,7 +114,9 @@ describe("endpoints", () => {
     // Eight workers: 8 × 730 h × 0.03 of processors, 8 GiB × 730 h × 0.004 of memory.
     expect(found?.saves).toEqual({ low: "64.24 USD", expected: "198.56 USD", high: "338.72 USD" });
     expect(found?.costsNow).toEqual(found?.saves);
-    expect(found?.command).toBe('portolan endpoint sunset churn --on DAY --reason "nobody asks it"');
+    expect(found?.command).toBe(
+      `portolan endpoint sunset churn --on ${formatInstant(asEpochMicros(now + 30 * day)).slice(0, 10)} --reason "nobody has asked it for 30 days"`,
+    );
   });
 
   test.each([
@@ -114,7 +142,7 @@ describe("endpoints", () => {
     );
     expect(found?.saves?.expected).toBe("99.28 USD");
     expect(found?.command).toBe(
-      "portolan endpoint deploy churn churn-model 3 --use-case churn --workers 2..8",
+      "portolan endpoint deploy churn churn-model 3 --use-case churn --keep --workers 2..8",
     );
     expect(kinds({ endpoints: [{ ...endpoint, load: { ...endpoint.load, busiestWorkers: 4.3 } }] })).toEqual(
       [],
@@ -129,6 +157,9 @@ describe("endpoints", () => {
     expect(found?.kind).toBe("gpu_fits_cpu");
     // 3,000,000 requests at 0.02 a thousand are 60; on CPUs 3 core hours: 0.03, 0.09, 0.15.
     expect(found?.saves).toEqual({ low: "59.85 USD", expected: "59.91 USD", high: "59.97 USD" });
+    expect(found?.command).toBe(
+      "portolan endpoint deploy churn churn-model 3 --use-case churn --keep --backend none",
+    );
     const slow = {
       ...small,
       measured: { cpuMicros: 3_600, p95Micros: 25_001, fileBytes: 1, loadedBytes: 1 },
@@ -140,6 +171,22 @@ describe("endpoints", () => {
       noSaving: "the deployment does not state what the graphics processor costs",
     });
     expect(unstated?.saves).toBeUndefined();
+  });
+
+  test("what a deployment costs that has just begun is reckoned by what its endpoint was asked before", () => {
+    const gpu = { model: "churn-gpu", version: 1, costPerThousand: "0.02 USD" };
+    const begun = { load: { days: 0, requests: 0, busiestWorkers: 0 }, monthlyRequests: 3_000_000 };
+    const costOf = (one: EndpointFacts): string | undefined => {
+      const { costs } = judge({ facts: { ...nothing, endpoints: [one] }, prices });
+      const { name, environment, useCaseId } = { ...endpoint, useCaseId: "uc_1" };
+      const subject = { kind: "endpoint", name, environment, useCaseId } as const;
+      const cost = costs.get(adviceId("gpu_fits_cpu", subject));
+      return cost && formatMoney(cost.expected);
+    };
+    expect(costOf({ ...endpoint, gpu })).toBe("60 USD");
+    // Moved to processors it costs their time from the first moment on: three core hours, not nothing.
+    expect(costOf({ ...endpoint, ...begun })).toBe("0.09 USD");
+    expect(costOf({ ...endpoint, ...begun, gpu })).toBe("60 USD");
   });
 
   test("a network of float32 is quantised; one that is, or is small, is left", () => {
@@ -169,11 +216,14 @@ describe("batches, data and logs", () => {
     cpuMicros: 4 * 3.6e9,
     cpuMicrosInPeak: 2 * 3.6e9,
     peakHours: [8, 9, 10, 11, 12, 13, 14, 15],
+    last: { dataset: "customers@latest", out: "churn-scores", purpose: "retention", keys: ["customer id"] },
   };
 
   test("batches in the busiest hours are sent to hours that meet none of them", () => {
     const [found] = advised({ batches: [batch] });
-    expect(found?.command).toBe("portolan score churn --window 20:00-04:00 …");
+    expect(found?.command).toBe(
+      "portolan score churn --dataset customers@latest --out churn-scores --purpose retention --keys 'customer id' --window 20:00-04:00 --detach",
+    );
     expect(found?.saves).toEqual({ low: "0 USD", expected: "0.018 USD", high: "0.06 USD" });
     expect(kinds({ batches: [{ ...batch, windowed: 10 }] })).toEqual([]);
     expect(kinds({ batches: [{ ...batch, cpuMicrosInPeak: 3.5e9 }] })).toEqual([]);
@@ -190,6 +240,7 @@ describe("batches, data and logs", () => {
     const [found] = advised({ duplicates: [{ ...place, copies, sourceDigest: "sha256:0" }] });
     expect(found?.what).toBe("The same source is kept 3 times, under delays and flights.");
     expect(found?.saves?.expected).toBe("0.1 USD");
+    expect(found?.command).toBe('portolan data expire ds_2 ds_3 --reason "the same source as ds_1"');
     expect(found?.costsNow?.expected).toBe("0.12 USD");
   });
 

@@ -31,16 +31,20 @@ export interface Judgement {
   readonly advice: readonly Advised[];
   /** What each thing that was looked at costs in a month as it is, by the id that advice about it has. */
   readonly costs: ReadonlyMap<string, Cost | undefined>;
+  /** Ids of advice whose cause goes by itself from here on, and is not gone yet. */
+  readonly underWay: ReadonlySet<string>;
 }
 
 /** What could cost less. Pure. */
 export function judge(question: Question): Judgement {
   const costs = new Map<string, Cost | undefined>();
   const advice: Advised[] = [];
+  const underWay = new Set<string>();
   for (const rule of rules) {
-    for (const { subject, cost, finding } of rule.judge(question)) {
+    for (const { subject, cost, finding, isUnderWay } of rule.judge(question)) {
       const id = adviceId(rule.kind, subject);
       costs.set(id, cost);
+      if (isUnderWay) underWay.add(id);
       if (finding)
         advice.push({
           recommendation: toRecommendation({ id, kind: rule.kind, subject, cost, finding }),
@@ -49,7 +53,7 @@ export function judge(question: Question): Judgement {
         });
     }
   }
-  return { advice: advice.toSorted(bySaving), costs };
+  return { advice: advice.toSorted(bySaving), costs, underWay };
 }
 
 /** The same for the same kind of advice about the same thing. */

@@ -99,6 +99,18 @@ test("one that is followed shows what it saved, from the moment on that its caus
   expect(again.savedSoFar).toBe("1.46 USD");
 });
 
+test("an end that is announced is followed on its day, with all that it cost", async () => {
+  facts = withEndpoints(endpoint("idle"));
+  await followRecommendations(deps, reader);
+  facts = withEndpoints({ ...endpoint("idle"), isEnding: true });
+  expect(await followRecommendations(deps, reader)).toEqual({ open: 0, followed: 0 });
+  expect((await readRecommendations(deps, reader)).recommendations).toEqual([]);
+  facts = withEndpoints();
+  expect(await followRecommendations(deps, reader)).toEqual({ open: 0, followed: 1 });
+  const [followed] = (await readRecommendations(deps, reader)).recommendations;
+  expect([followed?.state, followed?.savesMonthly]).toEqual(["followed", "14.6 USD"]);
+});
+
 test("a dismissed one stays out of list and total, however often it is found, with who and why", async () => {
   facts = withEndpoints(endpoint("idle"), endpoint("busy"));
   const [first] = (await readRecommendations(deps, reader)).recommendations;

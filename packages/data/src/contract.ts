@@ -31,4 +31,4 @@ export type { ContractObjectives } from "./health/contract-objectives.ts";
 export type { AcceptedEvents, AcceptedHistory, AcceptedPlace, AcceptedRow, EarlyTaker } from "./ports.ts";
 export type { ContractSummary, ContractView, DatasetManifest, IngestionView } from "./resources.ts";
 export type { DecisionView } from "./routes/access.ts";
-export type { RetentionRound } from "./routes/retention.ts";
+export type { ExpiredView, RetentionRound } from "./routes/retention.ts";

@@ -10,6 +10,7 @@ export const dataErrors = {
   "data.contract_not_found": { status: 404, title: "Contract not found" },
   "data.ingestion_not_found": { status: 404, title: "Ingestion not found" },
   "data.dataset_not_found": { status: 404, title: "Dataset not found" },
+  "data.under_hold": { status: 409, title: "A legal hold keeps the data" },
   "data.erasure_not_found": { status: 404, title: "Erasure not found" },
   "data.erasure_failed": { status: 500, title: "Erasure stopped" },
   "data.access_denied": { status: 403, title: "Policies on data do not allow it" },

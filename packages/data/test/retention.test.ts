@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { startReconciler } from "@portolan/database";
 import { createLogger, type Digest } from "@portolan/kernel";
+import { aCall } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { placeDataHold, publishContract, releaseDataHold } from "../src/index.ts";
 import { applyRetentionNow, applyRetentionRound, discardHandler } from "../src/retention/apply-retention.ts";
+import { endDataset } from "../src/retention/end-dataset.ts";
 import { type DataFixture, dataFixture, flightsCsv, waitFor } from "./data-fixture.ts";
 
 let f: DataFixture;
@@ -107,6 +109,37 @@ test("what is older goes with its quarantine, each with its row in the ledger, a
     expect.arrayContaining([`data.dataset.expired ${first.datasetId}`, `data.ingestion.expired ${first.id}`]),
   );
   expect(await applyRetentionRound(later(31), [f.call.actor.organisationId])).toBe(0);
+});
+
+test("one snapshot is ended before its contract ends it, with the reason in the ledger; not under a hold, and not by whoever may not", async () => {
+  const copy = await f.ingest("copy.csv", flightsCsv(60));
+  const id = copy.datasetId ?? "";
+  const [row] = await f.db.database.session((session) =>
+    session.query<{ object: string }>("select object from data.datasets where id = $1", [id]),
+  );
+  const hold = await placeDataHold(f.deps, f.call, { environment: "dev", contract: "flights" }, "a claim");
+  await expect(endDataset(f.deps, f.call, id, "a copy")).rejects.toMatchObject({ code: "data.under_hold" });
+  await releaseDataHold(f.deps, f.call, hold.id, "settled");
+  const stranger = aCall({ roles: ["nobody"] });
+  await expect(endDataset(f.deps, stranger, id, "a copy")).rejects.toMatchObject({
+    code: "identity.forbidden",
+  });
+  await expect(endDataset(f.deps, f.call, "ds_none", "a copy")).rejects.toMatchObject({
+    code: "data.dataset_not_found",
+  });
+  expect(await endDataset(f.deps, f.call, id, "a copy")).toMatchObject({ id, contract: "flights" });
+  reconciler.wake();
+  await waitFor(
+    () => f.deps.objects.has(row?.object as Digest),
+    (has) => !has,
+  );
+  const ended = (await f.ledger()).find(
+    ({ event, subject }) => event === "data.dataset.expired" && subject === id,
+  );
+  expect(ended?.row).toContain('"reason":"a copy"');
+  await expect(endDataset(f.deps, f.call, id, "again")).rejects.toMatchObject({
+    code: "data.dataset_not_found",
+  });
 });
 
 test("a contract that states no retention keeps its data", async () => {

@@ -30,7 +30,6 @@ export {
   judgeBudgets,
   judgeWeeks,
   requireBudget,
-  unjudgedBudgets,
 } from "./budget/read-budgets.ts";
 export { type SpendingFinding, spendingFindings } from "./budget/spending-findings.ts";
 export type { UsagePrices } from "./budget/usage-cost.ts";
@@ -39,6 +38,7 @@ export { checkRules, type RuleFinding, type RuleReport } from "./focus/check-rul
 export { focusColumns, focusType } from "./focus/focus-columns.ts";
 export { focusJson } from "./focus/focus-json.ts";
 export { type FocusIssuer, type FocusPeriod, focusTable } from "./focus/focus-table.ts";
+export { readTableJson } from "./focus/read-table-json.ts";
 export { readRuleModel } from "./focus/rule-model.ts";
 export { csvText, type Table } from "./focus/table.ts";
 export { type Bill, type Tenant, type TenantLevel, tenantLevels, type UsageLine } from "./lines.ts";
@@ -53,8 +53,10 @@ export {
   readPlan,
   readStatement,
   StatementDocument,
+  type StatementQuestion,
   statementDocument,
 } from "./statement/statement.ts";
+export { reaches } from "./statement/trend.ts";
 export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CardUse, readCardUse } from "./usage/card-use.ts";
 export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
@@ -65,6 +67,7 @@ export { dropOwn, type MeterDeps, meterOwn } from "./usage/meter-own.ts";
 export { addMonths, boundsOf, parsePeriod, periodOf } from "./usage/period.ts";
 export type { TenantPlace, Tenants } from "./usage/ports.ts";
 export { readUsageJson, readUsageRecords } from "./usage/read-records.ts";
+export { recordedCounts } from "./usage/recorded-counts.ts";
 export { amountText as countedText } from "./usage/resources.ts";
 export { statementLines } from "./usage/statement-lines.ts";
 export type { UsageRecord } from "./usage/usage-record.ts";

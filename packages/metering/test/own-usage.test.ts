@@ -14,13 +14,7 @@ import {
 import { trainingMigrations } from "@portolan/training";
 import { sql as raw } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  judgeBudgets,
-  judgeWeeks,
-  readBudgets,
-  requireBudget,
-  unjudgedBudgets,
-} from "../src/budget/read-budgets.ts";
+import { judgeBudgets, judgeWeeks, readBudgets, requireBudget } from "../src/budget/read-budgets.ts";
 import { spendingFindings } from "../src/budget/spending-findings.ts";
 import { dropOwn, meteringMigrations, meterOwn } from "../src/index.ts";
 import type { TenantPlace } from "../src/usage/ports.ts";
@@ -138,6 +132,8 @@ test("what control itself did is recorded once, and all of it read again gives t
     // 90.000001 seconds of processors, split as the time is.
     ["training", "2026-10", "cpu_hours", "45000001"],
     ["training", "2026-11", "cpu_hours", "45000000"],
+    // Once, when its first attempt ended, however many follow.
+    ["training", "2026-11", "training_runs", "1"],
   ]);
   expect(JSON.stringify(found), "nobody's name").not.toContain("ada");
   await meterOwn(deps, call());
@@ -181,7 +177,7 @@ test("a budget is what was recorded this month at its prices; beyond it new work
     charters: { all: async () => [terms(ceiling, beyond)], of: async () => terms(ceiling, beyond) },
   });
   // Twelve days of ten hours and seven of forty, at two dollars.
-  const [budget] = await judgeBudgets(of("1500"), call());
+  const [budget] = (await judgeBudgets(of("1500"), call())).budgets;
   expect(budget).toMatchObject({
     period: "2026-11",
     spent: money("800", "USD"),
@@ -192,7 +188,7 @@ test("a budget is what was recorded this month at its prices; beyond it new work
   expect(budget?.unpriced).toContain("reviews");
   // The last 28 days cost 21 times 20 and 7 times 80: 35 a day, for the ten and a half that are left.
   expect(budget?.forecast?.expected).toBeCloseTo((800 + 35 * 10.5) * 1e9, 0);
-  expect((await judgeBudgets(of("1100"), call()))[0]?.exceeds).toBe("may");
+  expect((await judgeBudgets(of("1100"), call())).budgets[0]?.exceeds).toBe("may");
   await expect(requireBudget(of("800", "hold"), call(), "uc_1")).rejects.toThrow(
     /has used 800 USD of 800 USD/,
   );
@@ -202,7 +198,7 @@ test("a budget is what was recorded this month at its prices; beyond it new work
   expect(anomalies.map(({ summary }) => summary)).toEqual([
     "finance/risk: gpu_hours +300 % this week (280, 70 in a usual week)",
   ]);
-  const facts = spendingFindings(await judgeBudgets(of("1100"), call()), anomalies);
+  const facts = spendingFindings((await judgeBudgets(of("1100"), call())).budgets, anomalies);
   expect(facts.map(({ what }) => what)).toEqual(["2026-11/50", "2026-11/forecast", "week/gpu_hours"]);
 });
 
@@ -214,32 +210,40 @@ test("a ceiling in a currency that nobody can convert is named and judged by nob
     beyond,
     prices: { currency: "USD", perUnit: new Map([["gpu_hours", money("2", "USD")]]) },
   });
+  let reads = 0;
+  const all = (beyond: "alert" | "hold") => async () => {
+    reads += 1;
+    return [terms(beyond)];
+  };
   const of = (beyond: "alert" | "hold") => ({
     work: deps.work,
     clock: deps.clock,
-    charters: { all: async () => [terms(beyond)], of: async () => terms(beyond) },
+    charters: { all: all(beyond), of: async () => terms(beyond) },
   });
   const because = "prices are in USD, and no rate of exchange into EUR is stated";
-  const [unjudged] = await unjudgedBudgets(of("hold"), call());
-  expect(unjudged).toEqual({
+  const { budgets, unjudged } = await judgeBudgets(of("hold"), call());
+  expect(budgets).toEqual([]);
+  expect(unjudged[0]).toEqual({
     useCaseId: "uc_1",
     useCase: "fraud",
     ceiling: money("1", "EUR"),
     beyond: "hold",
     because,
   });
-  expect(await judgeBudgets(of("hold"), call())).toEqual([]);
   await requireBudget(of("hold"), call(), "uc_1");
-  expect(spendingFindings([], [], await unjudgedBudgets(of("hold"), call()))).toMatchObject([
+  expect(spendingFindings([], [], unjudged)).toMatchObject([
     {
       what: "unjudged",
       summary: `fraud: nothing is held against its ceiling of 1 EUR a month, and no new work is held: ${because}`,
     },
   ]);
-  expect(spendingFindings([], [], await unjudgedBudgets(of("alert"), call()))).toEqual([]);
+  expect(spendingFindings([], [], (await judgeBudgets(of("alert"), call())).unjudged)).toEqual([]);
   // Whoever may not see the use case's usage sees neither.
   const authorizer = testAuthorizer({ team_lead: ["usage:read"] });
+  reads = 0;
   const seen = await readBudgets({ ...of("hold"), authorizer }, aCall({ roles: ["team_lead"] }));
+  // Charters of a second reading could be others than those that were judged.
+  expect(reads).toBe(1);
   expect(seen).toMatchObject({ budgets: [], unjudged: [{ because }] });
   const stranger = await readBudgets({ ...of("hold"), authorizer }, aCall({ roles: [] }));
   expect(stranger).toEqual({ budgets: [], unjudged: [] });

@@ -103,6 +103,8 @@ test("a block counts once, a late one lands in its own month and says so, and al
     lines: [{ names: ["finance", "risk", "fraud", "m"], quantity: "5", amount: "5" }],
     changed: null,
   });
+  const apart = await readUsage(deps(), call(), { period: month, level: "team", activities: true });
+  expect([...new Set(apart.lines.map(({ activity }) => activity))]).toEqual(["serving"]);
   const january = await readUsage(deps(), call(), { period: ended, level: "team" });
   expect(january.lines.map(({ resource, quantity }) => [resource, quantity])).toEqual([
     ["cpu_hours", String(7 * 252)],
@@ -134,6 +136,14 @@ test("the same record again changes nothing, another word of it is a correction,
     recorded: 1,
     changedPeriods: [ended, "2026-02"],
   });
+  // Who imports does not say what it was for.
+  const imported = await readUsage(deps(), call(), {
+    period: ended,
+    level: "team",
+    resource: "gpu_hours",
+    activities: true,
+  });
+  expect(imported.lines.map(({ activity }) => activity)).toEqual([undefined]);
   const shown = await readUsage(deps(), call(), {
     period: ended,
     level: "environment",

@@ -232,8 +232,14 @@ describe("prices", () => {
     ],
     ["aliases", "a: &a [1]\nrecords: *a"],
     ["broken YAML", "records: ["],
+    ["nothing in it", "{}"],
   ])("a price file with %s is refused", (_, text) => {
     expect(() => parsePriceFile(text, "own.yaml")).toThrow("planner.price_book_not_valid");
+  });
+
+  test("a price file may state rates of exchange alone", () => {
+    const text = 'exchange: [{ from: USD, to: EUR, rate: "0.9", asOf: 2026-11-27, source: own bank }]';
+    expect(parsePriceFile(text, "own.yaml")).toMatchObject({ records: [], exchange: [{ to: "EUR" }] });
   });
 
   test("every shipped record is dated and sourced", () => {

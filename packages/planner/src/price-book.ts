@@ -162,12 +162,13 @@ export type FineRule = Static<typeof FineRule>;
 
 export const PriceFile = Type.Object(
   {
-    records: Type.Array(PriceRecord, { maxItems: 10_000 }),
+    /** None where a file states rates of exchange alone. */
+    records: Type.Optional(Type.Array(PriceRecord, { maxItems: 10_000 })),
     exchange: Type.Optional(Type.Array(ExchangeRate, { maxItems: 200 })),
     services: Type.Optional(Type.Array(ProviderService, { maxItems: 500 })),
     fines: Type.Optional(Type.Array(FineRule, { maxItems: 200 })),
   },
-  closed,
+  { ...closed, minProperties: 1 },
 );
 export type PriceFile = Static<typeof PriceFile>;
 
@@ -198,7 +199,7 @@ export function parsePriceFile(text: string, file: string): PriceBook {
     );
   const { records, exchange, services, fines } = value as PriceFile;
   return {
-    records,
+    records: records ?? [],
     exchange: exchange ?? [],
     ...(services ? { services } : {}),
     ...(fines ? { fines } : {}),

@@ -3,11 +3,13 @@ export { Backend, Backends, Hardware } from "./backends/backend-schema.ts";
 export {
   type ComputeVerdict,
   DeployedRoute,
+  DeployOrder,
   DeployRequest,
   Endpoint,
   EndpointList,
   Gateway,
   GatewayDeclaration,
+  keepable,
 } from "./endpoint.ts";
 export { Flag, FlagDefinition, FlagKey, type FlagRule, FlagValue, mostFlags } from "./flags/flag-schema.ts";
 export { gatewayProcess } from "./gateway-process.ts";

@@ -82,6 +82,35 @@ export const DeployRequest = Type.Object(
 );
 export type DeployRequest = Static<typeof DeployRequest>;
 
+/** What another deployment of an endpoint may take over from the one in force. */
+export const keepable = [
+  "features",
+  "fallbacks",
+  "secondary",
+  "cacheMebibytes",
+  "batching",
+  "scaling",
+  "backends",
+  "variants",
+  "traffic",
+] as const satisfies readonly (keyof DeployRequest)[];
+
+/** A deployment as it is asked for: stated in full, or beside what is deployed now. */
+export const DeployOrder = Type.Object(
+  {
+    ...DeployRequest.properties,
+    keep: Type.Optional(
+      Type.Array(Type.Enum([...keepable]), {
+        uniqueItems: true,
+        description:
+          "Parts that stay as they are deployed now where the request does not state them; settings of scaling one by one",
+      }),
+    ),
+  },
+  closed,
+);
+export type DeployOrder = Static<typeof DeployOrder>;
+
 const Stop = Type.Object({ code: Type.String(), detail: Type.String() });
 export type Stop = Static<typeof Stop>;
 

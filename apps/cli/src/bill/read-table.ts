@@ -1,20 +1,23 @@
 import { createReadStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import { isPortolanError, linesOf, PortolanError } from "@portolan/kernel";
-import type { Table } from "@portolan/metering";
+import { readTableJson, type Table } from "@portolan/metering";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
 
 const mostBytes = 2 ** 30;
+/** Read as one text. */
+const mostJsonBytes = 2 ** 28;
 /** A month of a company's bill by the day; hourly ones of many accounts are larger and have to be cut by account or day. */
 const mostRows = 500_000;
 const mostColumns = 500;
 
 /**
- * A bill's table, every cell as its exact text: CSV (quoted, also gzipped) and Parquet, read by the engine behind its walls.
+ * A bill's table, every cell as its exact text: CSV (quoted, also gzipped) and Parquet, read by the engine behind its walls, and JSON (an array with an object
+ * for each row).
  *
  * @param columns those that are wanted; absent: all
  * @throws PortolanError `cli.bad_file`
@@ -26,7 +29,10 @@ export async function readBillTable(
 ): Promise<Table> {
   const path = resolve(context.cwd, file);
   const { size } = await stat(path);
-  if (size > mostBytes) throw badTable(path, `it has ${size} bytes; ${mostBytes} are read`);
+  const isJson = /\.json$/i.test(path);
+  const most = isJson ? mostJsonBytes : mostBytes;
+  if (size > most) throw badTable(path, `it has ${size} bytes; ${most} are read`);
+  if (isJson) return jsonTable(path, columns);
   const workFolder = await mkdtemp(join(tmpdir(), "portolan-bill-"));
   try {
     return await tableOf({ path, workFolder, columns });
@@ -36,6 +42,19 @@ export async function readBillTable(
   } finally {
     await rm(workFolder, { recursive: true, force: true });
   }
+}
+
+async function jsonTable(path: string, wanted: readonly string[] | undefined): Promise<Table> {
+  const table = readTableJson(await readFile(path, "utf8"));
+  if (table === undefined) throw badTable(path, "it is no JSON array with an object for each row");
+  if (table.rows.length > mostRows) throw badTable(path, `it has more than ${mostRows} rows`);
+  if (table.columns.length > mostColumns) throw badTable(path, `it has more than ${mostColumns} columns`);
+  if (wanted === undefined) return table;
+  const found = table.columns.flatMap((name, at) => (wanted.includes(name) ? [at] : []));
+  return {
+    columns: found.map((at) => table.columns[at] ?? ""),
+    rows: table.rows.map((row) => found.map((at) => row[at] ?? null)),
+  };
 }
 
 interface Reading {
@@ -105,7 +124,7 @@ async function readRows(file: string): Promise<(string | null)[][]> {
 function badTable(path: string, why: string, cause?: unknown): PortolanError<CliErrorCode> {
   return new PortolanError<CliErrorCode>("cli.bad_file", {
     detail: `${path} cannot be read as a bill: ${why}`,
-    mend: "Name a CSV file with a header (also .gz), or a Parquet file.",
+    mend: "Name a CSV file with a header (also .gz), a Parquet file, or JSON with an object for each row.",
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -64,7 +64,7 @@ function registerImport(bill: Command, contextOf: ContextOf): void {
   bill
     .command("import <files...>")
     .description(
-      "Make of FOCUS or CUR files (.csv, .csv.gz, .parquet) and depreciation schedules (.yaml) the bill that portolan statement splits",
+      "Make of FOCUS or CUR files (.csv, .csv.gz, .parquet, .json) and depreciation schedules (.yaml) the bill that portolan statement splits",
     )
     .option("--map <file.yaml>", "which charges are which line; without it all are shared lines")
     .addOption(costOption())

@@ -1,4 +1,4 @@
-import type { RetentionRound } from "@portolan/data/contract";
+import type { ExpiredView, RetentionRound } from "@portolan/data/contract";
 import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
@@ -32,6 +32,37 @@ export function registerRetention(data: Command, contextOf: ContextOf): void {
         rows.length === 0
           ? "no data is older than its contract keeps it"
           : table(["what", "id", "contract", "environment", "since", "fate"], rows),
+      );
+    });
+}
+
+export function registerExpire(data: Command, contextOf: ContextOf): void {
+  data
+    .command("expire <datasets...>")
+    .description(
+      "Remove snapshots before their contract does, such as copies of another one; models, training sets and scores that were made of them stay, and legal holds keep what they cover",
+    )
+    .requiredOption("--reason <text>", "why, for the record")
+    .addHelpText(
+      "after",
+      '\nExample:\n  portolan data expire ds_01m8… --reason "the same source as ds_01m7…"',
+    )
+    .action(async (datasets: readonly string[], { reason }: { reason: string }, command: Command) => {
+      const context = contextOf(command);
+      const api = await connect(context);
+      const expired: ExpiredView[] = [];
+      // One after the other: where one is refused, those before it have gone, and are said.
+      for (const id of datasets) {
+        const one = await api.json<ExpiredView>({
+          path: `/v1/datasets/${encodeURIComponent(id)}/expiry`,
+          body: { reason },
+        });
+        context.output.note(`${id} of ${one.contract} (${one.environment}) is removed`);
+        expired.push(one);
+      }
+      context.output.result(
+        { expired },
+        `${expired.length} removed; their ids still answer what they were, without rows`,
       );
     });
 }

@@ -14,7 +14,7 @@ import { registerDeidentify } from "./data-deidentify.ts";
 import { registerDataDownload } from "./data-download.ts";
 import { registerErase } from "./data-erase.ts";
 import { registerDataHolds } from "./data-holds.ts";
-import { registerRetention } from "./data-retention.ts";
+import { registerExpire, registerRetention } from "./data-retention.ts";
 import { registerSubscriptionCommands, type Subscription, subscriptionText } from "./subscriptions.ts";
 
 export function registerDataCommands(program: Command, contextOf: ContextOf): void {
@@ -40,6 +40,7 @@ export function registerDataCommands(program: Command, contextOf: ContextOf): vo
   registerErase(data, contextOf);
   registerDataHolds(data, contextOf);
   registerRetention(data, contextOf);
+  registerExpire(data, contextOf);
 }
 
 interface IngestOptions {

@@ -19,7 +19,13 @@ import type { ContextOf } from "../program.ts";
 import { readText } from "../project-files.ts";
 import { registerHaltCommands } from "./endpoint-halt.ts";
 import { registerSunsetCommands } from "./endpoint-sunset.ts";
-import { addRoutingOptions, parseRouting, type RoutingOptions, withTenantIds } from "./routing-options.ts";
+import {
+  addRoutingOptions,
+  keptParts,
+  parseRouting,
+  type RoutingOptions,
+  withTenantIds,
+} from "./routing-options.ts";
 
 export function registerEndpointCommands(program: Command, contextOf: ContextOf): void {
   const endpoint = program
@@ -53,7 +59,8 @@ Examples:
   portolan endpoint deploy churn churn 1 --use-case churn --environment dev --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --split next=churn/2:10 --as lee
   portolan endpoint deploy churn churn 1 --use-case churn --backend gpu=churn-gpu/1:8ms:0.02USD --as lee
-  portolan endpoint deploy churn churn 1 --use-case churn --shadow trial=churn/3 --secondary churn-small/4 --as lee`,
+  portolan endpoint deploy churn churn 1 --use-case churn --shadow trial=churn/3 --secondary churn-small/4 --as lee
+  portolan endpoint deploy churn churn 1 --use-case churn --keep --workers 1..4 --as lee`,
     )
     .action(
       async (name: string, model: string, version: string, options: DeployOptions, command: Command) => {
@@ -79,6 +86,7 @@ Examples:
             version: Number(version),
             ...features,
             ...routing,
+            ...keptParts(options),
           },
         });
         const { snapshotVersion, stopped } = await untilPublished(api, route.deploymentId);

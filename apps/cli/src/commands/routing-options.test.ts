@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { expect, test } from "vitest";
-import { addRoutingOptions, parseRouting, withTenantIds } from "./routing-options.ts";
+import { addRoutingOptions, keptParts, parseRouting, withTenantIds } from "./routing-options.ts";
 
 test("the command line gives lists where several may be named", () => {
   const words = ["--split", "a=m/2:5", "b=m/3:5", "--shadow", "trial=m/4", "--rule", "x-ring=beta:a"];
@@ -101,4 +101,21 @@ test("rules may look at who asks: tenants are written by name and sent by id", a
   ]);
   const plain = parseRouting({ sticky: "tenant", split: ["next=churn/2:10"] });
   expect([await withTenantIds(plain, idOf), plain.traffic?.sticky]).toEqual([plain, "tenant"]);
+});
+
+test("what is to stay is what no option names; one server fewer is named by none of them", () => {
+  expect(keptParts({ workers: "1..4" })).toEqual({});
+  expect(keptParts({ keep: true, workers: "1..4", split: ["next=churn/2:10"] }).keep).toEqual([
+    "features",
+    "fallbacks",
+    "secondary",
+    "cacheMebibytes",
+    "batching",
+    "scaling",
+    "backends",
+  ]);
+  const none = { keep: true, backend: ["none"], features: "f.json" };
+  expect(parseRouting(none)).toEqual({});
+  expect(keptParts(none).keep).not.toContain("backends");
+  expect(keptParts(none).keep).not.toContain("features");
 });

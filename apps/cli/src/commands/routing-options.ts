@@ -1,5 +1,5 @@
 import { PortolanError } from "@portolan/kernel";
-import type { DeployRequest } from "@portolan/serving/contract";
+import { type DeployRequest, keepable } from "@portolan/serving/contract";
 import type { Command } from "commander";
 import type { CliErrorCode } from "../errors.ts";
 import { parseScaling } from "./scaling-options.ts";
@@ -17,6 +17,7 @@ export interface RoutingOptions {
   readonly workers?: string;
   readonly scale?: readonly string[];
   readonly backend?: readonly string[];
+  readonly keep?: boolean;
 }
 
 type Routing = Pick<
@@ -59,7 +60,36 @@ export function addRoutingOptions(command: Command): Command {
       "--backend <hardware=model/version:p95:cost...>",
       "another server that runs this model (an upstream version), on gpu, cpu or edge, with its p95 of one row and its cost of 1,000, e.g. gpu=churn-gpu/1:8ms:0.02USD; requests go to the cheapest that keeps the charter's p95",
     )
-    .option("--secondary <model/version>", "the simpler model of the charter's fallback chain");
+    .option("--secondary <model/version>", "the simpler model of the charter's fallback chain")
+    .option(
+      "--keep",
+      "what no option names stays as it is deployed now; --backend none leaves other servers out",
+    );
+}
+
+/** Which parts each option states: what is named does not stay as it is. */
+const partsOf = {
+  features: ["features"],
+  split: ["variants", "traffic"],
+  shadow: ["variants", "traffic"],
+  rule: ["traffic"],
+  cache: ["cacheMebibytes"],
+  batchDelay: ["batching"],
+  preferredRows: ["batching"],
+  backend: ["backends"],
+  secondary: ["secondary"],
+} as const satisfies Readonly<Record<string, readonly (typeof keepable)[number][]>>;
+
+/** Parts that stay as they are deployed now. */
+export function keptParts(options: RoutingOptions & { readonly features?: string }): {
+  readonly keep?: (typeof keepable)[number][];
+} {
+  if (options.keep !== true) return {};
+  const named = (Object.keys(partsOf) as (keyof typeof partsOf)[]).filter(
+    (option) => options[option] !== undefined,
+  );
+  const stated = new Set<string>(named.flatMap((option) => partsOf[option]));
+  return { keep: keepable.filter((part) => !stated.has(part)) };
 }
 
 /** @throws PortolanError `cli.bad_usage` */
@@ -100,11 +130,15 @@ export function parseRouting({
       ? {}
       : { batching: { maxDelayMs: parseDelay(batchDelay), preferredRows: parseSizes(preferredRows) } }),
     ...(workers === undefined && scale.length === 0 ? {} : { scaling: parseScaling(workers, scale) }),
-    ...(backend.length === 0 ? {} : { backends: backend.map(parseBackend) }),
+    ...(backend.length === 0 || isNone(backend) ? {} : { backends: backend.map(parseBackend) }),
     ...(secondary === undefined
       ? {}
       : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
   };
+}
+
+function isNone(backend: readonly string[]): boolean {
+  return backend.length === 1 && backend[0] === "none";
 }
 
 function stickyOf(text: string | undefined): NonNullable<Traffic["sticky"]> {

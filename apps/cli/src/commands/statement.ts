@@ -9,6 +9,7 @@ import {
   focusTable,
   paidBy,
   quantityText,
+  reaches,
   readBill,
   readCards,
   readCounts,
@@ -18,6 +19,7 @@ import {
   readStatement,
   readUsageLines,
   type StatementDocument,
+  type StatementQuestion,
   statementActions,
   statementDocument,
   type TenantLevel,
@@ -32,7 +34,7 @@ import { badUsage, readInput } from "../read-input.ts";
 import { focusFile, statementCsv, statementParquet } from "../statement/statement-files.ts";
 import { statementPage } from "../statement/statement-page.ts";
 import { statementText } from "../statement/statement-text.ts";
-import { recordedUsage } from "../usage/recorded-usage.ts";
+import { type NamedUsage, recordedUsage } from "../usage/recorded-usage.ts";
 import { writeNew } from "../write-new.ts";
 
 interface StatementOptions {
@@ -110,7 +112,10 @@ function usageOptions(statement: Command): void {
       "who held which part of a card: columns business_unit, team, card, share, start, end",
     )
     .option("--quotas <file.csv>", "what is kept for whom: columns as of usage")
-    .option("--counts <file.csv>", "inferences and training_runs: columns business_unit, team, what, count");
+    .option(
+      "--counts <file.csv>",
+      "inferences, scored_rows and training_runs: columns business_unit, team, what, count; --recorded has its own",
+    );
 }
 
 function methodOptions(statement: Command): void {
@@ -127,7 +132,7 @@ function methodOptions(statement: Command): void {
       "proportional",
     )
     .option("--only <unit>", "show one business unit; all others are one line")
-    .option("--month <month>", "of the statement, such as 2026-11")
+    .option("--month <month>", "of the statement, such as 2026-11; that of --recorded, where none is named")
     .option("--chargeback-from <month>", "from then on it is charged; until then it is shown")
     .option("--payers <file.csv>", "which business unit pays for a use case: columns use_case, business_unit")
     .option(
@@ -155,13 +160,21 @@ function outputOptions(statement: Command): void {
     .option("--force", "overwrite files that are there");
 }
 
-async function makeStatement(context: CliContext, options: StatementOptions): Promise<void> {
+async function makeStatement(context: CliContext, given: StatementOptions): Promise<void> {
+  const month = given.month ?? given.recorded;
+  const options = month === undefined ? given : { ...given, month };
   requireCoherent(options);
   const read = (file: string) => readInput(context, file);
   const paper = readBill(await read(options.bill), options.bill);
-  const { usage, bill, stranded } = await usageAndBill(context, options, paper, read);
+  const payers =
+    options.payers === undefined
+      ? new Map<string, string>()
+      : readPayers(await read(options.payers), options.payers);
+  const { usage, bill, stranded, counts } = await usageAndBill(context, options, { paper, payers, read });
   const quotas =
-    options.quotas === undefined ? undefined : readUsageLines(await read(options.quotas), options.quotas);
+    options.quotas === undefined
+      ? undefined
+      : paidBy(readUsageLines(await read(options.quotas), options.quotas), payers);
   const order: AllocationOrder = {
     idle: options.idle,
     shared: sharedOf(options.shared),
@@ -169,27 +182,36 @@ async function makeStatement(context: CliContext, options: StatementOptions): Pr
   };
   const mode = modeOf(options);
   const split = allocateBill(bill, usage, order);
+  for (const unit of options.engineering)
+    if (!split.lines.some(({ tenant }) => tenant.businessUnit === unit))
+      context.output.note(`${unit} (--engineering) is no business unit of this statement: nothing is moved`);
   const allocation = mode === "chargeback" ? chargeBack(split, new Set(options.engineering)) : split;
   const level = levels[options.by] ?? "team";
-  const counts =
-    options.counts === undefined ? undefined : readCounts(await read(options.counts), options.counts);
-  const base = {
+  const earlier = await Promise.all(
+    options.earlier.map(async (file) => readStatement(await read(file), file)),
+  );
+  const at = (one: TenantLevel): StatementQuestion => ({
     allocation,
     mode,
+    level: one,
+    engineering: options.engineering,
+    ...(options.chargebackFrom === undefined ? {} : { chargebackFrom: options.chargebackFrom }),
     ...(options.month === undefined ? {} : { month: options.month }),
     ...(options.only === undefined ? {} : { only: options.only }),
-  };
+    ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, one) }),
+  });
   const document = statementDocument({
-    ...base,
-    level,
+    ...at(level),
     ...(saysWhatFor(usage) ? { actions: statementActions(allocation, usage, level) } : {}),
-    ...(counts === undefined ? {} : { unitCosts: unitCosts(allocation, usage, counts, level) }),
     ...(stranded === undefined ? {} : { stranded }),
-    earlier: await Promise.all(options.earlier.map(async (file) => readStatement(await read(file), file))),
+    earlier,
     plans: await Promise.all(options.plan.map(async (file) => readPlan(await read(file), file))),
   });
   const deeper = options.html === undefined ? [] : tenantLevels;
-  const atLevels = deeper.map((one) => statementDocument({ ...base, level: one }));
+  // A level that earlier statements do not go down to has no trend.
+  const atLevels = deeper.map((one) =>
+    statementDocument({ ...at(one), earlier: earlier.every((of) => reaches(of, one)) ? earlier : [] }),
+  );
   await writeFiles(context, options, { document, atLevels, allocation });
   context.output.result(document, statementText(document));
 }
@@ -238,16 +260,20 @@ const cardLine = "gpu_hours";
 async function usageAndBill(
   context: CliContext,
   options: StatementOptions,
-  bill: Bill,
-  read: (file: string) => Promise<string>,
-): Promise<{ readonly usage: readonly UsageLine[]; readonly bill: Bill; readonly stranded?: bigint }> {
-  const named = await namedUsage(context, options, bill, read);
-  const payers =
-    options.payers === undefined
-      ? new Map<string, string>()
-      : readPayers(await read(options.payers), options.payers);
+  {
+    paper: bill,
+    payers,
+    read,
+  }: {
+    readonly paper: Bill;
+    readonly payers: ReadonlyMap<string, string>;
+    readonly read: (file: string) => Promise<string>;
+  },
+): Promise<NamedUsage & { readonly bill: Bill; readonly stranded?: bigint }> {
+  const { usage: named, counts } = await namedUsage(context, options, bill, read);
+  const counted = counts === undefined ? {} : { counts: paidBy(counts, payers) };
   if (options.cards === undefined || options.leases === undefined)
-    return { usage: paidBy(named, payers), bill };
+    return { usage: paidBy(named, payers), bill, ...counted };
   const cards = readCards(await read(options.cards), options.cards);
   const found = cardUsage(
     cards,
@@ -259,20 +285,23 @@ async function usageAndBill(
     usage: paidBy([...named, ...found.usage], payers),
     bill: withCards(bill, found.capacity),
     stranded: found.stranded,
+    ...counted,
   };
 }
 
-/** From a file, or as it was recorded. */
+/** From files, or as it was recorded; a file of counts goes before what was counted. */
 async function namedUsage(
   context: CliContext,
-  { usage, recorded }: StatementOptions,
+  { usage, recorded, counts }: StatementOptions,
   bill: Bill,
   read: (file: string) => Promise<string>,
-): Promise<readonly UsageLine[]> {
-  if (usage !== undefined) return readUsageLines(await read(usage), usage);
-  if (recorded === undefined) return [];
+): Promise<NamedUsage> {
+  const stated = counts === undefined ? {} : { counts: readCounts(await read(counts), counts) };
+  if (usage !== undefined) return { usage: readUsageLines(await read(usage), usage), ...stated };
+  if (recorded === undefined) return { usage: [], ...stated };
   const metered = bill.lines.filter(({ kind }) => kind === "metered");
-  return recordedUsage(context, recorded, new Set(metered.map(({ name }) => name)));
+  const found = await recordedUsage(context, recorded, new Set(metered.map(({ name }) => name)));
+  return { ...found, ...stated };
 }
 
 function withCards(bill: Bill, capacity: bigint): Bill {

@@ -31,8 +31,8 @@ test("each action but what is expected names a command of this program that does
     ["stop_idle", "portolan job cancel ID"],
     ["stop_idle", "portolan job cancel ID"],
   ]);
-  expect(commandsOf(idleAnswers)).toEqual([["stop_idle", `${deploy} u --workers 0..1`]]);
-  expect(commandsOf(several)).toEqual([["move_to_cpu", `${deploy} USE_CASE`]]);
+  expect(commandsOf(idleAnswers)).toEqual([["stop_idle", `${deploy} u --keep --workers 0..1`]]);
+  expect(commandsOf(several)).toEqual([["move_to_cpu", `${deploy} USE_CASE --keep --backend none`]]);
   expect(commandsOf(expected)).toEqual([["as_expected", undefined]]);
   for (const { lines } of [idleRuns, idleAnswers, several])
     for (const { command } of lines.flatMap(({ actions = [] }) => actions))

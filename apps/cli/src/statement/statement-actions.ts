@@ -6,7 +6,7 @@ type Action = NonNullable<Line["actions"]>[number];
 
 /**
  * A line for each name, such as `marketing/growth: 14,784.00, 3840 gpu_hours: 70.0 % recommendation inference (it may fit processors: saves at most 10,348.80, less what
- * those cost). To do it: portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation`.
+ * those cost). To do it: portolan endpoint deploy ENDPOINT MODEL VERSION --use-case recommendation --keep --backend none`.
  */
 export function actionLines({ lines }: StatementDocument): string[] {
   return lines.flatMap(({ actions = [], ...line }) =>

@@ -12,20 +12,80 @@ import {
 } from "@portolan/metering";
 import { nameOf } from "./statement-words.ts";
 
+type Line = StatementDocument["lines"][number];
+
 const levelColumns = ["business_unit", "team", "use_case", "model", "environment"];
 const amountColumns = ["own", "quota", "idle", "shared", "total"] as const;
 
-/** All lines as rows, those of nobody and of others too: the column `total` sums to the bill. */
-export function statementCsv({ lines, unattributed, others, currency }: StatementDocument): string {
-  const row = (cells: readonly string[]) => cells;
-  const owed = lines.map((line) => row([nameOf(line), ...amountColumns.map((column) => line[column])]));
-  const rest = others === undefined ? [] : [row(["all others", "", "", "", "", others])];
-  const nobody = unattributed.map(({ line, amount }) => row([`nobody: ${line}`, "", "", "", "", amount]));
-  const blank = (cells: readonly string[]) => cells.map((cell) => (cell === "" ? null : cell));
+/**
+ * All lines as rows, those of nobody and of others too: the column `total` sums to the bill. What was used of each metered line, unit costs and earlier
+ * months' totals stand in columns of their own, where there are any.
+ */
+export function statementCsv(document: StatementDocument): string {
+  const { lines, unattributed, others, currency } = document;
+  const resources = [
+    ...new Set([...lines.flatMap(({ used }) => Object.keys(used)), ...unattributed.map(({ line }) => line)]),
+  ].toSorted();
+  const more = moreColumns(document);
+  const rest = (who: string, amount: string, used: Readonly<Record<string, string>> = {}) => [
+    who,
+    "",
+    "",
+    "",
+    "",
+    amount,
+    ...resources.map((resource) => used[resource] ?? ""),
+    ...more.map(() => ""),
+  ];
+  const rows = [
+    ...lines.map((line) => [
+      nameOf(line),
+      ...amountColumns.map((column) => line[column]),
+      ...resources.map((resource) => line.used[resource] ?? ""),
+      ...more.map(({ of }) => of(line)),
+    ]),
+    ...(others === undefined ? [] : [rest("all others", others)]),
+    ...unattributed.map(({ line, amount, quantity }) =>
+      rest(`nobody: ${line}`, amount, { [line]: quantity }),
+    ),
+  ];
   return csvText({
-    columns: ["who", "own", "quota", "idle", "shared", `total ${currency}`],
-    rows: [...owed, ...rest, ...nobody].map(blank),
+    columns: [
+      "who",
+      "own",
+      "quota",
+      "idle",
+      "shared",
+      `total ${currency}`,
+      ...resources,
+      ...more.map(({ name }) => name),
+    ],
+    rows: rows.map((cells) => cells.map((cell) => (cell === "" ? null : cell))),
   }).replaceAll("\r\n", "\n");
+}
+
+interface MoreColumn {
+  readonly name: string;
+  readonly of: (line: Line) => string;
+}
+
+/** What a thousand of something, or one, came to, and what was owed before. */
+function moreColumns({ lines, currency }: StatementDocument): readonly MoreColumn[] {
+  const units = lines.flatMap(({ unitCosts = [] }) => unitCosts);
+  const kinds = new Map(units.map(({ what, per }) => [what, per]));
+  const months = new Set(lines.flatMap(({ trend = [] }) => trend.map(({ month }) => month)));
+  return [
+    ...[...kinds]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, per]) => ({
+        name: `${currency} for ${per} ${what}`,
+        of: ({ unitCosts = [] }: Line) => unitCosts.find((one) => one.what === what)?.cost ?? "",
+      })),
+    ...[...months].toSorted().map((month) => ({
+      name: `total ${month}`,
+      of: ({ trend = [] }: Line) => trend.find((one) => one.month === month)?.total ?? "",
+    })),
+  ];
 }
 
 /** The same rows for programs: names in columns of their own, what was used as JSON, amounts as decimals of nine places. */
@@ -79,9 +139,22 @@ function rowsCsv(document: StatementDocument): string {
     null,
     null,
     amount,
+    null,
+    null,
   ];
+  const json = (value: object | undefined) => (value === undefined ? null : JSON.stringify(value));
   return csvText({
-    columns: ["month", "mode", "currency", "kind", ...levelColumns, "used", ...amountColumns],
+    columns: [
+      "month",
+      "mode",
+      "currency",
+      "kind",
+      ...levelColumns,
+      "used",
+      ...amountColumns,
+      "unit_costs",
+      "trend",
+    ],
     rows: [
       ...lines.map((line) => [
         ...common,
@@ -89,6 +162,8 @@ function rowsCsv(document: StatementDocument): string {
         ...levelColumns.map((_, at) => line.names[at] || null),
         JSON.stringify(line.used),
         ...amountColumns.map((column) => line[column]),
+        json(line.unitCosts),
+        json(line.trend),
       ]),
       ...(others === undefined ? [] : [rest("others", null, others)]),
       ...unattributed.map(({ line, quantity, amount }) =>

@@ -51,7 +51,8 @@ ${planned}
 }
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem;color:#0f172a;background:#fff}main{max-width:80rem;margin:auto}
-.wide{overflow-x:auto}@media (max-width:40rem){.wide table{min-width:44rem}}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
+.wide{overflow-x:auto}.bar{width:100%;max-width:420px}.bars td{width:60%}
+@media (max-width:40rem){.wide table{min-width:44rem}.wide table.bars{min-width:0}th[scope=row]{max-width:9rem}.tree,.tree ul{padding-left:.7rem}}table{border-collapse:collapse;margin:.8rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{text-align:left;padding:.3rem .9rem .3rem 0;border-bottom:1px solid #cbd5e1;vertical-align:top}
 .r,.n{text-align:right}.n{font-variant-numeric:tabular-nums;white-space:nowrap}tfoot td,tfoot th{font-weight:700}.over{color:#9f1239;font-weight:700}
 .keys span{white-space:nowrap;margin-right:.9em}.key{display:inline-block;width:.9em;height:.9em;margin-right:.3em}svg{display:block}
@@ -75,9 +76,9 @@ function bars({ lines, currency }: StatementDocument): string {
     .map(({ words, fill }) => `<span><i class="key" style="background:${fill}"></i>${words}</span>`)
     .join(" ");
   const rows = drawn.map(
-    (line) => `<tr><th scope="row">${escaped(nameOf(line))}</th><td>${barOf(line, most, currency)}</td></tr>`,
+    (line) => `<tr><th scope="row">${nameCell(line)}</th><td>${barOf(line, most, currency)}</td></tr>`,
   );
-  return `${wide("Bars", `<table><caption>What the largest owe is made of</caption><tbody>${rows.join("\n")}</tbody></table>`)}<p class="keys">${key}</p>`;
+  return `${wide("Bars", `<table class="bars"><caption>What the largest owe is made of</caption><tbody>${rows.join("\n")}</tbody></table>`)}<p class="keys">${key}</p>`;
 }
 
 function barOf(line: Line, most: bigint, currency: string): string {
@@ -90,18 +91,20 @@ function barOf(line: Line, most: bigint, currency: string): string {
     return width === 0 ? "" : rect;
   });
   const words = `${nameOf(line)}: ${currency} ${cents(line.total)}; ${parts.map(({ field, words: part }) => `${part} ${cents(line[field])}`).join(", ")}`;
-  return `<svg role="img" width="${bar.width}" height="${bar.height}" viewBox="0 0 ${bar.width} ${bar.height}"><title>${escaped(words)}</title>${rects.join("")}</svg>`;
+  return `<svg class="bar" role="img" width="${bar.width}" height="${bar.height}" viewBox="0 0 ${bar.width} ${bar.height}" preserveAspectRatio="none"><title>${escaped(words)}</title>${rects.join("")}</svg>`;
 }
 
 function lineTable({ lines, others, unattributed, total, currency }: StatementDocument): string {
   const hasTrend = lines.some(({ trend }) => trend !== undefined);
   const hasUnits = lines.some(({ unitCosts }) => unitCosts !== undefined);
+  const shown = parts.filter(({ field }) => field !== "quota" || lines.some(({ quota }) => quota !== "0"));
   const heads = [
     "Who",
-    "Quantity",
-    ...parts.map(({ words }) => capitalised(words)),
+    // Beside the name, so that a narrow screen shows it without being moved.
     "Total",
     "Of the bill",
+    "Quantity",
+    ...shown.map(({ words }) => capitalised(words)),
     ...(hasUnits ? ["Unit costs"] : []),
     ...(hasTrend ? ["Trend"] : []),
   ];
@@ -110,10 +113,10 @@ function lineTable({ lines, others, unattributed, total, currency }: StatementDo
     `${hasUnits ? `<td>${escaped(unitCostText(line))}</td>` : ""}${hasTrend ? `<td>${sparkline(line)}${trendText(line)}</td>` : ""}`;
   const rows = lines.map(
     (line) =>
-      `<tr><th scope="row">${escaped(nameOf(line))}</th><td>${escaped(usedText(line.used))}</td>${parts.map(({ field }) => amount(line[field])).join("")}${amount(line.total)}<td class="n">${shareText(line.total, total)}</td>${more(line)}</tr>`,
+      `<tr><th scope="row">${nameCell(line)}</th>${amount(line.total)}<td class="n">${shareText(line.total, total)}</td><td>${escaped(usedText(line.used))}</td>${shown.map(({ field }) => amount(line[field])).join("")}${more(line)}</tr>`,
   );
   const rest = (name: string, used: string, of: string) =>
-    `<tr><th scope="row">${escaped(name)}</th><td>${escaped(used)}</td><td colspan="${parts.length}"></td>${amount(of)}<td class="n">${shareText(of, total)}</td>${hasUnits ? "<td></td>" : ""}${hasTrend ? "<td></td>" : ""}</tr>`;
+    `<tr><th scope="row">${escaped(name)}</th>${amount(of)}<td class="n">${shareText(of, total)}</td><td>${escaped(used)}</td><td colspan="${shown.length}"></td>${hasUnits ? "<td></td>" : ""}${hasTrend ? "<td></td>" : ""}</tr>`;
   const nobody = unattributed.map((one) =>
     rest("Nobody", usedText({ [one.line]: one.quantity }), one.amount),
   );
@@ -124,6 +127,11 @@ function lineTable({ lines, others, unattributed, total, currency }: StatementDo
 <thead><tr>${heads.map((head) => `<th scope="col"${figures.has(head) ? ' class="r"' : ""}>${escaped(head)}</th>`).join("")}</tr></thead>
 <tbody>${all.join("\n")}</tbody><tfoot>${rest("The bill", "", total)}</tfoot></table>`,
   );
+}
+
+/** Breaks between its parts: on a narrow screen the figures need the room. */
+function nameCell(line: Line): string {
+  return escaped(nameOf(line)).replaceAll("/", "/<wbr>");
 }
 
 function capitalised(words: string): string {

@@ -1,6 +1,6 @@
 import { type StatementDocument, tenantLevels } from "@portolan/metering";
 import { escaped } from "../markup.ts";
-import { cents, shareText, usedText } from "./statement-words.ts";
+import { cents, shareText, trendText, unitCostText, usedText } from "./statement-words.ts";
 
 type Line = StatementDocument["lines"][number];
 
@@ -39,8 +39,15 @@ export function treeSection(nodes: readonly StatementNode[], total: string): str
 
 function treeItem({ line, parts }: StatementNode, total: string): string {
   const name = line.names.at(-1) || "(without a name)";
-  const used = usedText(line.used);
-  const words = `<strong>${escaped(name)}</strong> <span class="n" title="${escaped(line.total)}">${cents(line.total)}</span> (${shareText(line.total, total)})${used === "" ? "" : ` ${escaped(used)}`}`;
+  const trend = trendText(line);
+  const more = [
+    usedText(line.used),
+    unitCostText(line),
+    trend === "" ? "" : `${trend} beside ${line.trend?.at(-1)?.month ?? ""}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
+  const words = `<strong>${escaped(name)}</strong> <span class="n" title="${escaped(line.total)}">${cents(line.total)}</span> (${shareText(line.total, total)})${more === "" ? "" : `: ${escaped(more)}`}`;
   if (parts.length === 0) return `<li>${words}</li>`;
   return `<li><details><summary>${words}</summary><ul>${parts.map((part) => treeItem(part, total)).join("\n")}</ul></details></li>`;
 }

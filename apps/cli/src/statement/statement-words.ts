@@ -36,6 +36,7 @@ function readable(quantity: string): string {
 
 const countedWords: Readonly<Record<string, string>> = {
   inferences: "inferences",
+  scored_rows: "scored rows",
   training_runs: "training run",
 };
 
@@ -79,10 +80,17 @@ export function planText(plan: NonNullable<StatementDocument["plans"]>[number]):
   return `${plan.useCase}: ${cents(plan.actual)}, planned ${cents(plan.expected)} (${cents(plan.low)} to ${cents(plan.high)}${ceiling}): ${verdicts[plan.verdict]}`;
 }
 
-/** What kind of statement it is, in words. */
-export function modeText({ mode, month }: StatementDocument): string {
+/** What kind of statement it is, since or from when, and to whom, in words. */
+export function modeText(document: StatementDocument): string {
+  const { mode, month, chargebackFrom, notCharged = [], charged = [], currency } = document;
   const of = month === undefined ? "" : ` of ${month}`;
-  return mode === "chargeback"
-    ? `Chargeback${of}: charged to the business units.`
-    : `Showback${of}: shown, and charged to nobody.`;
+  if (mode === "showback")
+    return `Showback${of}: shown, and charged to nobody${chargebackFrom === undefined ? "" : `; business units are charged from ${chargebackFrom} on`}.`;
+  const since = chargebackFrom === undefined ? "" : `, as every month since ${chargebackFrom}`;
+  const whom = charged.map(({ businessUnit, amount }) => `${businessUnit} ${currency} ${cents(amount)}`);
+  const platform =
+    notCharged.length === 0
+      ? ""
+      : ` Nothing to ${notCharged.join(", ")}, who run${notCharged.length === 1 ? "s" : ""} the platform: the others share what it costs.`;
+  return `Chargeback${of}: charged to the business units${since}: ${whom.join(", ") || "none"}.${platform}`;
 }

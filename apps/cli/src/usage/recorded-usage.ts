@@ -1,10 +1,24 @@
-import { parsePeriod, statementLines, type UsageLine } from "@portolan/metering";
+import {
+  type CountLine,
+  parsePeriod,
+  recordedCounts,
+  statementLines,
+  type UsageLine,
+} from "@portolan/metering";
 import type { UsageReport } from "@portolan/metering/contract";
 import { type CliContext, connect } from "../context.ts";
 import { badUsage } from "../read-input.ts";
 
+/** What a statement splits by, and what it divides by for the cost of an inference and of a run. */
+export interface NamedUsage {
+  readonly usage: readonly UsageLine[];
+  /** Absent where nobody counted. */
+  readonly counts?: readonly CountLine[];
+}
+
 /**
- * Recorded usage of a month as a statement reads it, of resources that the bill has: what is counted and not billed, such as requests, is nobody's cost.
+ * Recorded usage of a month as a statement reads it, of resources that the bill has: what is counted and not billed, such as requests, is nobody's cost,
+ * and what costs are divided by.
  *
  * @param billed names of the bill's metered lines
  */
@@ -12,26 +26,30 @@ export async function recordedUsage(
   context: CliContext,
   month: string,
   billed: ReadonlySet<string>,
-): Promise<readonly UsageLine[]> {
-  const query = new URLSearchParams({ period: parsePeriod(month), level: "environment" });
+): Promise<NamedUsage> {
+  const query = new URLSearchParams({
+    period: parsePeriod(month),
+    level: "environment",
+    activities: "true",
+  });
   const report = await (await connect(context)).json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
   if (!report.lines.some(({ resource }) => billed.has(resource)))
     throw badUsage(
       `nothing was recorded in ${report.period} of what is on the bill (${[...billed].join(", ")})`,
       "portolan usage show says what was: name the bill's lines as it does.",
     );
-  return statementLines(
-    report.lines.map(
-      ({
-        names: [businessUnit = "", team = "", useCase = "", model = "", environment = ""],
-        resource,
-        quantity,
-      }) => ({
-        tenant: { businessUnit, team, useCase, model, environment },
-        resource,
-        quantity: BigInt(quantity),
-      }),
-    ),
-    billed,
+  const recorded = report.lines.map(
+    ({
+      names: [businessUnit = "", team = "", useCase = "", model = "", environment = ""],
+      resource,
+      quantity,
+      activity,
+    }) => ({
+      tenant: { businessUnit, team, useCase, model, environment },
+      resource,
+      quantity: BigInt(quantity),
+      ...(activity === undefined ? {} : { activity }),
+    }),
   );
+  return { usage: statementLines(recorded, billed), counts: recordedCounts(recorded) };
 }

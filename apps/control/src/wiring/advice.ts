@@ -17,6 +17,7 @@ import { readOnnxModel } from "@portolan/onnx-format";
 import { unitPrices } from "@portolan/planner";
 import { archivedBytes } from "@portolan/predictions";
 import { findComputeProfile, findVersion, listVersions } from "@portolan/registry";
+import type { ComputeProfile } from "@portolan/registry/contract";
 import { batchUse } from "@portolan/scoring";
 import { type Deployed, listDeployed, listGateways } from "@portolan/serving";
 import type { Foundation } from "./foundation.ts";
@@ -60,8 +61,9 @@ async function readFacts(sql: Sql, call: CallContext, reading: Reading): Promise
   const from = now - observedMicros;
   const gateways = Math.max(1, (await listGateways(sql, organisationId)).length);
   const endpoints: EndpointFacts[] = [];
-  for (const deployed of await listDeployed(sql, organisationId))
-    endpoints.push(await endpointFacts(sql, organisationId, deployed, { ...reading, gateways }));
+  const deployed = await listDeployed(sql, organisationId);
+  for (const one of deployed.filter((each) => standsBy(each, now)))
+    endpoints.push(await endpointFacts(sql, organisationId, one, { ...reading, gateways }));
   const peakHours = busiestHours(await requestsByHour(sql, { organisationId, from, to: now }));
   const batches = (await batchUse(sql, { organisationId, from, to: now })).map(
     ({ cpuMicrosByHour, ...batch }) => ({
@@ -86,6 +88,11 @@ async function readFacts(sql: Sql, call: CallContext, reading: Reading): Promise
   };
 }
 
+/** Whether gateways hold it: what has ended, or is halted, costs nothing. */
+function standsBy({ halt, sunset }: Deployed, now: number): boolean {
+  return halt === null && (sunset === null || sunset.ends_at > now);
+}
+
 async function endpointFacts(
   sql: Sql,
   organisationId: string,
@@ -95,7 +102,9 @@ async function endpointFacts(
   const { name, environment, useCaseId, request, deployedAt } = deployed;
   // What an earlier version was asked says nothing of this one's workers.
   const from = Math.max(deployedAt, now - observedMicros);
-  const load = await endpointLoad(sql, { organisationId, environment, endpoint: name, from, to: now });
+  const of = { organisationId, environment, endpoint: name, to: now };
+  const load = await endpointLoad(sql, { ...of, from });
+  const month = await endpointLoad(sql, { ...of, from: now - observedMicros });
   const version = await findVersion(sql, organisationId, request.model, request.version);
   const profile = version && (await findComputeProfile(sql, version.id))?.profile;
   const charter = await findInForce(sql, { useCaseId });
@@ -123,16 +132,8 @@ async function endpointFacts(
       requests: load.requests,
       busiestWorkers: load.busiestMinuteMicros / 60_000_000,
     },
-    ...(profile
-      ? {
-          measured: {
-            cpuMicros: profile.single.cpuMicros,
-            p95Micros: profile.single.p95Micros,
-            fileBytes: profile.memory.modelBytes,
-            loadedBytes: profile.memory.loadedBytes,
-          },
-        }
-      : {}),
+    monthlyRequests: month.requests,
+    ...(profile ? { measured: measuredBy(profile) } : {}),
     ...(terms ? { terms: { latencyMsP99: terms.latencyMsP99, availability: terms.availability } } : {}),
     ...(gpu ? { gpu } : {}),
     ...(kind
@@ -143,8 +144,13 @@ async function endpointFacts(
           },
         }
       : {}),
-    isEnding: deployed.sunset !== null || deployed.halt !== null,
+    isEnding: deployed.sunset !== null,
   };
+}
+
+function measuredBy({ single, memory }: ComputeProfile): NonNullable<EndpointFacts["measured"]> {
+  const { cpuMicros, p95Micros } = single;
+  return { cpuMicros, p95Micros, fileBytes: memory.modelBytes, loadedBytes: memory.loadedBytes };
 }
 
 /** The graphics processor that is asked first, as it was stated with the deployment. */

@@ -12,7 +12,6 @@ import {
   meterOwn,
   spendingFindings,
   type Tenants,
-  unjudgedBudgets,
 } from "@portolan/metering";
 import type { Spending } from "@portolan/monitoring";
 import { usagePrices } from "@portolan/planner";
@@ -38,8 +37,8 @@ export function wireMetering(
     metering: { ...budgets, authorizer, tenants: tenantsOf(directory) },
     spending: {
       facts: async (call) => {
-        const [money, weeks] = [await judgeBudgets(budgets, call), await judgeWeeks(budgets, call)];
-        return spendingFindings(money, weeks, await unjudgedBudgets(budgets, call));
+        const { budgets: money, unjudged } = await judgeBudgets(budgets, call);
+        return spendingFindings(money, await judgeWeeks(budgets, call), unjudged);
       },
     },
     meter: async () => {

@@ -51,8 +51,9 @@ export const offPeakWindow = ruleOf<BatchFacts>({
         },
       ],
       ...saving(saves, "price of a core"),
-      command: `portolan score ${target} --window ${quietWindow(peakHours)} …`,
-      changes: "Scores come in the morning; live requests have the processors in the day.",
+      command: `portolan score ${target} ${orderOf(batch)} --window ${quietWindow(peakHours)} --detach${environmentFlag(batch.environment)}`,
+      changes:
+        "It scores as the newest run did, and waits for these hours; have whatever starts it do the same. Live requests have the processors in the day.",
     };
   },
 });
@@ -67,7 +68,7 @@ export const duplicateData = ruleOf<DuplicateData>({
       storageGbMonth,
       copies.reduce((total, { bytes }) => total + bytes, 0),
     ),
-  find: ({ copies, sourceDigest, environment }, { prices }) => {
+  find: ({ copies, sourceDigest }, { prices }) => {
     const [kept, ...others] = copies;
     const twice = others.reduce((total, { bytes }) => total + bytes, 0);
     if (!kept || twice < leastBytes) return undefined;
@@ -82,8 +83,8 @@ export const duplicateData = ruleOf<DuplicateData>({
         { what: "digest of the source", value: sourceDigest, from: "manifests of all of them" },
       ],
       ...saving(bytesStored(prices.storageGbMonth, twice), "price of storage"),
-      command: `portolan lineage ${others[0]?.id ?? kept.id}${environmentFlag(environment)}`,
-      changes: "It shows who reads the copies. Let them read one contract, and give the others a retention.",
+      command: `portolan data expire ${others.map(({ id }) => id).join(" ")} --reason "the same source as ${kept.id}"`,
+      changes: `The rows of the copies go; what was made of them stays. Look first who reads them (portolan lineage ${others[0]?.id ?? kept.id}), and let them read ${kept.contract}.`,
     };
   },
 });
@@ -114,7 +115,7 @@ export const unboundedRetention = ruleOf<UnboundedData>({
         : {
             noSaving: `nothing is older than ${defaultRetentionDays} days yet: it stops the growth after that`,
           }),
-      command: "portolan apply",
+      command: "portolan apply FOLDER",
       changes: `First add to the slaProperties of ${contract}: {property: retention, value: ${defaultRetentionDays}, unit: d}, as a new version; \`portolan data retention\` shows afterwards what would go. Legal holds stay.`,
     };
   },
@@ -157,7 +158,7 @@ export const oversizedLog = ruleOf<LogFacts>({
       ...(keepsLonger
         ? saving(saves, "price of storage")
         : { noSaving: "what could go from a record is a question of the request's fields" }),
-      command: "portolan apply",
+      command: "portolan apply FOLDER",
       changes: keepsLonger
         ? `First set retention.predictions of the charter to ${asked}d, and have it signed; payloads older than that go, legal holds stay.`
         : "Send fewer or smaller fields: what the model does not take is logged all the same.",
@@ -167,6 +168,20 @@ export const oversizedLog = ruleOf<LogFacts>({
 
 function namesOf(copies: DuplicateData["copies"]): string {
   return [...new Set(copies.map(({ contract }) => contract))].toSorted().join(" and ");
+}
+
+function orderOf({ last: { dataset, out, purpose, columns, keys } }: BatchFacts): string {
+  return [
+    `--dataset ${dataset} --out ${out}`,
+    ...(purpose === undefined ? [] : [`--purpose ${quoted(purpose)}`]),
+    ...(columns === undefined ? [] : [`--columns ${quoted(columns.join(","))}`]),
+    ...(keys === undefined ? [] : [`--keys ${quoted(keys.join(","))}`]),
+  ].join(" ");
+}
+
+/** For a shell, where a column's name has more in it than letters. */
+function quoted(text: string): string {
+  return /^[\w,.@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function minutes(micros: number): string {

@@ -3,11 +3,13 @@ import type { Cost } from "@portolan/planner/contract";
 import type { AdviceFacts, AdvicePrices, EndpointFacts } from "../facts.ts";
 import { coresKept, isWorthNothing, less, memoryKept, priced, shareOf, sum } from "../savings.ts";
 import { type Finding, type Rule, ruleOf } from "./rule.ts";
-import { environmentFlag, inMonth, mebibytes, millis, saving } from "./texts.ts";
+import { dayAfter, environmentFlag, inMonth, mebibytes, millis, saving } from "./texts.ts";
 
 const dayMicros = 86_400_000_000;
 /** So long nobody has asked, and so long it has been there. */
 const dormantDays = 14;
+/** For whoever asks once a month. */
+const noticeDays = 30;
 /** Fewer days say nothing of the busiest minute. */
 const observedDays = 7;
 /** Workers are planned to be busy this much in the busiest minute, so that what comes at once finds room. */
@@ -34,6 +36,7 @@ const endpointRule = (
     subjectKind: "endpoint",
     looksAt: ({ endpoints }: AdviceFacts) => endpoints.filter(rule.isAbout ?? (() => true)),
     nameOf: ({ name }) => name,
+    isUnderWay: ({ isEnding }) => isEnding,
   });
 
 /** Workers that wait for requests, and the copies of the model that they hold. */
@@ -46,15 +49,22 @@ function standby(
   return sum([coresKept(cpuCoreHour, held), memory]);
 }
 
+/** Of a deployment that has just begun, what it has seen says nothing of a month: there what the endpoint was asked before does. */
+function monthlyRequests({ load, monthlyRequests: before }: EndpointFacts): number {
+  return load.days < observedDays && before !== undefined ? before : inMonth(load);
+}
+
 /** Processor time that the model itself takes for a month's requests. */
-function computeInMonth({ load, measured }: EndpointFacts, { cpuCoreHour }: AdvicePrices): Cost | undefined {
-  const hours = (inMonth(load) * (measured?.cpuMicros ?? 0)) / 3.6e9;
+function computeInMonth(endpoint: EndpointFacts, { cpuCoreHour }: AdvicePrices): Cost | undefined {
+  const { measured } = endpoint;
+  const hours = (monthlyRequests(endpoint) * (measured?.cpuMicros ?? 0)) / 3.6e9;
   return measured && priced(cpuCoreHour, hours);
 }
 
-function gpuInMonth({ gpu, load }: EndpointFacts): Cost | undefined {
+function gpuInMonth(endpoint: EndpointFacts): Cost | undefined {
+  const { gpu } = endpoint;
   const price = gpu?.costPerThousand === undefined ? undefined : parseCost(gpu.costPerThousand);
-  return priced(price, inMonth(load) / 1000);
+  return priced(price, monthlyRequests(endpoint) / 1000);
 }
 
 function parseCost(text: string): Cost | undefined {
@@ -96,9 +106,8 @@ export const dormantEndpoint = endpointRule({
         },
       ],
       ...saving(standby(endpoint, prices), "price of a core and of memory"),
-      command: `portolan endpoint sunset ${name} --on DAY --reason "nobody asks it"${environmentFlag(environment)}`,
-      changes:
-        "Its callers are told in each answer until the day, then nothing answers. To keep it at no cost: deploy it with --workers 0..N.",
+      command: `portolan endpoint sunset ${name} --on ${dayAfter(facts.now, noticeDays)} --reason "nobody has asked it for ${load.days} days"${environmentFlag(environment)}`,
+      changes: `Whoever asks it is told in each answer until the day, then nothing answers. To keep it at no cost: portolan endpoint deploy ${name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --workers 0..${Math.max(1, workers.most)}${environmentFlag(environment)}`,
     };
   },
 });
@@ -130,16 +139,16 @@ export const oversizedWorkers = endpointRule({
         },
       ],
       ...saving(shareOf(standby(endpoint, prices), saved), "price of a core and of memory"),
-      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --workers ${needed}..${Math.max(needed, workers.most)}${environmentFlag(environment)}`,
-      changes: `More are still started when the load needs them, up to ${Math.max(needed, workers.most)}. Repeat the deployment's other options.`,
+      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --workers ${needed}..${Math.max(needed, workers.most)}${environmentFlag(environment)}`,
+      changes: `More are still started when the load needs them, up to ${Math.max(needed, workers.most)}. Everything else stays as it is deployed.`,
     };
   },
 });
 
 export const gpuFitsCpu = endpointRule({
   kind: "gpu_fits_cpu",
-  isAbout: ({ gpu }) => gpu !== undefined,
-  costOf: (endpoint) => gpuInMonth(endpoint),
+  // Of all, so that what is moved to processors is known by what it costs there.
+  costOf: (endpoint, prices) => (endpoint.gpu ? gpuInMonth(endpoint) : computeInMonth(endpoint, prices)),
   find: (endpoint, { prices }) => {
     const { gpu, measured, terms, load, environment } = endpoint;
     if (!gpu || !measured || !terms || load.days < observedDays || load.requests === 0) return undefined;
@@ -170,9 +179,9 @@ export const gpuFitsCpu = endpointRule({
       ...(gpu.costPerThousand === undefined
         ? { noSaving: "the deployment does not state what the graphics processor costs" }
         : saving(saves, "price of a core")),
-      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase}${environmentFlag(environment)}`,
+      command: `portolan endpoint deploy ${endpoint.name} ${endpoint.model} ${endpoint.version} --use-case ${endpoint.useCase} --keep --backend none${environmentFlag(environment)}`,
       changes:
-        "The version answers in the gateway itself, without --backend gpu=…; watch p99 in the first hour.",
+        "The version answers in the gateway itself, and on no other server; all else stays as it is deployed. Watch p99 in the first hour.",
     };
   },
 });
@@ -222,7 +231,7 @@ export const unquantisedModel = endpointRule({
       command:
         smaller === undefined
           ? `portolan model quantize ${endpoint.model} ${endpoint.version} --method dynamic-int8`
-          : `portolan release start ${endpoint.name} ${endpoint.model} ${smaller}`,
+          : `portolan release start ${endpoint.name} ${endpoint.model} ${smaller}${environmentFlag(endpoint.environment)}`,
       changes: "A new version, judged by the same gates; the command says what it loses.",
     };
   },

@@ -27,6 +27,8 @@ export interface Rule<Fact extends Place = Place> {
   /** What the thing costs in a month as it is, found or not; absent without a price. What was saved is measured by this. */
   readonly costOf: (fact: Fact, prices: AdvicePrices) => Cost | undefined;
   readonly find: (fact: Fact, question: Question) => Finding | undefined;
+  /** Somebody has begun what ends it, and it still costs what it cost: not found any more, and not followed yet. */
+  readonly isUnderWay?: (fact: Fact) => boolean;
 }
 
 /** A rule whose facts nobody has to know. */
@@ -39,6 +41,7 @@ export interface Judged {
   readonly subject: Recommendation["subject"];
   readonly cost: Cost | undefined;
   readonly finding: Finding | undefined;
+  readonly isUnderWay: boolean;
 }
 
 export function ruleOf<Fact extends Place>(rule: Rule<Fact>): AnyRule {
@@ -56,6 +59,7 @@ export function ruleOf<Fact extends Place>(rule: Rule<Fact>): AnyRule {
         },
         cost: rule.costOf(fact, question.prices),
         finding: rule.find(fact, question),
+        isUnderWay: rule.isUnderWay?.(fact) ?? false,
       })),
   };
 }

@@ -1,3 +1,4 @@
+import { addMicros, asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Cost } from "@portolan/planner/contract";
 import type { Finding } from "./rule.ts";
 
@@ -16,6 +17,11 @@ export function mebibytes(bytes: number): string {
 
 export function millis(micros: number): string {
   return `${(micros / 1000).toFixed(micros < 10_000 ? 2 : 1)} ms`;
+}
+
+/** So many days later, as a day of UTC. */
+export function dayAfter(now: number, days: number): string {
+  return formatInstant(addMicros(asEpochMicros(now), days * 86_400_000_000)).slice(0, 10);
 }
 
 export function environmentFlag(environment: string): string {

@@ -122,7 +122,7 @@ async function expired(
   });
 }
 
-function datasetOf(row: OldDataset, holds: readonly DataHold[]): ExpiredData {
+export function datasetOf(row: OldDataset, holds: readonly DataHold[]): ExpiredData {
   return { kind: "dataset", ...common(row, row.batch_at, holds) };
 }
 
@@ -155,7 +155,13 @@ async function remove(
   return gone;
 }
 
-async function removeOne(deps: RetentionDeps, tx: Transaction, one: ExpiredData): Promise<boolean> {
+/** @param why what stands beside it in the ledger */
+export async function removeOne(
+  deps: RetentionDeps,
+  tx: Transaction,
+  one: ExpiredData,
+  why: JsonObject = {},
+): Promise<boolean> {
   const { organisationId } = tx.call.actor;
   const of = {
     organisationId,
@@ -197,6 +203,7 @@ async function removeOne(deps: RetentionDeps, tx: Transaction, one: ExpiredData)
       environment: one.environment,
       since: one.since,
       objects: digests.length,
+      ...why,
     },
   });
   return true;

@@ -77,6 +77,21 @@ export function oldDatasets(
     .execute();
 }
 
+/** One that is still there. */
+export function findKeptDataset(
+  session: Sql,
+  organisationId: string,
+  id: string,
+): Promise<OldDataset | undefined> {
+  return tables(session)
+    .selectFrom("data.datasets")
+    .selectAll()
+    .where("organisation_id", "=", organisationId)
+    .where("id", "=", id)
+    .where("expired_at", "is", null)
+    .executeTakeFirst();
+}
+
 /** Ingestions of a contract that came to their end and began before a moment, and still have rows that were kept out, or sources. */
 export function oldIngestions(
   session: Sql,

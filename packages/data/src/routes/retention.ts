@@ -3,6 +3,7 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { EnvironmentName } from "../resources.ts";
 import { applyRetentionNow, type RetentionDeps } from "../retention/apply-retention.ts";
+import { endDataset } from "../retention/end-dataset.ts";
 
 const NewRound = Type.Object(
   {
@@ -18,20 +19,23 @@ const NewRound = Type.Object(
   },
   { additionalProperties: false },
 );
-export const RetentionRound = Type.Object({
-  dryRun: Type.Boolean(),
-  expired: Type.Array(
-    Type.Object({
-      kind: Type.Union([Type.Literal("dataset"), Type.Literal("ingestion")]),
-      id: Type.String(),
-      contract: Type.String(),
-      environment: Type.String(),
-      since: Type.Integer({ description: "When its batch came, epoch microseconds" }),
-      heldBy: Type.Array(Type.String(), { description: "Legal holds that keep it all the same" }),
-    }),
-  ),
+const Expired = Type.Object({
+  kind: Type.Union([Type.Literal("dataset"), Type.Literal("ingestion")]),
+  id: Type.String(),
+  contract: Type.String(),
+  environment: Type.String(),
+  since: Type.Integer({ description: "When its batch came, epoch microseconds" }),
+  heldBy: Type.Array(Type.String(), { description: "Legal holds that keep it all the same" }),
 });
+export type ExpiredView = Static<typeof Expired>;
+export const RetentionRound = Type.Object({ dryRun: Type.Boolean(), expired: Type.Array(Expired) });
 export type RetentionRound = Static<typeof RetentionRound>;
+
+const Ending = Type.Object(
+  { reason: Type.String({ minLength: 3, maxLength: 500, description: "For the record" }) },
+  { additionalProperties: false },
+);
+const DatasetParams = Type.Object({ id: Type.String({ maxLength: 100 }) });
 
 /** What contracts keep no longer. */
 export async function retentionRoutes(app: FastifyInstance, deps: RetentionDeps): Promise<void> {
@@ -50,6 +54,23 @@ export async function retentionRoutes(app: FastifyInstance, deps: RetentionDeps)
       const { dryRun } = request.body;
       const found = await applyRetentionNow(deps, request.call, request.body);
       return { dryRun, expired: found.map((one) => ({ ...one, heldBy: [...one.heldBy] })) };
+    },
+  );
+  app.post<{ Params: Static<typeof DatasetParams>; Body: Static<typeof Ending> }>(
+    "/v1/datasets/:id/expiry",
+    {
+      config: routeConfig("data:apply_retention", "governed"),
+      schema: {
+        summary: "Remove one snapshot before its contract does, such as a copy of another one",
+        tags: ["data"],
+        params: DatasetParams,
+        body: Ending,
+        response: { 200: Expired },
+      },
+    },
+    async ({ call, params: { id }, body: { reason } }) => {
+      const ended = await endDataset(deps, call, id, reason);
+      return { ...ended, heldBy: [...ended.heldBy] };
     },
   );
 }

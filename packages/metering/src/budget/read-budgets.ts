@@ -57,23 +57,29 @@ export interface UnjudgedBudget extends Pick<BudgetTerms, "useCaseId" | "useCase
   readonly because: string;
 }
 
-/** Ceilings that are not kept, of the whole organisation; for control itself. */
-export async function unjudgedBudgets(
-  { charters }: Pick<BudgetDeps, "charters">,
-  call: CallContext,
-): Promise<UnjudgedBudget[]> {
-  return (await charters.all(call)).flatMap(({ useCaseId, useCase, ceiling, beyond, prices }) => {
-    if (ceiling.currency === prices.currency) return [];
-    const because = `prices are in ${prices.currency}, and no rate of exchange into ${ceiling.currency} is stated`;
-    return [{ useCaseId, useCase, ceiling, beyond, because }];
-  });
+export interface JudgedBudgets {
+  readonly budgets: Budget[];
+  readonly unjudged: UnjudgedBudget[];
 }
 
-/** How all budgets of the organisation stand that can be judged; for control itself. */
-export async function judgeBudgets(deps: BudgetDeps, call: CallContext): Promise<Budget[]> {
-  const terms = (await deps.charters.all(call)).filter(
-    ({ ceiling, prices }) => ceiling.currency === prices.currency,
+/** How all budgets of the organisation stand, and which cannot be judged; for control itself. Charters are read once, so that both are of one moment. */
+export async function judgeBudgets(deps: BudgetDeps, call: CallContext): Promise<JudgedBudgets> {
+  const { kept = [], unkept = [] } = Object.groupBy(await deps.charters.all(call), ({ ceiling, prices }) =>
+    ceiling.currency === prices.currency ? "kept" : "unkept",
   );
+  return { budgets: await standings(deps, call, kept), unjudged: unkept.map(unjudgedOf) };
+}
+
+function unjudgedOf({ useCaseId, useCase, ceiling, beyond, prices }: BudgetTerms): UnjudgedBudget {
+  const because = `prices are in ${prices.currency}, and no rate of exchange into ${ceiling.currency} is stated`;
+  return { useCaseId, useCase, ceiling, beyond, because };
+}
+
+async function standings(
+  deps: BudgetDeps,
+  call: CallContext,
+  terms: readonly BudgetTerms[],
+): Promise<Budget[]> {
   if (terms.length === 0) return [];
   const now = deps.clock.now();
   const period = periodOf(now);
@@ -115,10 +121,11 @@ function dailyCosts(stretches: readonly UsageStretch[], prices: UsagePrices, fro
 export async function readBudgets(
   deps: BudgetDeps & { readonly authorizer: Authorizer },
   call: CallContext,
-): Promise<{ readonly budgets: Budget[]; readonly unjudged: UnjudgedBudget[] }> {
+): Promise<JudgedBudgets> {
+  const { budgets, unjudged } = await judgeBudgets(deps, call);
   return {
-    budgets: await visibleOf(deps, call, await judgeBudgets(deps, call)),
-    unjudged: await visibleOf(deps, call, await unjudgedBudgets(deps, call)),
+    budgets: await visibleOf(deps, call, budgets),
+    unjudged: await visibleOf(deps, call, unjudged),
   };
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { focusColumns, focusType } from "./focus-columns.ts";
 import { focusJson } from "./focus-json.ts";
+import { readTableJson } from "./read-table-json.ts";
 
 test("a row becomes an object of all columns: decimals keep each digit, key-value columns are objects, nothing is null", () => {
   const cells: Readonly<Record<string, string>> = {
@@ -33,4 +34,24 @@ test("what FOCUS types as decimal or instant is what its name says", () => {
     expect(type === "decimal", column).toBe(/(?:Cost|Price|(?<!Exact)Quantity)$/.test(column));
     expect(type === "instant", column).toBe(/Period(?:Start|End)$/.test(column));
   }
+});
+
+test("what was written is read again to the same cells, with each digit; what is no table is none", () => {
+  const cells: Readonly<Record<string, string>> = {
+    BilledCost: "12345678901234567.123456789012345678",
+    ServiceName: 'a "quoted" name',
+    Tags: '{"team":"risk","share":0.10}',
+    SubAccountName: "",
+  };
+  const rows = [focusColumns.map((column) => cells[column] ?? null)];
+  expect(readTableJson(focusJson({ columns: focusColumns, rows }))).toEqual({ columns: focusColumns, rows });
+  // Of rows with other names all are columns.
+  expect(readTableJson('[{"a": 1.50}, {"b": true, "a": null}]')).toEqual({
+    columns: ["a", "b"],
+    rows: [
+      ["1.50", null],
+      [null, "true"],
+    ],
+  });
+  expect(["{}", "[1]", "[[]]", "[null]", '["a"]', "[{"].map(readTableJson)).toEqual(Array(6).fill(undefined));
 });

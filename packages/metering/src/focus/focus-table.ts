@@ -113,12 +113,16 @@ function costRows(cells: FocusRow, { line, method, amount, quantity }: Part): Fo
   const base: FocusRow = { ...cells, x_AllocatedMethodId: id, ChargeDescription: `${line}: ${words}` };
   // What comes back, such as a part of a credit, has no price for a unit.
   if (amount.nanos < 0n) return [flatRow(base, "Credit", formatDecimal(amount))];
+  if (line === taxLine && quantity === 0n) return [flatRow(base, "Tax", formatDecimal(amount))];
   if (quantity === 0n)
     return [
       pricedRow(base, { line, unit: "Allocations", quantity: attosPerUnit, price: amount.nanos * 10n ** 9n }),
     ];
   return usageRows({ ...base, x_ExactQuantity: quantityText(quantity) }, { line, method, amount, quantity });
 }
+
+/** As bills that are read name it (`bills/bill-mapping.ts`). */
+const taxLine = "tax";
 
 const nano = 10n ** 9n;
 
@@ -171,7 +175,7 @@ function pricedRow(base: FocusRow, { line, unit, quantity, price }: Priced): Foc
   };
 }
 
-function flatRow(base: FocusRow, category: "Credit" | "Adjustment", amount: string): FocusRow {
+function flatRow(base: FocusRow, category: "Credit" | "Adjustment" | "Tax", amount: string): FocusRow {
   return { ...costCells(base, amount), ChargeCategory: category, ChargeFrequency: "One-Time" };
 }
 

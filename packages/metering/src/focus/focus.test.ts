@@ -34,8 +34,8 @@ const november = { start: "2026-11-01T00:00:00Z", end: "2026-12-01T00:00:00Z" };
 /** A statement within a company sells no commitments: its table has none of their columns. */
 const question = { without: ["COMMITMENT_DISCOUNT_SUPPORTED"] };
 
-function statement(idle: "separate" | "split" = "separate"): Table {
-  const allocation = allocateBill(readBill(bill, "bill.csv"), readUsageLines(usage, "usage.csv"), {
+function statement(idle: "separate" | "split" = "separate", paper = bill): Table {
+  const allocation = allocateBill(readBill(paper, "bill.csv"), readUsageLines(usage, "usage.csv"), {
     idle,
     shared: "proportional",
     quotas: readUsageLines("business_unit,team,resource,quantity\nfinance,,gpu_hours,100\n", "quota.csv"),
@@ -125,6 +125,18 @@ describe.skipIf(!hasRules)("the rules of FOCUS 1.2", () => {
     expect([report.staticRules, report.dynamicRules]).toEqual([420, 201]);
     expect(report.checked + report.notApplicable + report.withoutColumn).toBe(420);
     expect(report.withoutColumn).toBe(0);
+  });
+
+  test("tax is tax: it has no price, and no rule has a finding", () => {
+    const table = statement("separate", `${bill}tax,shared,26881.15,USD,\n`);
+    const cellsOf = (column: string) => {
+      const [category, at] = [table.columns.indexOf("ChargeCategory"), table.columns.indexOf(column)];
+      return table.rows.filter((row) => row[category] === "Tax").map((row) => row[at] ?? null);
+    };
+    const sum = cellsOf("BilledCost").reduce((total, cost) => total + (parseAttos(cost ?? "") ?? 0n), 0n);
+    expect(attosText(sum)).toBe("26881.15");
+    expect(new Set([...cellsOf("ListUnitPrice"), ...cellsOf("PricingQuantity")])).toEqual(new Set([null]));
+    expect(checkRules(rules(), table, question).findings).toEqual([]);
   });
 
   test("of commitments are two that contradict their own words; nothing else is left out", () => {

@@ -14,6 +14,7 @@ const Query = Type.Object(
     period: PeriodText,
     level: Type.Optional(Type.Enum([...usageQueryLevels], { description: "team when absent" })),
     resource: Type.Optional(Type.String({ maxLength: 60 })),
+    activities: Type.Optional(Type.Boolean({ description: "Whether what usage was for stands apart" })),
   },
   { additionalProperties: false },
 );
@@ -39,11 +40,12 @@ export async function usageRoutes(app: FastifyInstance, deps: UsageRouteDeps): P
         response: { 200: UsageReport },
       },
     },
-    ({ call, query: { period, level = "team", resource } }) =>
+    ({ call, query: { period, level = "team", resource, activities } }) =>
       readUsage(deps, call, {
         period,
         level: usageLevels[usageQueryLevels.indexOf(level)] ?? "team",
         ...(resource === undefined ? {} : { resource }),
+        ...(activities === undefined ? {} : { activities }),
       }),
   );
   app.get<{ Querystring: Static<typeof RecordsQuery> }>(

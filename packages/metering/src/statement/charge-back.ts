@@ -2,7 +2,7 @@ import { readCsv } from "@portolan/csv-source";
 import { addMoney, allocateWhole, type Money, zeroMoney } from "@portolan/kernel";
 import type { AllocatedLine, Allocation } from "../allocate-bill.ts";
 import { fileNotValid } from "../file-not-valid.ts";
-import { type Tenant, tenantKey, type UsageLine } from "../lines.ts";
+import { type Tenant, tenantKey } from "../lines.ts";
 
 /**
  * Which business unit pays for a use case, whoever runs it.
@@ -23,9 +23,12 @@ export function readPayers(text: string, file: string): ReadonlyMap<string, stri
   return payers;
 }
 
-/** Usage as of the business unit that pays for its use case; the team that ran it stays named. Pure. */
-export function paidBy(usage: readonly UsageLine[], payers: ReadonlyMap<string, string>): UsageLine[] {
-  return usage.map((line) => {
+/** Usage, or counts, as of the business unit that pays for its use case; the team that ran it stays named. Pure. */
+export function paidBy<Line extends { readonly tenant: Tenant }>(
+  lines: readonly Line[],
+  payers: ReadonlyMap<string, string>,
+): Line[] {
+  return lines.map((line) => {
     const payer = payers.get(line.tenant.useCase);
     return payer === undefined ? line : { ...line, tenant: { ...line.tenant, businessUnit: payer } };
   });

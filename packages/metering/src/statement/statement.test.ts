@@ -167,14 +167,47 @@ describe("a statement", () => {
   test("has the trend of earlier months, in their order; who was not there owed nothing", () => {
     const of = (month: string, only?: string) =>
       statementDocument({ ...question, month, ...(only === undefined ? {} : { only }) });
-    const { lines } = statementDocument({
-      ...question,
-      earlier: [of("2026-10"), of("2026-09", "marketing")],
-    });
-    expect(lines.find(({ names }) => names[0] === "finance")?.trend).toEqual([
+    const others = usage.filter(({ tenant }) => tenant.businessUnit !== "finance");
+    const without = allocateBill(bill, others, order);
+    const september = statementDocument({ ...question, allocation: without, month: "2026-09" });
+    const trendOf = (document: StatementDocument) =>
+      document.lines.find(({ names }) => names[0] === "finance")?.trend;
+    expect(trendOf(statementDocument({ ...question, earlier: [of("2026-10"), september] }))).toEqual([
       { month: "2026-09", total: "0" },
       { month: "2026-10", total: "23616" },
     ]);
+    // One that shows a unit alone says nothing of the others: they did not owe nothing.
+    expect(
+      faultOf(() => statementDocument({ ...question, earlier: [of("2026-09", "marketing")] })),
+    ).toContain("one business unit alone");
+    const cut = { ...question, only: "finance", earlier: [of("2026-10", "finance")] };
+    expect(trendOf(statementDocument(cut))).toEqual([{ month: "2026-10", total: "23616" }]);
+  });
+
+  test("earlier statements that go deeper are summed up to its level", () => {
+    const deep = statementDocument({ ...question, level: "environment", month: "2026-10" });
+    for (const level of ["businessUnit", "team", "useCase"] as const)
+      for (const { trend, total } of statementDocument({ ...question, level, earlier: [deep] }).lines)
+        expect(trend).toEqual([{ month: "2026-10", total }]);
+  });
+
+  test("says from when it is charged, and once it is, to whom: all units' amounts and what is nobody's come to the bill", () => {
+    const shown = statementDocument({ ...question, chargebackFrom: "2027-02", engineering: ["engineering"] });
+    expect(shown).toMatchObject({ mode: "showback", chargebackFrom: "2027-02" });
+    expect([shown.charged, shown.notCharged]).toEqual([undefined, undefined]);
+    const charged = statementDocument({
+      ...question,
+      allocation: chargeBack(allocation, new Set(["engineering"])),
+      mode: "chargeback",
+      chargebackFrom: "2026-11",
+      engineering: ["engineering"],
+    });
+    expect(charged.notCharged).toEqual(["engineering"]);
+    expect(charged.charged?.map(({ businessUnit }) => businessUnit)).toEqual(["finance", "marketing"]);
+    const nobody = charged.unattributed.map(({ amount }) => Number(amount));
+    const amounts = [...(charged.charged ?? []).map(({ amount }) => Number(amount)), ...nobody];
+    expect(amounts.reduce((all, one) => all + one, 0)).toBe(73_800);
+    expect(readStatement(JSON.stringify(charged), "s.json")).toEqual(charged);
   });
 
   test.each([

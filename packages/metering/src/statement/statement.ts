@@ -1,20 +1,13 @@
-import {
-  addMoney,
-  formatDecimal,
-  type Money,
-  money,
-  PortolanError,
-  subtractMoney,
-  zeroMoney,
-} from "@portolan/kernel";
+import { addMoney, formatDecimal, type Money, money, subtractMoney, zeroMoney } from "@portolan/kernel";
 import { type Static, Type, Value } from "@portolan/typebox";
 import type { Allocation } from "../allocate-bill.ts";
-import type { MeteringErrorCode } from "../errors.ts";
 import { fileNotValid } from "../file-not-valid.ts";
 import { type TenantLevel, tenantLevels } from "../lines.ts";
 import { quantityText } from "../quantity.ts";
 import { rollUp, type StatementLine } from "../roll-up.ts";
 import { type Action, isPredicting } from "./actions.ts";
+import { notComparable } from "./not-comparable.ts";
+import { type EarlierMonth, earlierMonths } from "./trend.ts";
 import type { UnitCost } from "./unit-costs.ts";
 
 const Amount = Type.String({ pattern: "^-?\\d+(\\.\\d{1,9})?$" });
@@ -79,6 +72,12 @@ export const StatementDocument = Type.Object({
   month: Type.Optional(Month),
   /** Charged from a month on; until then it is only shown. */
   mode: Type.Enum(["showback", "chargeback"]),
+  /** The first month that is charged; absent where nobody has said when. */
+  chargebackFrom: Type.Optional(Month),
+  /** To whom, in a chargeback: business units, the largest first. With what is unattributed, and others, they sum to the bill. */
+  charged: Type.Optional(Type.Array(Type.Object({ businessUnit: Type.String(), amount: Amount }))),
+  /** Who runs the platform and is charged nothing: the others share what they owe. */
+  notCharged: Type.Optional(Type.Array(Type.String())),
   currency: Type.String(),
   by: Type.Enum([...tenantLevels]),
   lines: Type.Array(Line),
@@ -98,6 +97,9 @@ export interface StatementQuestion {
   readonly level: TenantLevel;
   readonly month?: string;
   readonly mode: "showback" | "chargeback";
+  readonly chargebackFrom?: string;
+  /** Who runs the platform; named in a chargeback. */
+  readonly engineering?: readonly string[];
   /** One business unit; all others are one amount. */
   readonly only?: string;
   readonly unitCosts?: ReadonlyMap<string, readonly UnitCost[]>;
@@ -120,10 +122,10 @@ export interface PlannedCost {
 /**
  * The statement of a month. Its lines, what others owe and what is unattributed sum to the bill; showing less reckons nothing anew. Pure.
  *
- * @throws PortolanError `metering.statement_not_comparable` for a business unit that is not there, or other statements or plans of another currency or level
+ * @throws PortolanError `metering.statement_not_comparable` for a business unit that is not there, or earlier statements or plans of another currency, or earlier ones that go less deep
  */
 export function statementDocument(question: StatementQuestion): StatementDocument {
-  const { allocation, level, month, mode, only, earlier = [], plans = [], stranded } = question;
+  const { allocation, level, month, only, earlier = [], plans = [], stranded } = question;
   const { total, unattributed } = allocation;
   const all = rollUp(allocation, level);
   const lines = only === undefined ? all : all.filter(({ names: [unit] }) => unit === only);
@@ -133,11 +135,11 @@ export function statementDocument(question: StatementQuestion): StatementDocumen
       `It has ${[...new Set(all.map(({ names: [unit = ""] }) => unit))].join(", ")}.`,
     );
   const rest = all.filter((line) => !lines.includes(line));
-  const months = earlierMonths(earlier, question);
+  const months = earlierMonths(earlier, { month, level, only, currency: total.currency });
   return {
     version: "portolan-statement/1",
     ...(month === undefined ? {} : { month }),
-    mode,
+    ...modeFields(question),
     currency: total.currency,
     by: level,
     lines: lines.map((line) => lineDocument(line, question, months)),
@@ -150,6 +152,21 @@ export function statementDocument(question: StatementQuestion): StatementDocumen
     ...(plans.length === 0 ? {} : { plans: plans.map((plan) => planFigures(plan, allocation)) }),
     ...(stranded === undefined ? {} : { stranded: quantityText(stranded) }),
     total: formatDecimal(total),
+  };
+}
+
+/** Since when, and to whom. */
+function modeFields({ mode, chargebackFrom, engineering = [], allocation, only }: StatementQuestion) {
+  const from = chargebackFrom === undefined ? {} : { chargebackFrom };
+  if (mode === "showback") return { mode, ...from };
+  const charged = rollUp(allocation, "businessUnit")
+    .filter(({ names: [unit] }) => only === undefined || unit === only)
+    .map(({ names: [unit = ""], total }) => ({ businessUnit: unit, amount: formatDecimal(total) }));
+  return {
+    mode,
+    ...from,
+    charged,
+    ...(engineering.length === 0 ? {} : { notCharged: [...engineering].sort() }),
   };
 }
 
@@ -212,49 +229,11 @@ function commandOf({ kind, activity, useCases }: Action): string | undefined {
   if (kind === "stop_idle" && !isPredicting(activity)) return "portolan job cancel ID";
   const [useCase = "USE_CASE", ...others] = useCases;
   const deploy = `portolan endpoint deploy ENDPOINT MODEL VERSION --use-case ${others.length === 0 ? useCase : "USE_CASE"}`;
-  return kind === "stop_idle" ? `${deploy} --workers 0..1` : deploy;
+  return `${deploy} --keep ${kind === "stop_idle" ? "--workers 0..1" : "--backend none"}`;
 }
 
 function sumOf(lines: readonly StatementLine[], currency: string): Money {
   return lines.reduce((sum, { total }) => addMoney(sum, total), zeroMoney(currency));
-}
-
-interface EarlierMonth {
-  readonly month: string;
-  readonly totals: ReadonlyMap<string, string>;
-}
-
-function earlierMonths(
-  earlier: readonly StatementDocument[],
-  { allocation, level, month }: StatementQuestion,
-): EarlierMonth[] {
-  const months = earlier.map((document): EarlierMonth => {
-    const { month: of, currency, by } = document;
-    if (of === undefined || month === undefined)
-      throw notComparable("a statement without a month has no place in a trend", "Make both with --month.");
-    if (of >= month)
-      throw notComparable(
-        `the statement of ${of} is not earlier than ${month}`,
-        "Name statements of earlier months.",
-      );
-    if (currency !== allocation.total.currency)
-      throw notComparable(
-        `the statement of ${of} is in ${currency}`,
-        `This one is in ${allocation.total.currency}.`,
-      );
-    if (by !== level)
-      throw notComparable(
-        `the statement of ${of} goes down to ${by}`,
-        `This one goes down to ${level}: make both with the same --by.`,
-      );
-    return {
-      month: of,
-      totals: new Map(document.lines.map((line) => [JSON.stringify(line.names), line.total])),
-    };
-  });
-  if (new Set(months.map((one) => one.month)).size < months.length)
-    throw notComparable("two earlier statements are of one month", "Name each month once.");
-  return months.toSorted((a, b) => (a.month < b.month ? -1 : 1));
 }
 
 function planFigures(plan: PlannedCost, { lines, total }: Allocation): PlanFigures {
@@ -340,8 +319,4 @@ function parsed(
       mend,
     );
   return value;
-}
-
-function notComparable(detail: string, mend: string): PortolanError<MeteringErrorCode> {
-  return new PortolanError<MeteringErrorCode>("metering.statement_not_comparable", { detail, mend });
 }

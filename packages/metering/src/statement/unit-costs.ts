@@ -7,6 +7,7 @@ import { type Tenant, type TenantLevel, tenantKey, tenantLevels, type UsageLine 
 /** What is counted, and the activity whose cost is divided by it. */
 export const counted = {
   inferences: { activity: "serving", per: 1000n },
+  scored_rows: { activity: "scoring", per: 1000n },
   training_runs: { activity: "training", per: 1n },
 } as const;
 export type Counted = keyof typeof counted;

@@ -1,6 +1,6 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import { countedResources } from "./resources.ts";
-import { sumUsage } from "./usage-store.ts";
+import { type CardMeter, cardMeters, sumUsage } from "./usage-store.ts";
 
 /** Hours of cards that somebody held, and in which these were busy. */
 export interface CardUse {
@@ -11,6 +11,18 @@ export interface CardUse {
   readonly team: string;
   readonly heldHours: number;
   readonly busyHours: number;
+  /** Containers of a cluster that held them, the longest first. */
+  readonly pods: readonly PodCards[];
+}
+
+/** What one pod of a cluster held of cards. */
+export interface PodCards {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly heldHours: number;
+  readonly busyHours: number;
+  /** Epoch microseconds of the last hour of it that was counted. */
+  readonly lastAt: number;
 }
 
 /** Of each use case, and what a team held without one, in a stretch; those alone whose cards somebody measured. */
@@ -22,16 +34,12 @@ export async function readCardUse(
   const sums = (await sumUsage(sql, organisationId, bounds)).filter(({ resource }) =>
     ["gpu_hours", "gpu_busy_hours"].includes(resource),
   );
-  const groups = Map.groupBy(sums, ({ environment, useCaseId, useCase, team }) =>
-    JSON.stringify([environment, useCaseId, useCase, team]),
-  );
+  const groups = Map.groupBy(sums, placeKey);
+  const pods = Map.groupBy(await cardMeters(sql, organisationId, bounds), placeKey);
   return [...groups.values()].flatMap((found) => {
     const [first] = found;
     const hoursOf = (resource: string): number =>
-      Number(
-        found.reduce((sum, one) => (one.resource === resource ? sum + one.quantity : sum), 0n) /
-          (countedResources.gpu_hours.perUnit / 1000n),
-      ) / 1000;
+      hours(found.reduce((sum, one) => (one.resource === resource ? sum + one.quantity : sum), 0n));
     const isMeasured = found.some(({ resource }) => resource === "gpu_busy_hours");
     if (first === undefined || !isMeasured) return [];
     const { environment, useCaseId, useCase, team } = first;
@@ -43,7 +51,35 @@ export async function readCardUse(
         team,
         heldHours: hoursOf("gpu_hours"),
         busyHours: hoursOf("gpu_busy_hours"),
+        pods: (pods.get(placeKey(first)) ?? []).flatMap(podOf),
       },
     ];
   });
+}
+
+function placeKey(of: { environment: string; useCaseId: string; useCase: string; team: string }): string {
+  return JSON.stringify([of.environment, of.useCaseId, of.useCase, of.team]);
+}
+
+function hours(quantity: bigint): number {
+  return Number(quantity / (countedResources.gpu_hours.perUnit / 1000n)) / 1000;
+}
+
+/** As Kubernetes names things: what else a file may name is no pod, and has no place in a command. */
+const objectName = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+/** Of a cluster's records alone: a file may name its meters as it likes. */
+function podOf({ meter, held, busy, lastAt }: CardMeter): PodCards[] {
+  const [namespace = "", pod = "", container, ...more] = meter.split("/").map(decodedOr);
+  if (container === undefined || more.length > 0) return [];
+  if (!objectName.test(namespace) || !objectName.test(pod)) return [];
+  return [{ namespace, pod, heldHours: hours(held), busyHours: hours(busy), lastAt }];
+}
+
+function decodedOr(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }

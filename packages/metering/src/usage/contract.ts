@@ -77,6 +77,11 @@ export const UsageLineView = Type.Object({
   unit: Type.String({ description: "Smallest unit" }),
   quantity: Type.String({ description: "Whole number of smallest units, exact" }),
   amount: Type.String({ description: "The same in the unit that bills are in: a decimal, or a fraction" }),
+  activity: Type.Optional(
+    Type.String({
+      description: "What it was for: serving, training or scoring; absent where its source does not say",
+    }),
+  ),
 });
 export type UsageLineView = Static<typeof UsageLineView>;
 

@@ -43,11 +43,13 @@ function selectOf(
     sql`${column} >= ${since}::bigint and ${column} < ${until}::bigint`;
   switch (source) {
     case "training":
-      // The first of both has the id that it had when there was no other.
+      // The first of them has the id that it had when there was no other. A run counts once, when its first attempt ends.
       return sql<OwnRow>`select run_id || '/' || attempt || u.suffix as id, run_id || '/' || attempt as meter, coalesce(use_case_id, '') as "useCaseId", environment,
-        '' as model, u.resource, u.quantity::text as quantity, started_at as start, greatest(ended_at, started_at) as "end"
+        '' as model, u.resource, u.quantity::text as quantity,
+        case when u.resource = 'training_runs' then greatest(ended_at, started_at) else started_at end as start, greatest(ended_at, started_at) as "end"
         from training.attempts_v1
-        cross join lateral (values ('', 'training_hours', greatest(ended_at - started_at, 0)), ('/cpu_hours', 'cpu_hours', cpu_micros)) as u (suffix, resource, quantity)
+        cross join lateral (values ('', 'training_hours', greatest(ended_at - started_at, 0)), ('/cpu_hours', 'cpu_hours', cpu_micros),
+          ('/training_runs', 'training_runs', case when attempt = 1 then 1 end)) as u (suffix, resource, quantity)
         where organisation_id = ${organisationId} and u.quantity is not null and ${within(sql`ended_at`)}`;
     case "scoring":
       return sql<OwnRow>`select run_id || '/' || chunk || '/' || u.resource as id, run_id as meter, use_case_id as "useCaseId", environment, coalesce(model, '') as model,

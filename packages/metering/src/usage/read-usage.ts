@@ -7,6 +7,7 @@ import {
   type UnitOfWork,
 } from "@portolan/kernel";
 import type { MeteringErrorCode } from "../errors.ts";
+import { activityOf } from "./activities.ts";
 import type { UsageLineView, UsagePage, UsageReport } from "./contract.ts";
 import { boundsOf, parsePeriod } from "./period.ts";
 import { countedAs, countedText } from "./resources.ts";
@@ -58,11 +59,19 @@ function placeKey({ environment, businessUnitId, teamId, useCaseId }: UsagePlace
   return JSON.stringify([environment, businessUnitId, teamId, useCaseId]);
 }
 
+export interface UsageQuery {
+  readonly period: string;
+  readonly level: UsageLevel;
+  readonly resource?: string;
+  /** Lines of what usage was for stand apart. */
+  readonly activities?: boolean;
+}
+
 /** What the caller may see of what was used in a month, summed down to a level. */
 export async function readUsage(
   deps: ReadUsageDeps,
   call: CallContext,
-  query: { readonly period: string; readonly level: UsageLevel; readonly resource?: string },
+  query: UsageQuery,
 ): Promise<UsageReport> {
   const period = parsePeriod(query.period);
   const { organisationId } = call.actor;
@@ -74,31 +83,41 @@ export async function readUsage(
     const wanted = sums.filter(({ resource }) => query.resource === undefined || resource === query.resource);
     return {
       period,
-      lines: rollUpUsage(wanted, query.level),
+      lines: rollUpUsage(wanted, query),
       changed: sums.length > 0 ? (late ?? null) : null,
     };
   });
 }
 
-/** Sums down to a level, in the order of names and resources. Pure. */
-export function rollUpUsage(sums: readonly UsageSum[], level: UsageLevel): UsageLineView[] {
+/** Sums down to a level, in the order of names, resources and activities. Pure. */
+function rollUpUsage(
+  sums: readonly UsageSum[],
+  { level, activities = false }: Pick<UsageQuery, "level" | "activities">,
+): UsageLineView[] {
   const lines = new Map<
     string,
-    { readonly names: readonly string[]; readonly resource: string; quantity: bigint }
+    Pick<UsageSum, "resource" | "quantity"> & { readonly names: string[]; readonly activity: string }
   >();
   for (const sum of sums) {
+    const activity = activities ? activityOf(sum.source) : "";
     const names = usageLevels.slice(0, usageLevels.indexOf(level) + 1).map((one) => sum[one]);
-    const key = JSON.stringify([names, sum.resource]);
-    const line = lines.get(key) ?? { names, resource: sum.resource, quantity: 0n };
-    line.quantity += sum.quantity;
-    lines.set(key, line);
+    const key = JSON.stringify([names, sum.resource, activity]);
+    const before = lines.get(key)?.quantity ?? 0n;
+    lines.set(key, { names, resource: sum.resource, activity, quantity: before + sum.quantity });
   }
   return [...lines]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { names, resource, quantity }]) => {
+    .map(([, { names, resource, activity, quantity }]) => {
       const counted = countedAs(resource);
       const amount = countedText(quantity, counted);
-      return { names: [...names], resource, unit: counted.unit, quantity: quantity.toString(), amount };
+      return {
+        names,
+        resource,
+        unit: counted.unit,
+        quantity: quantity.toString(),
+        amount,
+        ...(activity === "" ? {} : { activity }),
+      };
     });
 }
 

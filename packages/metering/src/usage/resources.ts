@@ -32,6 +32,8 @@ export const countedResources = {
   /** Of these nobody counted bytes: those of an older gateway, refusals, reads of features. */
   requests_without_bytes: { unit: "request", perUnit: 1n },
   tokens: { unit: "token", perUnit: 1n },
+  /** Runs of trainers, however often one began anew. */
+  training_runs: { unit: "run", perUnit: 1n },
   training_hours: { unit: "microsecond", perUnit: microsPerHour },
   orchestration_hours: { unit: "microsecond", perUnit: microsPerHour },
   review_hours: { unit: "microsecond", perUnit: microsPerHour },

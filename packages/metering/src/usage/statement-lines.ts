@@ -9,17 +9,20 @@ export interface TenantUsage {
   readonly tenant: UsageTenant;
   readonly resource: string;
   readonly quantity: bigint;
+  /** What it was for; absent where nobody says. */
+  readonly activity?: string;
 }
 
 /** Of each tenant the busy part of its hours of cards, 0 to 1, where somebody measured it. More busy than held is busy all the time. Pure. */
 function cardUtilisation(usage: readonly TenantUsage[]): ReadonlyMap<string, number> {
-  const sumOf = (resource: string) =>
-    new Map(
-      summed(usage.filter((one) => one.resource === resource)).map(({ tenant, quantity }) => [
-        usageTenantKey(tenant),
-        quantity,
-      ]),
-    );
+  const sumOf = (resource: string) => {
+    const sums = new Map<string, bigint>();
+    for (const one of usage) {
+      const key = usageTenantKey(one.tenant);
+      if (one.resource === resource) sums.set(key, (sums.get(key) ?? 0n) + one.quantity);
+    }
+    return sums;
+  };
   const [held, busy] = [sumOf("gpu_hours"), sumOf("gpu_busy_hours")];
   return new Map(
     [...busy].flatMap(([key, quantity]) => {
@@ -50,22 +53,27 @@ export function statementLines(recorded: readonly TenantUsage[], billed: Readonl
       parts,
       inOrder.map(({ quantity }) => quantity),
     );
-    for (const [index, { tenant }] of inOrder.entries()) {
+    for (const [index, { tenant, activity }] of inOrder.entries()) {
       const utilisation = resource === "gpu_hours" ? utilisations.get(usageTenantKey(tenant)) : undefined;
       const quantity = quantities[index] ?? 0n;
-      lines.push({ tenant, resource, quantity, ...(utilisation === undefined ? {} : { utilisation }) });
+      lines.push({
+        tenant,
+        resource,
+        quantity,
+        ...(activity === undefined ? {} : { activity }),
+        ...(utilisation === undefined ? {} : { utilisation }),
+      });
     }
   }
   return lines;
 }
 
-function summed(used: readonly TenantUsage[]): { readonly tenant: UsageTenant; readonly quantity: bigint }[] {
-  const sums = new Map<string, { readonly tenant: UsageTenant; quantity: bigint }>();
-  for (const { tenant, quantity } of used) {
-    const key = usageTenantKey(tenant);
-    const sum = sums.get(key) ?? { tenant, quantity: 0n };
-    sum.quantity += quantity;
-    sums.set(key, sum);
+/** By tenant and what it was for. */
+function summed(used: readonly TenantUsage[]): readonly TenantUsage[] {
+  const sums = new Map<string, TenantUsage>();
+  for (const one of used) {
+    const key = JSON.stringify([usageTenantKey(one.tenant), one.activity ?? ""]);
+    sums.set(key, { ...one, quantity: one.quantity + (sums.get(key)?.quantity ?? 0n) });
   }
   return [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
 }

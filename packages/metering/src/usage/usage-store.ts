@@ -220,6 +220,7 @@ function inPeriods(start: number, end: number) {
 }
 
 export interface UsageSum extends UsagePlace {
+  readonly source: string;
   readonly businessUnit: string;
   readonly team: string;
   readonly useCase: string;
@@ -230,7 +231,7 @@ export interface UsageSum extends UsagePlace {
   readonly step: number;
 }
 
-/** Sums of records that begin in a stretch, by tenant and resource, and by steps of so many microseconds. In the order of their texts. */
+/** Sums of records that begin in a stretch, by source, tenant and resource, and by steps of so many microseconds. In the order of their texts. */
 export async function sumUsage(
   session: Sql,
   organisationId: string,
@@ -243,16 +244,50 @@ export async function sumUsage(
     Omit<UsageSum, "quantity"> & { quantity: string }
   >`select environment, business_unit_id as "businessUnitId",
     team_id as "teamId", use_case_id as "useCaseId", business_unit as "businessUnit", team, use_case as "useCase", model, resource,
-    sum(quantity)::text as quantity, ${step}::int as step from metering.usage
+    sum(quantity)::text as quantity, ${step}::int as step, source from metering.usage
     where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 11`.execute(session);
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12`.execute(session);
   return rows
     .map((row) => ({ ...row, quantity: BigInt(row.quantity), step: Number(row.step) }))
     .toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
 }
 
-function sortKey({ businessUnit, team, useCase, model, environment, resource, step }: UsageSum): string {
-  return JSON.stringify([businessUnit, team, useCase, model, environment, resource, step]);
+function sortKey(sum: UsageSum): string {
+  const { businessUnit, team, useCase, model, environment, resource, step, source } = sum;
+  return JSON.stringify([businessUnit, team, useCase, model, environment, resource, step, source]);
+}
+
+/** What one meter held of cards. */
+export interface CardMeter extends Pick<UsageSum, "environment" | "useCaseId" | "useCase" | "team"> {
+  readonly meter: string;
+  readonly held: bigint;
+  readonly busy: bigint;
+  readonly lastAt: number;
+}
+
+/** Of records that others counted, the longest held first. */
+export async function cardMeters(
+  session: Sql,
+  organisationId: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<CardMeter[]> {
+  const sumOf = (resource: string) =>
+    sql`coalesce(sum(quantity) filter (where resource = ${resource}), 0)::text`;
+  const { rows } = await sql<
+    Omit<CardMeter, "held" | "busy"> & { held: string; busy: string }
+  >`select environment, use_case_id as "useCaseId", use_case as "useCase", team, meter, ${sumOf("gpu_hours")} as held,
+    ${sumOf("gpu_busy_hours")} as busy, max(ended_at) as "lastAt" from metering.usage
+    where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint
+      and source like 'import/%' and resource in ('gpu_hours', 'gpu_busy_hours')
+    group by 1, 2, 3, 4, 5 order by sum(quantity) filter (where resource = 'gpu_hours') desc nulls last, meter collate "C"`.execute(
+    session,
+  );
+  return rows.map((row) => ({
+    ...row,
+    held: BigInt(row.held),
+    busy: BigInt(row.busy),
+    lastAt: Number(row.lastAt),
+  }));
 }
 
 /** Records of a month in one order, `limit` of them after a key. */

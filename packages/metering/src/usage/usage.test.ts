@@ -1,13 +1,15 @@
-import { asEpochMicros, parseInstant } from "@portolan/kernel";
+import { asEpochMicros, formatDecimal, parseInstant } from "@portolan/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { allocateBill } from "../allocate-bill.ts";
 import { partsPerUnit } from "../quantity.ts";
 import { readBill } from "../read-lines.ts";
 import { rollUp } from "../roll-up.ts";
+import { unitCosts } from "../statement/unit-costs.ts";
 import { judgeRecords } from "./judge-records.ts";
 import { boundsOf, parsePeriod, periodOf } from "./period.ts";
 import { readUsageJson, readUsageRecords } from "./read-records.ts";
+import { recordedCounts } from "./recorded-counts.ts";
 import { countedAs, countedText, parseCounted } from "./resources.ts";
 import { statementLines } from "./statement-lines.ts";
 import { splitByPeriod, type UsageRecord } from "./usage-record.ts";
@@ -179,6 +181,34 @@ research,lab,,dev,gpu_hours,8640
       ["research/lab", 33_264n],
       ["finance/risk", 22_176n],
       ["marketing/growth", 14_784n],
+    ]);
+  });
+
+  test("recorded usage counts its inferences and runs, and each is divided by what was used for it", () => {
+    const of = (model: string) => ({ ...tenant, model });
+    const core = countedAs("cpu_hours").perUnit;
+    const recorded = [
+      { tenant: of("mlp"), resource: "cpu_hours", quantity: 3n * core, activity: "serving" },
+      { tenant: of("mlp"), resource: "requests", quantity: 60_000n, activity: "serving" },
+      // Reads of features, which no model answers.
+      { tenant: of(""), resource: "requests", quantity: 999n, activity: "serving" },
+      { tenant: of(""), resource: "cpu_hours", quantity: core, activity: "training" },
+      { tenant: of(""), resource: "training_runs", quantity: 4n, activity: "training" },
+      { tenant: of("mlp"), resource: "cpu_hours", quantity: 6n * core, activity: "scoring" },
+      { tenant: of("mlp"), resource: "scored_rows", quantity: 2000n * 840_000_000n, activity: "scoring" },
+    ];
+    const usage = statementLines(recorded, new Set(["cpu_hours"]));
+    const bill = readBill(
+      "line,kind,amount,currency\ncpu_hours,metered,100,USD\nsupport,shared,10,USD\n",
+      "b.csv",
+    );
+    const allocation = allocateBill(bill, usage, { idle: "separate", shared: "proportional" });
+    const costs = [...unitCosts(allocation, usage, recordedCounts(recorded), "useCase").values()].flat();
+    // 33 of serving, 11 of training and 66 of scoring, support included.
+    expect(costs.map(({ what, count, cost }) => [what, count, formatDecimal(cost)])).toEqual([
+      ["inferences", 60_000n, "0.55"],
+      ["scored_rows", 2000n, "33"],
+      ["training_runs", 4n, "2.75"],
     ]);
   });
 

@@ -23,7 +23,7 @@ export function shapeFaults(
 export function meaningFaults(file: PriceFile): PriceFault[] {
   const seen = new Set<string>();
   return [
-    ...file.records.flatMap((record, index) => {
+    ...(file.records ?? []).flatMap((record, index) => {
       const faults = recordFaults(record, `/records/${index}`);
       if (seen.has(record.id)) {
         faults.push({

@@ -3,14 +3,15 @@ import { type Static, Type } from "@portolan/typebox";
 import type { FastifyInstance } from "fastify";
 import { withBackends } from "../backends/deployed-backends.ts";
 import { type DeployDeps, deployEndpoint } from "../deploy-endpoint.ts";
-import { DeployedRoute, DeployRequest, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
+import { DeployedRoute, DeployOrder, type Endpoint, EndpointList, EndpointName } from "../endpoint.ts";
+import { keepingParts } from "../keep-parts.ts";
 import { type Served, servedRoutes } from "../served-routes.ts";
 import { listDeployed } from "../store.ts";
 
 const Params = Type.Object({ name: EndpointName });
 
 export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Promise<void> {
-  app.put<{ Params: Static<typeof Params>; Body: DeployRequest }>(
+  app.put<{ Params: Static<typeof Params>; Body: DeployOrder }>(
     "/v1/endpoints/:name",
     {
       config: routeConfig("serving:deploy", "governed"),
@@ -18,11 +19,14 @@ export async function endpointRoutes(app: FastifyInstance, deps: DeployDeps): Pr
         summary: "Put a model version behind an endpoint",
         tags: ["serving"],
         params: Params,
-        body: DeployRequest,
+        body: DeployOrder,
         response: { 200: DeployedRoute },
       },
     },
-    (request) => deployEndpoint(deps, request.call, request.params.name, request.body),
+    async ({ call, params: { name }, body: { keep = [], ...asked } }) => {
+      const { request, insteadOf } = await keepingParts(deps, call, name, { asked, keep });
+      return deployEndpoint(deps, call, name, request, insteadOf);
+    },
   );
 
   app.get(
