@@ -230,6 +230,9 @@ export const QueueView = Type.Object(
         description: "Where work of its kind has ended before: by the median of how long that took",
       }),
     ),
+    begunAt: Type.Optional(
+      Type.Integer({ description: "When it last began to work, of what does; microseconds since 1970" }),
+    ),
     evictions: Type.Integer({ description: "How often it had to go for others" }),
     approval: Type.Optional(Approval),
     idle: Type.Optional(IdleView),

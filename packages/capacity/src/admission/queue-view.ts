@@ -14,7 +14,7 @@ export function queueView(
   open: readonly Workload[],
   known: { readonly now: number; readonly usual: ReturnType<typeof usualMicros> },
 ): QueueView {
-  const { id, state, team, wait, evictions } = work;
+  const { id, state, team, wait, evictions, begunAt } = work;
   const idle = idleView(work, known.now);
   const expected = state === "waiting" && tree ? expectedWait(tree, open, id, known) : undefined;
   return {
@@ -32,6 +32,7 @@ export function queueView(
         }
       : {}),
     ...(expected === undefined ? {} : { expectedWaitSeconds: Math.ceil(expected / 1e6) }),
+    ...(begunAt === undefined ? {} : { begunAt }),
     evictions,
     ...(work.approval ? { approval: work.approval } : {}),
     ...(idle ? { idle } : {}),
