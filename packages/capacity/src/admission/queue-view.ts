@@ -21,7 +21,7 @@ export function queueView(
     state,
     ...(team === undefined ? {} : { team }),
     request: requestTexts(work, tree),
-    says: idleText(work, known.now) ?? saysOf(work, tree),
+    says: idleText(work, known.now) ?? saysOf(work),
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(isAwaitingApproval(work) ? { reason: "awaits-approval" } : {}),
     ...(wait && state === "waiting" && !isAwaitingApproval(work)
@@ -48,23 +48,21 @@ export function requestTexts(
   return known ?? Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
 }
 
-/** Whether the quotas look for idle work of its team, and nobody can where it runs. Pure. */
-export function isUnwatched(
+/** Whether work on another cluster is in the queue because the quotas look for idle work of its team. Pure. */
+export function isWatchedElsewhere(
   { isElsewhere, team }: { readonly isElsewhere?: boolean; readonly team?: string | undefined },
   tree: QuotaTree | undefined,
 ): boolean {
   return isElsewhere === true && tree !== undefined && teamNode(tree, team)?.queue?.idle !== undefined;
 }
 
-function saysOf(work: Workload, tree: QuotaTree | undefined): string {
+function saysOf(work: Workload): string {
   const { state, team = "", wait, evictedBy, approval, isElsewhere } = work;
   if (approval?.state === "refused" && state !== "running") return refusalText(approval);
   if (isAwaitingApproval({ state, ...(approval ? { approval } : {}) }))
     return approvalText(approval?.for ?? "");
   if (isElsewhere === true && state !== "ended")
-    return isUnwatched(work, tree)
-      ? "has no part of the quotas: it runs on another cluster, and nobody sees there whether it is idle"
-      : "has no part of the quotas: it runs on another cluster";
+    return "has no part of the quotas: it runs on another cluster";
   switch (state) {
     case "waiting":
       return wait ? waitText(wait, team) : "waits to be looked at";
