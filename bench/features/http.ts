@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, request } from "node:http";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,26 +12,28 @@ import { logisticModel } from "@portolan/onnx-format/testing";
 import { TestInstallation } from "../../apps/gateway/test/installation.ts";
 import { mibOf, peakOf } from "../peak-memory.ts";
 import { pythonOf } from "../peers/servers.ts";
+import { RawClient } from "../raw-client.ts";
 
 /**
  * 50 features of 5 views over HTTP, of 1 and of 100 entities: the gateway's `POST /v1/features/online` (a credential, a grant, limits, ttl and status on; LMDB) beside
  * Feast's own feature server (no authentication; SQLite, which was its fastest store on one machine; one worker, no access log), and beside a bare server of
  * node:http that answers as many bytes without any work: what the client, the sockets and the waking of processes cost. Every value is a double of its own.
- * One connection each, kept alive, one request after the other, in turn. Needs Python 3 and, for the first run, a package index.
+ * One connection each, kept alive, by a raw client (one of node:http costs more than a bare server does), one request after the other, so many in a row to each server
+ * in turn: a server that answers now and then only is cold each time. Needs Python 3 and, for the first run, a package index.
  *
- * Usage: node bench/features/http.ts [entities] [rounds]
+ * Usage: node bench/features/http.ts [entities] [rounds] [requests in a row]
  */
-const [entities = 10_000, rounds = 1000] = process.argv.slice(2, 4).map(Number);
+const [entities = 10_000, rounds = 50, inARow = 20] = process.argv.slice(2, 5).map(Number);
 const [views, features] = [5, 10];
-const warmUp = 50;
+const warmUpRounds = 5;
 const feastPort = 47_315;
 
 interface Target {
   readonly name: string;
+  readonly port: number;
   /** By the bytes of the gateway's answer. */
-  readonly url: (bytes: number) => string;
+  readonly path: (bytes: number) => string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly agent: Agent;
   readonly body: (keys: readonly string[]) => string;
   readonly pid: number;
   /** How many values an answer has; undefined where it has none. */
@@ -79,9 +80,9 @@ async function startOurs(installation: TestInstallation): Promise<Target> {
   const gateway = await installation.start();
   return {
     name: "portolan",
-    url: () => `${gateway.url}/v1/features/online`,
+    port: Number(new URL(gateway.url).port),
+    path: () => "/v1/features/online",
     headers: { authorization: `Bearer ${installation.apiKey}`, "x-portolan-purpose": "care" },
-    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
     pid: gateway.child.pid ?? 0,
     count: (answer) => answer.split('"present"').length - 1,
@@ -98,9 +99,9 @@ async function startFeast(folder: string): Promise<Target & { end(): void }> {
   });
   const target = {
     name: "feast",
-    url: () => `http://127.0.0.1:${feastPort}/get-online-features`,
+    port: feastPort,
+    path: () => "/get-online-features",
     headers: {},
-    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys: readonly string[]) =>
       JSON.stringify({ feature_service: "bench", entities: { entity_id: keys } }),
     pid: child.pid ?? 0,
@@ -110,7 +111,7 @@ async function startFeast(folder: string): Promise<Target & { end(): void }> {
     end: () => child.stdin.end(),
   };
   for (let tries = 0; tries < 1200 && child.exitCode === null; tries++) {
-    const answer = await ask(target, ["e1"]).catch(() => "");
+    const answer = await askOnce(target, ["e1"]).catch(() => "");
     if (target.count(answer) === views * features) return target;
     await delay(500);
   }
@@ -123,9 +124,9 @@ async function startBare(): Promise<Target & { end(): void }> {
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return {
     name: "bare node:http",
-    url: (bytes) => `http://127.0.0.1:${Number(line.toString())}/${bytes}`,
+    port: Number(line.toString()),
+    path: (bytes) => `/${bytes}`,
     headers: {},
-    agent: new Agent({ keepAlive: true, maxSockets: 1 }),
     body: (keys) => JSON.stringify({ endpoint: "bench", entities: { entity_id: keys } }),
     pid: child.pid ?? 0,
     count: () => undefined,
@@ -133,47 +134,55 @@ async function startBare(): Promise<Target & { end(): void }> {
   };
 }
 
-function ask({ url, headers, agent, body }: Target, keys: readonly string[], bytes = 0): Promise<string> {
-  const text = body(keys);
-  return new Promise((resolve, reject) => {
-    const length = String(Buffer.byteLength(text));
-    const sent = request(
-      url(bytes),
-      {
-        method: "POST",
-        agent,
-        headers: { ...headers, "content-type": "application/json", "content-length": length },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => void chunks.push(chunk));
-        response.on("end", () => {
-          const answer = Buffer.concat(chunks).toString("utf8");
-          if (response.statusCode === 200) resolve(answer);
-          else reject(new Error(`${response.statusCode} ${answer.slice(0, 300)}`));
-        });
-      },
-    );
-    sent.on("error", reject);
-    sent.end(text);
-  });
+async function askOnce(target: Target, keys: readonly string[]): Promise<string> {
+  const client = await RawClient.open(target.port);
+  try {
+    return await ask(client, target, keys);
+  } finally {
+    client.close();
+  }
+}
+
+async function ask(
+  client: RawClient,
+  { path, headers, body }: Target,
+  keys: readonly string[],
+  bytes = 0,
+): Promise<string> {
+  const { status, text } = await client.post(path(bytes), body(keys), headers);
+  if (status !== 200) throw new Error(`${status} ${text.slice(0, 300)}`);
+  return text;
+}
+
+/** One after the other. @returns what each took, in milliseconds */
+async function inTurn(target: Target, client: RawClient, batch: number, bytes: number): Promise<number[]> {
+  const took: number[] = [];
+  for (let sent = 0; sent < inARow; sent++) {
+    const keys = Array.from({ length: batch }, () => `e${Math.floor(Math.random() * entities)}`);
+    const start = performance.now();
+    const answer = await ask(client, target, keys, bytes);
+    took.push(performance.now() - start);
+    const values = target.count(answer) ?? batch * views * features;
+    if (values !== batch * views * features) throw new Error(`${target.name} answered ${values} values`);
+  }
+  return took;
 }
 
 /** @param targets ours first */
-async function measure(targets: readonly Target[], batch: number): Promise<void> {
+async function measure(targets: readonly [Target, ...Target[]], batch: number): Promise<void> {
   const times = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
-  let bytes = 0;
-  for (let round = 0; round < rounds + warmUp; round++)
+  const clients = new Map<string, RawClient>();
+  const keys = Array.from({ length: batch }, (_, entity) => `e${entity}`);
+  const bytes = Buffer.byteLength(await askOnce(targets[0], keys));
+  for (let round = 0; round < rounds + warmUpRounds; round++)
     for (const target of targets) {
-      const keys = Array.from({ length: batch }, () => `e${Math.floor(Math.random() * entities)}`);
-      const start = performance.now();
-      const answer = await ask(target, keys, bytes);
-      const spent = performance.now() - start;
-      const values = target.count(answer) ?? batch * views * features;
-      if (values !== batch * views * features) throw new Error(`${target.name} answered ${values} values`);
-      if (target === targets[0]) bytes = answer.length;
-      if (round >= warmUp) times.get(target.name)?.push(spent);
+      const kept = clients.get(target.name);
+      const client = kept?.isOpen === true ? kept : await RawClient.open(target.port);
+      clients.set(target.name, client);
+      const took = await inTurn(target, client, batch, bytes);
+      if (round >= warmUpRounds) times.get(target.name)?.push(...took);
     }
+  for (const client of clients.values()) client.close();
   const [ours, theirs] = targets.map(({ name }) => {
     const sorted = Float64Array.from(times.get(name) ?? []).toSorted();
     const [p50 = 0, p99 = 0] = [0.5, 0.99].map((p) => quantile(sorted, p));
@@ -195,7 +204,7 @@ try {
   const ours = await startOurs(installation);
   const feast = await startFeast(folder);
   const bare = await startBare();
-  console.log(`${machine()}; ${entities} entities, ${rounds} rounds`);
+  console.log(`${machine()}; ${entities} entities, ${rounds} rounds of ${inARow} requests`);
   await measure([ours, feast, bare], 1);
   await measure([ours, feast, bare], 100);
   const memory = [ours, feast, bare].map(({ name, pid }) => `${name} ${mibOf(peakOf(pid))}`);
@@ -203,7 +212,6 @@ try {
   console.log(machine());
   feast.end();
   bare.end();
-  for (const { agent } of [ours, feast, bare]) agent.destroy();
 } finally {
   installation.dispose();
   rmSync(folder, { recursive: true, force: true });

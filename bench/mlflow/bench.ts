@@ -10,8 +10,9 @@ import { freePort } from "../../apps/cli/src/supervisor/ports.ts";
 import { bootstrapAcme, must } from "../../apps/control/test/api.ts";
 import { startControlProcess } from "../../apps/control/test/control-process.ts";
 import { pythonOf } from "../peers/servers.ts";
+import { RawClient } from "../raw-client.ts";
+import { drive, type Round, withToken } from "./drive.ts";
 import { ownChildren, withDescendants } from "./processes.ts";
-import { drive, RawClient, type Round } from "./raw-client.ts";
 import { type Execute, seedMlflow, seedPortolan } from "./seed.ts";
 
 /**
@@ -140,7 +141,7 @@ async function createRuns({ port, token, experimentId }: Side, count: number): P
       run_name: `bench ${n}`,
       start_time: 1_800_000_000_000,
     });
-    const { status, text } = await client.post("/api/2.0/mlflow/runs/create", body, token);
+    const { status, text } = await client.post("/api/2.0/mlflow/runs/create", body, withToken(token));
     if (status !== 200) throw new Error(`runs/create: ${status} ${text}`);
     ids.push((JSON.parse(text) as { run: { info: { run_id: string } } }).run.info.run_id);
   }

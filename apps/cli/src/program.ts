@@ -4,6 +4,7 @@ import { PortolanError } from "@portolan/kernel";
 import { Command, CommanderError } from "commander";
 import { groupsFor } from "./command-groups.ts";
 import { type CliContext, type CliEnvironment, homeOf } from "./context.ts";
+import { readEndpointPlace } from "./endpoint-place.ts";
 import type { CliErrorCode } from "./errors.ts";
 import { Output, type OutputStreams } from "./output.ts";
 
@@ -72,6 +73,7 @@ export async function createProgram(run: CliRun, args: readonly string[] = []): 
     .addHelpText("after", firstSteps)
     .showHelpAfterError("(portolan --help shows the commands)")
     .showSuggestionAfterError()
+    .hook("preAction", (_program, command) => readEndpointPlace(command))
     .exitOverride();
   const contextOf: ContextOf = (command) => {
     const options = command.optsWithGlobals<{ home?: string; json?: boolean; as: string }>();

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { money } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../src/program.ts";
 
@@ -58,6 +59,50 @@ test("a card's layouts are shown, and packed instances are written for mig-parte
   expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("A30-24GB has no profiles")]);
   expect((await pool("pack", "H100-80GB", "1g.10gb", "--out", "mig.yaml")).err).toContain("--force");
   expect((await pool("layouts", "H200-141GB")).out).toContain("inferred from its siblings");
+});
+
+test("slices cost their part of a card, and with what nobody has come to the cards, to the billionth", async () => {
+  const packed = await pool(
+    "pack",
+    "H100-80GB",
+    "1g.10gb=9",
+    "3g.40gb=2",
+    "--card-hour",
+    "3..4..10",
+    "--json",
+  );
+  const { costs } = JSON.parse(packed.out);
+  // Of 21 compute slices nine instances have one each, two have three each, and six are left.
+  expect(costs.cards).toEqual({ low: "9 USD", expected: "12 USD", high: "30 USD" });
+  expect(costs.profiles).toMatchObject([
+    { profile: "1g.10gb", count: 9, part: [1, 7], each: { expected: "0.571428571 USD" } },
+    { profile: "3g.40gb", count: 2, part: [3, 7], each: { expected: "1.714285714 USD" } },
+  ]);
+  const nanos = (text: string): bigint => money(text.slice(0, -4), "USD").nanos;
+  const parts = [
+    ...costs.profiles.map(({ together }: { together: { high: string } }) => together),
+    costs.left,
+  ];
+  expect(parts.reduce((sum, { high }) => sum + nanos(high), 0n)).toBe(nanos("30 USD"));
+  expect([costs.records, costs.warnings]).toEqual([[], []]);
+});
+
+test("slices are priced by the book, whose stale records are told, and not at all where it has no such card", async () => {
+  const own = [
+    "records:",
+    "  - { id: ours, resource: gpu_hour, product: A30-24GB, placements: [cloud], price: '0.70', currency: USD, region: any,",
+    "      provider: ours, asOf: 2020-01-01, validFor: 30d, source: our contract, confidence: own }",
+  ];
+  writeFileSync(join(folder, "own.yaml"), `${own.join("\n")}\n`);
+  const booked = await pool("pack", "A30-24GB", "1g.6gb=6", "--prices", "own.yaml");
+  expect(booked.out).toContain("6 x 1g.6gb       1.0500 USD; each 0.1750 USD, 1/4 of a card");
+  expect(booked.out).toContain("! ours is of 2020-01-01 and stale (valid for 30d)");
+  const unpriced = await pool("pack", "A30-24GB", "1g.6gb=6");
+  expect([unpriced.code, unpriced.out]).toEqual([
+    0,
+    expect.stringContaining("Not priced: the price book has no gpu_hour"),
+  ]);
+  expect((await pool("pack", "H200-141GB", "1g.18gb")).out).toContain("prices: gpu-h200");
 });
 
 test("policies are compared on the same arrivals, with a picture", async () => {

@@ -21,6 +21,7 @@ export * from "./money.ts";
 export * from "./object-store.ts";
 export * from "./outbound-addresses.ts";
 export * from "./place.ts";
+export * from "./process-identity.ts";
 export * from "./secret.ts";
 export * from "./secret-forms.ts";
 export * from "./signing.ts";

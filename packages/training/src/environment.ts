@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PortolanError } from "@portolan/kernel";
+import { isAlive, PortolanError } from "@portolan/kernel";
 import type { TrainingErrorCode } from "./errors.ts";
 import { normaliseLock } from "./lock-file.ts";
 import { environmentKey, type Python, type PythonMinor } from "./python.ts";
@@ -91,16 +91,8 @@ export async function ensureEnvironment(
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = Number(/^building-([0-9]+)-/.exec(name)?.[1]);
-    if (pid > 0 && pid !== process.pid && !isRunning(pid))
+    if (pid > 0 && pid !== process.pid && !isAlive({ pid, started: "" }))
       await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -4,7 +4,14 @@ import type { Cost, OwnershipAnswer, OwnershipQuestion } from "@portolan/planner
 import { ownOrRent, toCents } from "@portolan/planner/policy";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import { bookOf, interruptionsOf, pricing, textsOf } from "../ownership/card-prices.ts";
+import {
+  bookOf,
+  interruptionsOf,
+  type PriceNotes,
+  priceLines,
+  pricing,
+  textsOf,
+} from "../ownership/card-prices.ts";
 import { ownershipPicture } from "../ownership/ownership-picture.ts";
 import type { ContextOf } from "../program.ts";
 import { costOf, quantityOf, range, wholeIn } from "../ranges.ts";
@@ -75,7 +82,7 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
     )
     .action(async (options: Options, command: Command) => {
       const context = contextOf(command);
-      const { question, records } = await questionOf(context, options);
+      const { question, prices } = await questionOf(context, options);
       const answer = ownOrRent(question);
       if (options.picture !== undefined)
         await writeNew(
@@ -83,18 +90,18 @@ export function registerOwnOrRentCommand(program: Command, contextOf: ContextOf)
           ownershipPicture(question, answer),
           options.force === true,
         );
-      context.output.result(jsonOf(question, answer, records), textOf(question, answer, records));
+      context.output.result(jsonOf(question, answer, prices), textOf(question, answer, prices));
     });
 }
 
 async function questionOf(
   context: CliContext,
   options: Options,
-): Promise<{ readonly question: OwnershipQuestion; readonly records: readonly string[] }> {
+): Promise<{ readonly question: OwnershipQuestion; readonly prices: PriceNotes }> {
   const { currency } = options;
   const peak = options.peak?.split(":") ?? ["0", "0"];
   if (peak.length !== 2) throw badUsage("--peak names cards and hours", "Say --peak 4:50.");
-  const { priced, records } = pricing(await bookOf(context, options.prices), currency);
+  const { priced, notes } = pricing(await bookOf(context, options.prices), currency);
   const products = [options.gpu];
   const question: OwnershipQuestion = {
     currency,
@@ -121,7 +128,7 @@ async function questionOf(
     spotDiscount: quantityOf("--spot", options.spot, 0, 1),
     interruptions: interruptionsOf(options.interrupted),
   };
-  return { question, records };
+  return { question, prices: notes() };
 }
 
 function monthsText(hundredths: bigint | undefined): string | null {
@@ -129,7 +136,7 @@ function monthsText(hundredths: bigint | undefined): string | null {
   return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}`;
 }
 
-function jsonOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: readonly string[]) {
+function jsonOf(question: OwnershipQuestion, answer: OwnershipAnswer, prices: PriceNotes) {
   const { cardPrice, kilowattHour, runningMonthly, cloudHour, ...figures } = question;
   const { low, expected, high } = answer.breakEvenMonths;
   return {
@@ -139,7 +146,8 @@ function jsonOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: r
       kilowattHour: textsOf(kilowattHour),
       runningMonthly: textsOf(runningMonthly),
       cloudHour: textsOf(cloudHour),
-      priceRecords: records,
+      priceRecords: prices.records,
+      priceWarnings: prices.warnings,
     },
     ways: answer.ways.map(({ upfront, monthly, overLife, ...way }) => ({
       ...way,
@@ -154,7 +162,7 @@ function jsonOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: r
   };
 }
 
-function textOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: readonly string[]): string {
+function textOf(question: OwnershipQuestion, answer: OwnershipAnswer, prices: PriceNotes): string {
   const { breakEvenMonths: months, breakEvenUse: use, ways, spot } = answer;
   const money = (cost: Cost): string =>
     [cost.low, cost.expected, cost.high].map((one) => toCents(formatMoney(one)).padStart(18)).join("");
@@ -163,7 +171,7 @@ function textOf(question: OwnershipQuestion, answer: OwnershipAnswer, records: r
   const heading = ["low", "expected", "high"].map((word) => word.padStart(18)).join("");
   return [
     `${question.cards} cards, ${question.usedHours.expected} hours a month each${question.peakCards > 0 ? `, and ${question.peakCards} more for ${question.peakHours.expected} hours` : ""}`,
-    ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
+    ...priceLines(prices),
     "",
     `${"a month".padEnd(12)}${heading}`,
     ...ways.map(({ name, monthly }) => `${name.replace("_", " ").padEnd(12)}${money(monthly)}`),

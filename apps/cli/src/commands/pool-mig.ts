@@ -14,10 +14,13 @@ import {
   smallestProfile,
   writeMigParted,
 } from "@portolan/capacity";
-import { PortolanError } from "@portolan/kernel";
+import { isPortolanError, PortolanError } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
+import { bookOf, priceLines, pricing } from "../ownership/card-prices.ts";
+import { productsOf, sliceCosts, sliceCostsJson, sliceCostsText } from "../pool/slice-costs.ts";
 import type { ContextOf } from "../program.ts";
+import { range } from "../ranges.ts";
 import { badUsage, readInput } from "../read-input.ts";
 import { writeNew } from "../write-new.ts";
 
@@ -42,9 +45,12 @@ export function registerPoolMigCommands(pool: Command, contextOf: ContextOf): vo
     .option("--name <name>", "of the configuration that is written", "packed")
     .option("--out <file.yaml>", "write it for nvidia-mig-parted")
     .option("--force", "overwrite the file that is there")
+    .option("--card-hour <money>", `what a card costs an hour, in the place of the price book${range}`)
+    .option("--prices <file>", "your own prices: they win over the shipped ones")
+    .option("--currency <code>", "of every amount here", "USD")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan pool pack H100-80GB 1g.10gb=9 3g.40gb=2\n  portolan pool pack H100-80GB 16GiB=4 --out mig.yaml",
+      "\nExamples:\n  portolan pool pack H100-80GB 1g.10gb=9 3g.40gb=2\n  portolan pool pack H100-80GB 16GiB=4 --out mig.yaml\n  portolan pool pack A30 1g.6gb=6 --card-hour 0.90",
     )
     .action((model: string, instances: string[], options: PackOptions, command: Command) =>
       packPool(contextOf(command), modelNamed(model), instances, options),
@@ -112,6 +118,9 @@ function showLayouts({ output }: CliContext, model: MigModel, withMedia: boolean
 }
 
 interface PackOptions {
+  readonly cardHour?: string;
+  readonly prices?: string;
+  readonly currency: string;
   readonly name: string;
   readonly out?: string;
   readonly force?: boolean;
@@ -145,6 +154,7 @@ async function packPool(
     asked.reduce((sum, { profile, count }) => sum + (profile.name === name ? count : 0), 0),
   );
   const packing = packInstances(model, counts);
+  const costs = await costsOf(context, packing, options);
   const file = writeMigParted(options.name, packing.cards);
   const written =
     options.out === undefined
@@ -159,10 +169,36 @@ async function packPool(
       atLeast: packing.atLeast,
       isOptimal: packing.isOptimal,
       left: packing.left,
+      costs: costs.document,
       file: written,
     },
-    `${packingText(packing)}\n${written === undefined ? `\n${file}` : `wrote ${written}`}${inferred(model)}`,
+    `${packingText(packing)}\n${costs.text}\n${written === undefined ? `\n${file}` : `wrote ${written}`}${inferred(model)}`,
   );
+}
+
+/** Of a card that the price book does not have it says so: how many cards there are is worth knowing without. */
+async function costsOf(
+  context: CliContext,
+  packing: Packing,
+  { cardHour, prices, currency }: PackOptions,
+): Promise<{ readonly document: object; readonly text: string }> {
+  const { priced, notes } = pricing(await bookOf(context, prices), currency);
+  const asked = {
+    resource: "gpu_hour",
+    placement: "cloud",
+    products: productsOf(packing.model.name),
+  } as const;
+  try {
+    const costs = sliceCosts(packing, priced("--card-hour", cardHour, asked));
+    return {
+      document: { ...sliceCostsJson(costs), ...notes() },
+      text: [sliceCostsText(costs), ...priceLines(notes())].join("\n"),
+    };
+  } catch (error) {
+    if (!isPortolanError(error) || error.code !== "planner.price_missing") throw error;
+    const why = error.detail ?? error.code;
+    return { document: { unpriced: why }, text: `Not priced: ${why}. Say --card-hour, or --prices.` };
+  }
 }
 
 function packingText({ model, cards, atLeast, isOptimal, left }: Packing): string {

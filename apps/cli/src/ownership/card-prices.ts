@@ -10,24 +10,41 @@ import { badUsage, readInput } from "../read-input.ts";
 
 type Asked = Pick<Parameters<typeof choosePrice>[1], "resource" | "placement" | "products" | "pricing">;
 
+/** What prices of a book rest on: its records, and what is wrong with them (stale, in conflict, assumed). */
+export interface PriceNotes {
+  readonly records: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /** Prices as they are stated, or else as the book has them, whose records are noted. */
 export function pricing(
   book: PriceBook,
   currency: string,
 ): {
-  readonly records: readonly string[];
+  /** Of the prices that were asked until then. */
+  readonly notes: () => PriceNotes;
   readonly priced: (option: string, stated: string | undefined, asked: Asked) => Cost;
 } {
-  const records: string[] = [];
+  const records = new Set<string>();
+  const warnings = new Set<string>();
   return {
-    records,
+    notes: () => ({ records: [...records], warnings: [...warnings] }),
     priced: (option, stated, asked) => {
       if (stated !== undefined) return costOf(option, stated, currency);
       const chosen = choosePrice(book, { ...asked, currency, now: systemClock.now() });
-      records.push(...chosen.records);
+      for (const record of chosen.records) records.add(record);
+      for (const warning of chosen.warnings) warnings.add(warning);
       return chosen.price;
     },
   };
+}
+
+/** Lines for a person; none where every price was stated. */
+export function priceLines({ records, warnings }: PriceNotes): string[] {
+  return [
+    ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
+    ...warnings.map((warning) => `  ! ${warning}`),
+  ];
 }
 
 /** The shipped prices, and one's own that win over them. */

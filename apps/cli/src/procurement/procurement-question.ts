@@ -11,7 +11,7 @@ import { isPortolanError, type Money, multiplyMoney } from "@portolan/kernel";
 import type { Cost, Quantity } from "@portolan/planner/contract";
 import { paidPerHourOfWork } from "@portolan/planner/policy";
 import type { CliContext } from "../context.ts";
-import { bookOf, interruptionsOf, pricing } from "../ownership/card-prices.ts";
+import { bookOf, interruptionsOf, type PriceNotes, pricing } from "../ownership/card-prices.ts";
 import { costOf, numberIn, quantityOf, wholeIn } from "../ranges.ts";
 import { badUsage, readInput } from "../read-input.ts";
 
@@ -56,7 +56,7 @@ export interface AskedProcurement {
   /** Of the load; the curve has it. */
   readonly monthlyGrowth: number;
   readonly questions: Readonly<Record<keyof Cost, ProcurementQuestion>>;
-  readonly records: readonly string[];
+  readonly prices: PriceNotes;
   readonly leftOut: readonly LeftOut[];
 }
 
@@ -72,7 +72,7 @@ export async function procurementQuestion(
   const ownedTogether = wholeIn("--server-cards", options.serverCards, 1, 72);
   const first = await curveOf(context, options);
   const curve = monthlyGrowth === 0 ? first : grownCurve(first, months, monthlyGrowth);
-  const { priced, records } = pricing(await bookOf(context, options.prices), options.currency);
+  const { priced, notes } = pricing(await bookOf(context, options.prices), options.currency);
   const leftOut: LeftOut[] = unwanted(options.without);
   const wanted = <T>(way: WayName, price: () => T): T | undefined => {
     if (leftOut.some((one) => one.way === way)) return undefined;
@@ -118,7 +118,7 @@ export async function procurementQuestion(
     horizonMonths: months,
     monthlyGrowth,
     questions: { low: of("low"), expected: of("expected"), high: of("high") },
-    records: [...new Set(records)],
+    prices: notes(),
     leftOut,
   };
 }

@@ -2,6 +2,7 @@ import type { Band, FixedWayName, Mix, ProcurementAnswer, ProcurementCosts } fro
 import { fixedWayNames, priceMix, procure } from "@portolan/capacity";
 import { formatMoney, type Money } from "@portolan/kernel";
 import { toCents } from "@portolan/planner/policy";
+import { priceLines } from "../ownership/card-prices.ts";
 import type { AskedProcurement } from "./procurement-question.ts";
 
 /** The mix that is cheapest at expected prices, what it costs at low and high ones, and the mixes that would be cheapest there. */
@@ -28,7 +29,7 @@ export const wayWords: Readonly<Record<FixedWayName | "by_the_hour", string>> = 
 };
 
 export function procurementJson(
-  { horizonMonths, monthlyGrowth, questions, records, leftOut }: AskedProcurement,
+  { horizonMonths, monthlyGrowth, questions, prices, leftOut }: AskedProcurement,
   of: Procurement,
 ) {
   const { onDemandHour, spotHour, ways, ownOnce, ownedTogether = 1 } = questions.expected;
@@ -40,7 +41,7 @@ export function procurementJson(
     peak,
     loadFactor,
     prices: {
-      records,
+      ...prices,
       onDemandHour: formatMoney(onDemandHour),
       spotHourOfWork: spotHour ? formatMoney(spotHour) : null,
       ownOnce: formatMoney(ownOnce),
@@ -86,7 +87,7 @@ function costsJson({ byWay, onDemand, spot, total, onDemandHours, spotHours }: P
 const mostBands = 12;
 
 export function procurementText(
-  { horizonMonths, monthlyGrowth, questions, records, leftOut }: AskedProcurement,
+  { horizonMonths, monthlyGrowth, questions, prices, leftOut }: AskedProcurement,
   of: Procurement,
 ): string {
   const { answer, costs, mixes } = of;
@@ -103,7 +104,7 @@ export function procurementText(
           `the load changes by ${percent(monthlyGrowth)} a month; what is bound is bound from the first month on`,
         ]),
     ...serverLines(mixes.expected, peak, questions.expected.ownedTogether),
-    ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
+    ...priceLines(prices),
     ...leftOut.map(({ way, why }) => `without ${way.replace("_", " ")}: ${why}`),
     "",
     ...bands.slice(0, mostBands).map(bandText),

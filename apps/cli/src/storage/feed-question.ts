@@ -1,7 +1,7 @@
 import { type ArrangementQuestion, type TierName, tierNames } from "@portolan/capacity";
 import type { Cost, Quantity } from "@portolan/planner/contract";
 import type { CliContext } from "../context.ts";
-import { bookOf, pricing } from "../ownership/card-prices.ts";
+import { bookOf, type PriceNotes, pricing } from "../ownership/card-prices.ts";
 import { quantityOf, sizeOf, wholeIn } from "../ranges.ts";
 import { badUsage } from "../read-input.ts";
 
@@ -39,7 +39,7 @@ export interface AskedFeed {
   readonly questions: Readonly<Record<keyof Quantity, ArrangementQuestion>>;
   readonly nodes: number;
   readonly drives: number;
-  readonly records: readonly string[];
+  readonly prices: PriceNotes;
   /** Where the data lies by plan, and the share that a cache answers; absent: any. */
   readonly plan?: { readonly source: TierName; readonly cached: Quantity };
 }
@@ -56,7 +56,7 @@ export async function feedQuestion(context: CliContext, options: FeedOptions): P
       ? Math.ceil(data.expected / sizeOf("--drive", options.drive).expected)
       : wholeIn("--drives", options.drives, 1, 1_000_000);
   const rates = ratesOf(options, nodes, drives);
-  const { records, ...prices } = await pricesOf(context, options);
+  const { notes, ...prices } = await pricesOf(context, options);
   const epochs = wholeIn("--epochs", options.epochs, 1, 1_000_000);
   const runsPerMonth = quantityOf("--runs", options.runs, 0, 1e6);
   const of = (which: keyof Quantity): ArrangementQuestion => {
@@ -83,7 +83,7 @@ export async function feedQuestion(context: CliContext, options: FeedOptions): P
     questions: { low: of("low"), expected: of("expected"), high: of("high") },
     nodes,
     drives,
-    records,
+    prices: notes,
     ...(plan ? { plan } : {}),
   };
 }
@@ -113,8 +113,8 @@ function ratesOf(options: FeedOptions, nodes: number, drives: number) {
 async function pricesOf(
   context: CliContext,
   options: FeedOptions,
-): Promise<Readonly<Record<TierName | "gpuHour", Cost>> & { readonly records: readonly string[] }> {
-  const { priced, records } = pricing(await bookOf(context, options.prices), options.currency);
+): Promise<Readonly<Record<TierName | "gpuHour", Cost>> & { readonly notes: PriceNotes }> {
+  const { priced, notes } = pricing(await bookOf(context, options.prices), options.currency);
   const placement = "cloud" as const;
   const gb = (name: TierName, stated: string | undefined) =>
     priced(`--${name}-price`, stated, { resource: `${name}_gb_month`, placement });
@@ -127,7 +127,7 @@ async function pricesOf(
     nvme: gb("nvme", options.nvmePrice),
     hdd: gb("hdd", options.hddPrice),
     object: gb("object", options.objectPrice),
-    records,
+    notes: notes(),
   };
 }
 

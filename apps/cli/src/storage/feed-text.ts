@@ -2,6 +2,7 @@ import { type Arrangement, arrange, arrangements, type TierName } from "@portola
 import { formatMoney, type Money } from "@portolan/kernel";
 import type { Quantity } from "@portolan/planner/contract";
 import { toCents } from "@portolan/planner/policy";
+import { priceLines } from "../ownership/card-prices.ts";
 import type { AskedFeed } from "./feed-question.ts";
 
 /** An arrangement in its three cases: chosen at expected figures, judged at all. */
@@ -27,7 +28,7 @@ export function feedFound({ questions, plan }: AskedFeed): FeedFound {
   };
 }
 
-export function feedJson({ questions, nodes, drives, records }: AskedFeed, { plan, cheapest }: FeedFound) {
+export function feedJson({ questions, nodes, drives, prices }: AskedFeed, { plan, cheapest }: FeedFound) {
   const { gpuHour, tiers, ...work } = questions.expected;
   const tier = (name: TierName) => ({ ...tiers[name], gbMonth: formatMoney(tiers[name].gbMonth) });
   return {
@@ -37,7 +38,8 @@ export function feedJson({ questions, nodes, drives, records }: AskedFeed, { pla
       tiers: { nvme: tier("nvme"), hdd: tier("hdd"), object: tier("object") },
       nodes,
       drives,
-      priceRecords: records,
+      priceRecords: prices.records,
+      priceWarnings: prices.warnings,
     },
     ...(plan ? { plan: { starves: starves(plan.expected), ...casesJson(plan) } } : {}),
     arrangements: cheapest.map((one) => ({ starves: starves(one.expected), ...casesJson(one) })),
@@ -64,7 +66,7 @@ function starves({ feed }: Arrangement): boolean {
 }
 
 export function feedText(asked: AskedFeed, found: FeedFound): string {
-  const { questions, records, nodes, drives } = asked;
+  const { questions, prices, nodes, drives } = asked;
   const { gpus, bytesPerSecondPerGpu, datasetBytes, epochs, runsPerMonth } = questions.expected;
   const need = (which: keyof Quantity) =>
     figure((questions[which].bytesPerSecondPerGpu * questions[which].gpus) / 1e9);
@@ -72,7 +74,7 @@ export function feedText(asked: AskedFeed, found: FeedFound): string {
     `${counted(gpus, "GPU")} together take in ${need("expected")} GB/s (${need("low")} to ${need("high")}), ${figure(bytesPerSecondPerGpu / 1e6)} MB/s each, for ${counted(epochs, "epoch")} of ${figure(datasetBytes / 1e9)} GB, ${counted(runsPerMonth, "run")} a month.`,
     `${counted(nodes, "machine")} and ${counted(drives, "hard disk")} give, with reads of ${figure(questions.expected.readBytes / 1e3)} kB:`,
     ...(["nvme", "hdd", "object"] as const).map((name) => tierText(name, asked)),
-    ...(records.length > 0 ? [`prices: ${records.join(", ")}`] : []),
+    ...priceLines(prices),
     "",
     ...(found.plan ? [...planText(found.plan, asked), ""] : []),
     `${"cheapest from each, a month".padEnd(34)}${["GPUs idle", "storage", "GPUs", "of it idle", "together"].map((word) => word.padStart(20)).join("")}`,

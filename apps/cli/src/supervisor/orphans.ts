@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { endOrphan } from "@portolan/database/embedded";
-import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { isAlive, type ProcessIdentity } from "@portolan/kernel";
 import { readLastState, removeRunState } from "./state-file.ts";
 
 /** From SIGTERM to SIGKILL, as at an ordinary stop. */

@@ -3,7 +3,7 @@ import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lockFolder } from "@portolan/database/embedded";
-import { isPortolanError, PortolanError } from "@portolan/kernel";
+import { isAlive, isPortolanError, PortolanError } from "@portolan/kernel";
 import { requireRestored } from "../backup/restore-offline.ts";
 import type { CliContext } from "../context.ts";
 import type { CliErrorCode } from "../errors.ts";
@@ -11,7 +11,6 @@ import { openHome } from "./installation.ts";
 import { lastSentence } from "./last-words.ts";
 import { endOrphans } from "./orphans.ts";
 import { requireFreePort } from "./ports.ts";
-import { isAlive } from "./process-identity.ts";
 import { type RunState, readLastState, readRunState } from "./state-file.ts";
 import { type Ports, Supervisor } from "./supervisor.ts";
 

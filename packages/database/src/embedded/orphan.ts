@@ -22,7 +22,7 @@ export async function endOrphan(data: string): Promise<void> {
   ] as const) {
     send(pid, signal);
     for (let waited = 0; waited < waitMs; waited += 50) {
-      if (!isAlive(pid)) return;
+      if (!isReachable(pid)) return;
       await delay(50);
     }
   }
@@ -40,13 +40,13 @@ async function readPid(path: string): Promise<number | undefined> {
 
 /** PostgreSQL works in its data folder, so its working directory tells it from a stranger with the same pid. */
 async function servesFolder(pid: number, data: string): Promise<boolean> {
-  if (!isAlive(pid)) return false;
+  if (!isReachable(pid)) return false;
   if (process.platform !== "linux") return true;
   const folder = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
   return folder === (await realpath(data));
 }
 
-function isAlive(pid: number): boolean {
+function isReachable(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

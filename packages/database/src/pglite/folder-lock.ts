@@ -1,7 +1,6 @@
 import { link, open, readFile, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { PortolanError, systemClock } from "@portolan/kernel";
+import { identityOf, isAlive, PortolanError, type ProcessIdentity, systemClock } from "@portolan/kernel";
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -17,8 +16,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = `${folder.replace(/\/+$/, "")}.lock`;
   // Linked into place complete: a lock that is still empty would look abandoned to a second starter.
   const mine = `${path}.${process.pid}`;
-  const started = await startTimeOf(process.pid);
-  await writeFile(mine, JSON.stringify({ pid: process.pid, started }), { mode: 0o600 });
+  await writeFile(mine, JSON.stringify(identityOf(process.pid)), { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < 10; attempt++) {
       try {
@@ -37,7 +35,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 
 async function removeIfStale(path: string, folder: string): Promise<void> {
   const owner = parseOwner(await readFile(path, "utf8").catch(() => ""));
-  if (owner !== undefined && (await isAlive(owner))) throw locked(folder, `process ${owner.pid}`);
+  if (owner !== undefined && isAlive(owner)) throw locked(folder, `process ${owner.pid}`);
   // Takeovers come one at a time: without this, the slower of two starters would unlink the faster one's new lock.
   const takeover = `${path}.takeover`;
   const guard = await open(takeover, "wx", 0o600).catch(() => undefined);
@@ -47,7 +45,7 @@ async function removeIfStale(path: string, folder: string): Promise<void> {
   }
   try {
     const again = parseOwner(await readFile(path, "utf8").catch(() => ""));
-    if (again === undefined || !(await isAlive(again))) await unlink(path).catch(() => undefined);
+    if (again === undefined || !isAlive(again)) await unlink(path).catch(() => undefined);
   } finally {
     await guard.close();
     await unlink(takeover).catch(() => undefined);
@@ -64,12 +62,7 @@ async function forgetAbandonedTakeover(takeover: string): Promise<void> {
   else await delay(50);
 }
 
-interface Owner {
-  readonly pid: number;
-  readonly started: string;
-}
-
-function parseOwner(text: string): Owner | undefined {
+function parseOwner(text: string): ProcessIdentity | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || !("pid" in value) || !("started" in value))
@@ -78,25 +71,6 @@ function parseOwner(text: string): Owner | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function isAlive(owner: Owner): Promise<boolean> {
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-  return (await startTimeOf(owner.pid)) === owner.started;
-}
-
-/**
- * Field 22 of /proc/<pid>/stat tells a process from a later one with the same pid; empty where there is no /proc.
- * A zombie (killed, and its parent has not looked yet) has no start time: it holds nothing any more.
- */
-async function startTimeOf(pid: number): Promise<string> {
-  const line = await readFile(join("/proc", String(pid), "stat"), "utf8").catch(() => "");
-  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? "zombie" : (fields[19] ?? "");
 }
 
 function locked(folder: string, who: string): PortolanError {

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PortolanError } from "@portolan/kernel";
+import { identityOf, isAlive, PortolanError } from "@portolan/kernel";
 
 /** Held while a writer, or whoever seals a dead one, works in a log folder. */
 export interface FolderLock {
@@ -15,7 +15,8 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   const lock = join(folder, "lock");
   const mine = join(folder, `lock.${process.pid}.${process.hrtime.bigint()}`);
-  const content = JSON.stringify({ pid: process.pid, started: startOf(process.pid) ?? null });
+  const { pid, started } = identityOf(process.pid);
+  const content = JSON.stringify({ pid, started: started === "" ? null : started });
   writeFileSync(mine, content, { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < 5; attempt++) {
@@ -64,28 +65,7 @@ function readHolder(lock: string): { pid: number; alive: boolean; text: string }
   }
   const match = /^\{"pid":(\d+),"started":(?:"(\d+)"|null)\}$/.exec(text);
   const pid = Number(match?.[1] ?? 0);
-  return { pid, alive: pid > 0 && isAlive(pid, match?.[2]), text };
-}
-
-function isAlive(pid: number, started: string | undefined): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
-  const now = startOf(pid);
-  return now === undefined || started === undefined || now === started;
-}
-
-/** Start time of a process in clock ticks since boot; `undefined` where there is no /proc. A zombie counts as gone. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? "0" : fields[19];
-  } catch {
-    return undefined;
-  }
+  return { pid, alive: pid > 0 && isAlive({ pid, started: match?.[2] ?? "" }), text };
 }
 
 export function codeOf(error: unknown): string | undefined {

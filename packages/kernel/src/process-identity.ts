@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** A process, told from a later one with the same pid by its start time; empty where there is no /proc. */
+/** A process, told from a later one with the same pid by its start time. */
 export interface ProcessIdentity {
   readonly pid: number;
+  /** In clock ticks since boot; empty where there is no /proc, and then the pid alone tells. */
   readonly started: string;
 }
 
@@ -10,7 +11,7 @@ export function identityOf(pid: number): ProcessIdentity {
   return { pid, started: statOf(pid)?.started ?? "" };
 }
 
-/** False for a zombie: killed, and whoever should look at it has not yet. */
+/** False for a zombie: killed, and whoever should look at it has not yet; it holds nothing any more. */
 export function isAlive(identity: ProcessIdentity): boolean {
   try {
     process.kill(identity.pid, 0);
@@ -19,10 +20,10 @@ export function isAlive(identity: ProcessIdentity): boolean {
   }
   const stat = statOf(identity.pid);
   if (stat === undefined) return process.platform !== "linux";
-  return stat.state !== "Z" && (identity.started === "" || stat.started === identity.started);
+  return !"ZX".includes(stat.state) && (identity.started === "" || stat.started === identity.started);
 }
 
-/** Fields 3 and 22 of /proc/<pid>/stat: state, and start in clock ticks since boot. */
+/** Fields 3 and 22 of /proc/<pid>/stat. */
 function statOf(pid: number): { readonly state: string; readonly started: string } | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, "latin1");
