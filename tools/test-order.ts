@@ -27,6 +27,7 @@ export const slowFiles: readonly string[] = [
   "test/services/chunk-upstream.test.ts",
   "test/chaos/ledger.test.ts",
   "packages/data/test/ingestion.test.ts",
+  "packages/data/test/deidentify-nested.test.ts",
   "test/chaos/predictions.test.ts",
   "test/product/predictions.test.ts",
   "test/services/postgresql-source.test.ts",

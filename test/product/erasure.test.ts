@@ -101,6 +101,27 @@ async function madeOf(datasetId: string): Promise<{ readonly set: string; readon
   return { set: String(set), scores: String(scores) };
 }
 
+/** A prediction of which the caller says whom it is about, once control has it. */
+async function predictedOf(whom: string): Promise<string> {
+  const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }];
+  const response = await fetch(`${product.gatewayUrl}/v2/models/${endpoint}/infer`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${setting.applicationKey}`,
+      "x-portolan-purpose": "staff-planning",
+      "x-portolan-subject": whom,
+    },
+    body: JSON.stringify({ inputs }),
+  });
+  await response.arrayBuffer();
+  const id = response.headers.get("x-portolan-prediction-id") ?? "";
+  await until(
+    () => call("GET", `/v1/predictions/${id}`),
+    ({ header }) => header !== undefined,
+  );
+  return id;
+}
+
 type Report = Readonly<Record<string, unknown>> & {
   readonly found: readonly {
     readonly place: string;
@@ -148,6 +169,8 @@ test.skipIf(!isRunnable)(
     const staging = await ingested("staging", 2);
     const { set, scores } = await madeOf(dev.datasetId);
     expect((await filesWith(subject)).length).toBeGreaterThan(1);
+    const about = await predictedOf(subject);
+    const others = await predictedOf(other);
 
     const hold = await call("POST", "/v1/data-holds", {
       environment: "staging",
@@ -161,7 +184,14 @@ test.skipIf(!isRunnable)(
         environment,
         environment === "staging" ? [hold["id"]] : undefined,
       ]);
-    const places = ["dataset snapshots", "quarantine", "scored snapshots", "stored sources", "training sets"];
+    const places = [
+      "dataset snapshots",
+      "predictions and outcomes",
+      "quarantine",
+      "scored snapshots",
+      "stored sources",
+      "training sets",
+    ];
     expect([...new Set(refused.report.found.map(({ place }) => place))].toSorted()).toEqual(places);
     const rowCount = async (id: string) => (await call("GET", `/v1/datasets/${id}`))["rowCount"];
     expect([await rowCount(dev.datasetId), await rowCount(staging.datasetId)]).toEqual([40, 40]);
@@ -182,6 +212,7 @@ test.skipIf(!isRunnable)(
     expect([state, report["remains"]]).toEqual(["erased", []]);
     expect(report["erased"]).toMatchObject({
       "dataset snapshots": 20,
+      "predictions and outcomes": 1,
       "training sets": 10,
       "stored sources": 2,
     });
@@ -189,6 +220,8 @@ test.skipIf(!isRunnable)(
     expect(await call("GET", `/v1/training-sets/${set}`)).toMatchObject({ manifest: { rowsAfter: 30 } });
     expect((await call("GET", `/v1/scorings/${scores}`))["state"]).toBe("failed");
     expect(await filesWith(subject)).toEqual([]);
+    const withheld = async (id: string) => (await call("GET", `/v1/predictions/${id}`))["withheld"];
+    expect([await withheld(about), await withheld(others)]).toEqual(["erased", undefined]);
     for (const { upload } of [dev, staging]) {
       const answer = await product.call(
         "GET",

@@ -212,6 +212,31 @@ describe("refusals", () => {
   });
 });
 
+describe("whom a request is about", () => {
+  test("is on the record where the caller says it, in a short line; a refusal holds nothing of its request, and so nobody", async () => {
+    installation.add("score", score);
+    await installation.publish(1);
+    const gateway = await installation.start();
+    const asking = (model: string, named: string) =>
+      gateway.post(`/v2/models/${model}/infer`, body, { "x-portolan-subject": named });
+    await answer(await asking("score", "customer-17"));
+    await answer(await asking("score", "customer-18"));
+    await answer(await gateway.post("/v2/models/score/infer", body));
+    expect((await asking("score", "x".repeat(201))).status).toBe(400);
+    const bad = await gateway.post("/v2/models/score/infer", "{", { "x-portolan-subject": "customer-19" });
+    expect(bad.status).toBe(400);
+    await gateway.end("SIGTERM");
+    const about = installation.records().map(({ header, payload }) => [header.status.kind, payload?.subject]);
+    expect(about).toEqual([
+      ["ok", "customer-17"],
+      ["ok", "customer-18"],
+      ["ok", undefined],
+      ["refused", undefined],
+      ["refused", undefined],
+    ]);
+  });
+});
+
 describe("acting for somebody else", () => {
   const posting = (gateway: TestGateway, model: string, named: string) =>
     gateway.post(`/v2/models/${model}/infer`, body, { "x-portolan-on-behalf-of": named });

@@ -172,7 +172,9 @@ describe("what goes wrong", () => {
 });
 
 test("every request is on the record, with prompt and answer, tokens, and how it ended", async () => {
-  await client.chat.completions.create(ask("for the record"));
+  await client.chat.completions.create(ask("for the record"), {
+    headers: { "x-portolan-subject": "customer-17" },
+  });
   server.reportsUsage = false;
   await hear(await client.chat.completions.create({ ...ask("three plain words"), stream: true }));
   const metrics = await (await gateway.get("/metrics")).text();
@@ -180,6 +182,7 @@ test("every request is on the record, with prompt and answer, tokens, and how it
   expect(metrics).toMatch(/portolan_gateway_tokens_total\{.*kind="completion",source="estimated"\} \d+/);
   await gateway.end("SIGTERM");
   const records = installation.records();
+  expect(records.flatMap(({ payload }) => payload?.subject ?? [])).toEqual(["customer-17"]);
   const [whole, streamed] = records.slice(-2);
   expect(whole?.header).toMatchObject({
     status: { kind: "ok" },

@@ -10,15 +10,22 @@ function template(name: TemplateName): CharterDocument {
 }
 
 describe("what is measured", () => {
-  test("a ranking is measured once the charter says which rows are one list; its outcomes are not told", () => {
+  test("a ranking is measured once the charter says which rows are one list, and told by the relevances that come as outcomes", () => {
     const document = template("recommendation");
     const { query: _, ...silent } = document.model;
     const kept = (model: CharterDocument["model"]) =>
       deriveFromCharter({ ...document, model })
         .items.filter(({ control }) => control.startsWith("accuracy_"))
         .map(({ enforcement }) => enforcement.kind);
-    expect(kept(document.model)).toEqual(["enforced", "not_enforced"]);
-    expect(kept(silent)).toEqual(["not_enforced", "not_enforced"]);
+    expect(kept(document.model)).toEqual(["enforced", "enforced"]);
+    expect(kept(silent)).toEqual(["not_enforced", "enforced"]);
+    const { requirements } = document;
+    const accuracy = { metric: "recall" as const, floor: 0.5, below: "fallback" as const };
+    const ofClassifiers = deriveFromCharter({ ...document, requirements: { ...requirements, accuracy } });
+    expect(ofClassifiers.items.find(({ control }) => control === "accuracy_fallback")?.enforcement).toEqual({
+      kind: "not_enforced",
+      why: "outcomes do not tell recall, so nobody sees in production that it is missed",
+    });
     expect(deriveFromCharter(document).terms).toMatchObject({ task: "ranking", query: "visit_number" });
   });
 

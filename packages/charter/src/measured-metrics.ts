@@ -16,8 +16,22 @@ export const outcomeMetrics: readonly MetricName[] = [
   ...binaryMetrics,
   "macro_f1",
   ...regressionMetrics,
+  ...rankingMetrics,
   "pass_rate",
 ];
+
+/** By the task: rankings have lists for outcomes, and nothing else has. */
+const toldOf: Readonly<Record<CharterDocument["model"]["task"], readonly MetricName[]>> = {
+  binary_classification: notOfRankings(),
+  multiclass_classification: multiclassMetrics,
+  regression: notOfRankings(),
+  ranking: rankingMetrics,
+  generation: notOfRankings(),
+};
+
+function notOfRankings(): MetricName[] {
+  return outcomeMetrics.filter((metric) => !rankingMetrics.some((one) => one === metric));
+}
 
 /** Why nothing measures the metric that a charter bounds before a release; `undefined` where it is measured. Pure. */
 export function notEvaluated({ requirements, model }: CharterDocument): string | undefined {
@@ -31,10 +45,7 @@ export function notEvaluated({ requirements, model }: CharterDocument): string |
 /** Why outcomes say nothing of the metric that a charter bounds; `undefined` where they do. Pure. */
 export function notToldByOutcomes({ requirements, model }: CharterDocument): string | undefined {
   const { metric } = requirements.accuracy;
-  const told: readonly MetricName[] =
-    model.task === "multiclass_classification" ? multiclassMetrics : outcomeMetrics;
-  const isTold = told.includes(metric);
-  return isTold
+  return toldOf[model.task].includes(metric)
     ? undefined
     : `outcomes do not tell ${metric}, so nobody sees in production that it is missed`;
 }

@@ -35,7 +35,7 @@ export {
   planDeidentification,
 } from "./deidentify/deidentify.ts";
 export { type ColumnAction, type ColumnPlan, columnActions } from "./deidentify/plan.ts";
-export { dataPlaces } from "./erasure/data-places.ts";
+export { dataPlaces, subjectColumnNames } from "./erasure/data-places.ts";
 export { type EraseJobDeps, eraseJob } from "./erasure/erase-job.ts";
 export { eventPlace } from "./erasure/event-place.ts";
 export { orderErasure, readErasure } from "./erasure/order-erasure.ts";

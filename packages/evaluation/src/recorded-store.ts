@@ -1,6 +1,7 @@
 import type { Sql } from "@portolan/kernel";
 import type { JSONColumnType } from "kysely";
 import type { GateResult, HeldOut, Interval, RowMetrics } from "./contract.ts";
+import { measuredParts, type PartFigure } from "./measured-parts.ts";
 import type { TextMetrics } from "./text/contract.ts";
 
 type Common = {
@@ -42,6 +43,8 @@ export interface RecordedEvaluation {
   readonly results?: string;
   readonly heldOut: HeldOut;
   readonly metrics: NamedMetric[];
+  /** Of rows what was measured of their parts; absent where nothing was. */
+  readonly parts?: PartFigure[];
   /** Rows or cases. */
   readonly examples: number;
   readonly gates: GateResult[];
@@ -68,6 +71,7 @@ async function ofRows(sql: Sql, versionId: string): Promise<RecordedEvaluation[]
     setId,
     set,
     metrics: rowMetrics(metrics),
+    ...partsOf(metrics),
     examples: metrics.rows,
   }));
 }
@@ -89,6 +93,11 @@ async function ofText(sql: Sql, versionId: string): Promise<RecordedEvaluation[]
     metrics: named(metrics.values, { pass_rate: metrics.passRateInterval }),
     examples: metrics.cases,
   }));
+}
+
+function partsOf(metrics: RowMetrics): Pick<RecordedEvaluation, "parts"> {
+  const parts = measuredParts(metrics);
+  return parts.length === 0 ? {} : { parts };
 }
 
 function common(row: {

@@ -21,6 +21,7 @@ export { prometheusRules } from "./objectives/prometheus-rules.ts";
 export { classCase, happenedBy, saidBy } from "./performance/case-values.ts";
 export { measuredFromOutcomes } from "./performance/measure-cases.ts";
 export { performancePolicy } from "./performance/performance-policy.ts";
+export { rankingCase } from "./performance/ranking-case.ts";
 export { bins, levelsReference, mostLevels, numericReference } from "./reference-profile.ts";
 export { nextSampling } from "./sampling.ts";
 export { windowMicros, windowStartOf } from "./window.ts";

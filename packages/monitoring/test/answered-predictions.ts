@@ -62,7 +62,7 @@ export async function openAnsweredWorld(clock: Clock, bounds: PerformanceBounds)
       clock,
       objects: await openFolderObjectStore(join(folder, "objects"), clock),
       bounds,
-      columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
+      columns: { read: (call, ids, column, place) => readColumn(predictions, call, ids, column, place) },
     },
     person: () => aCall({ roles: ["person"] }),
     gateway: () => aCall({ kind: "service_account", id: "sa_gateway", roles: ["gateway"] }),
@@ -78,6 +78,10 @@ export interface Answer {
   /** Epoch microseconds. */
   readonly at: number;
   readonly score: number;
+  /** Of a ranking the scores of its rows, instead. */
+  readonly scores?: readonly number[];
+  /** Tensors of the request; of a ranking with as many rows as there are scores. */
+  readonly inputs?: Readonly<Record<string, readonly (string | number)[]>>;
   readonly features?: Readonly<Record<string, string | number>>;
   readonly status?: "ok" | "error";
 }
@@ -133,11 +137,18 @@ function contextOf(over: Partial<PredictionContext> & { readonly endpoint: strin
   };
 }
 
-function recordOf(context: PredictionContext, { at, score, features = {}, status = "ok" }: Answer) {
-  const outputs = [
-    { name: "label", datatype: "INT64", shape: [1], data: [Number(score >= 0.5)] },
-    { name: "probabilities", datatype: "FP32", shape: [1, 2], data: [1 - score, score] },
-  ];
+function recordOf(context: PredictionContext, answer: Answer) {
+  const { at, features = {}, inputs = {}, scores = [0], status = "ok" } = answer;
+  const body = (value: object) => ({
+    mediaType: "application/json",
+    bytes: Buffer.from(JSON.stringify(value)),
+  });
+  const tensors = Object.entries(inputs).map(([name, data]) => ({
+    name,
+    datatype: typeof data[0] === "string" ? "BYTES" : "FP32",
+    shape: [scores.length, data.length / scores.length],
+    data,
+  }));
   return {
     context,
     principal: "sa_1",
@@ -149,6 +160,15 @@ function recordOf(context: PredictionContext, { at, score, features = {}, status
         ? ({ kind: "ok" } as const)
         : ({ kind: "error", httpStatus: 500, reason: "serving.failed" } as const),
     features: Object.entries(features).map(([name, value]) => ({ name, value, source: "online" as const })),
-    outputs: { mediaType: "application/json", bytes: Buffer.from(JSON.stringify({ outputs })) },
+    ...(tensors.length > 0 ? { inputs: body({ inputs: tensors }) } : {}),
+    outputs: body({ outputs: outputsOf(answer) }),
   };
+}
+
+function outputsOf({ score, scores }: Answer): object[] {
+  if (scores) return [{ name: "scores", datatype: "FP32", shape: [scores.length, 1], data: scores }];
+  return [
+    { name: "label", datatype: "INT64", shape: [1], data: [Number(score >= 0.5)] },
+    { name: "probabilities", datatype: "FP32", shape: [1, 2], data: [1 - score, score] },
+  ];
 }

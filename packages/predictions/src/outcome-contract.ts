@@ -1,5 +1,12 @@
 import { type Static, Type } from "@portolan/typebox";
 
+/** A ranking is one prediction: a request whose rows are the list. */
+const Relevances = Type.Array(Type.Number({ minimum: 0 }), {
+  minItems: 2,
+  maxItems: 1000,
+  description: "Of a ranking the relevance of each row of its request, in their order",
+});
+
 /**
  * Label that arrived later. Of a prediction's labels the one of the highest revision counts, in whatever order they come; a correction is
  * a higher revision with another outcome, a retraction one without.
@@ -7,7 +14,7 @@ import { type Static, Type } from "@portolan/typebox";
 export const Outcome = Type.Object({
   predictionId: Type.String({ maxLength: 120, description: "Prediction that came true or not" }),
   outcome: Type.Optional(
-    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 })], {
+    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 1000 }), Relevances], {
       description: "What really happened; absent in a retraction",
     }),
   ),

@@ -120,7 +120,12 @@ describe("archives (P19, P20)", () => {
       "asked",
     );
     expect(bySubject.erased).toBe(1);
-    for (const id of [at(6), at(8)]) {
+    // Of requests that name an input so, those that have the value; these here name none.
+    const byInput = { subject: "flight-4-not", columns: ["inputs"] };
+    expect((await erasePredictions(control.deps, control.person(), byInput, "asked")).erased).toBe(0);
+    const byMember = { subject: "12", columns: ["inputs"] };
+    expect((await erasePredictions(control.deps, control.person(), byMember, "asked")).erased).toBe(1);
+    for (const id of [at(6), at(8), at(12)]) {
       expect(await getPrediction(control.deps, control.person(), id)).toMatchObject({ withheld: "erased" });
       const proof = await provePrediction(control.deps, control.person(), id);
       expect(proof.saltAndPayload).toBeUndefined();

@@ -291,6 +291,13 @@ describe("outcomes", () => {
     rmSync(late, { recursive: true });
   });
 
+  test("a ranking's outcome is the relevance of each of its rows, the same again is none, and another order another one", async () => {
+    const list = (relevances: unknown) => report([{ ...outcome(at(6), 0), outcome: relevances }]);
+    expect((await list([0, 2, 0, 1.5])).json()).toMatchObject({ stored: 1 });
+    expect((await list([0, 2, 0, 1.5])).json()).toMatchObject({ stored: 0, duplicates: 1 });
+    expect((await list([2, 0, 0, 1.5])).json()).toMatchObject({ stored: 0, conflicts: [at(6)] });
+  });
+
   test("nonsense is refused with a pointer to each entry", async () => {
     const answer = await report([
       outcome("prd_x", 1),

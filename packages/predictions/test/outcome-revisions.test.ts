@@ -186,3 +186,39 @@ test("the value of a column is the feature that was read, else the request's own
   );
   expect((await read("nothing")).size).toBe(0);
 });
+
+test("a column within a wider tensor is read at its place, where all rows have one value; a list that differs has none", async () => {
+  const bodyOf = (shape: readonly number[], data: readonly unknown[]) => {
+    const inputs = [{ name: "features", shape, datatype: "FP32", data }];
+    return {
+      ...aRecord(aContext(), 50),
+      inputs: { mediaType: "application/json", bytes: Buffer.from(JSON.stringify({ inputs })) },
+    };
+  };
+  const { ids, deliver } = await logged([
+    bodyOf([1, 3], [7, 8, 9]),
+    bodyOf([2, 3], [1, 8, 5, 2, 8, 6]),
+    bodyOf(
+      [2, 3],
+      [
+        [1, 8, 5],
+        [2, 0, 6],
+      ],
+    ),
+    bodyOf([1, 1], [7]),
+  ]);
+  await deliver();
+  await report(ids.map((id) => told(id, 1, 1)));
+  const read = (column: number, tensor = "features") =>
+    readColumn(control.deps, control.person(), ids, "age", { tensor, column });
+  const [one = "", alike = ""] = ids;
+  expect(await read(1)).toEqual(
+    new Map([
+      [one, 8],
+      [alike, 8],
+    ]),
+  );
+  expect(await read(2)).toEqual(new Map([[one, 9]]));
+  expect((await read(3)).size).toBe(0);
+  expect((await read(0, "other")).size).toBe(0);
+});

@@ -70,6 +70,17 @@ test.each([
   expect(problemsOf(modelBom(record))).toEqual([]);
 });
 
+test("figures of classes and slices are metrics of their slice", () => {
+  const [evaluation] = aRecord.evaluations;
+  if (!evaluation) throw new Error("the record has an evaluation");
+  const parts = [{ of: "class late", rows: 60, name: "recall", value: 0.8 }];
+  const bom = modelBom({ ...aRecord, evaluations: [{ ...evaluation, parts }] });
+  expect(problemsOf(bom)).toEqual([]);
+  expect(JSON.stringify(bom)).toContain(
+    `{"type":"recall","value":"0.8","slice":"class late: 60 examples of ${evaluation.setId}"}`,
+  );
+});
+
 test("a prompt is a component of its own, by digest: another prompt is another bill", () => {
   const { components } = modelBom(prompted) as { components: object[] };
   expect(components).toContainEqual({

@@ -55,6 +55,32 @@ test("what another version answered, a fallback or a shadow, and what cannot be 
   expect(countOutcomes(answers, release, decideAt)).toEqual([]);
 });
 
+test("a list is ranked wrong where its ndcg_at_10 is below the plan's; what is no list counts for nobody", () => {
+  const ranked = (version: number, scores: readonly number[], outcome: unknown) => {
+    const tensor = { name: "s", datatype: "FP32", shape: [scores.length, 1], data: scores };
+    return answer(version, 0, outcome, { outputs: JSON.stringify({ outputs: [tensor] }) });
+  };
+  const answers = [
+    ranked(2, [3, 2, 1], [1, 0, 0]),
+    // The relevant one is second: 1 / log2(3) is 0.63.
+    ranked(2, [3, 2, 1], [0, 1, 0]),
+    // It is third: 1 / log2(4) is a half, which is not below it.
+    ranked(1, [3, 2, 1], [0, 0, 1]),
+    ranked(1, [3, 2, 1], [0, 0, 0]),
+    ranked(1, [3, 2, 1], [0, 1]),
+    ranked(1, [3, 2, 1], true),
+  ];
+  expect(countOutcomes(answers, release, { ndcgBelow: 0.5 })).toEqual([
+    { snapshotVersion: 4, arm: "candidate", labelled: 2, wrong: 0 },
+    { snapshotVersion: 4, arm: "control", labelled: 2, wrong: 1 },
+  ]);
+  expect(countOutcomes(answers, release, { ndcgBelow: 0.64 })).toEqual([
+    { snapshotVersion: 4, arm: "candidate", labelled: 2, wrong: 1 },
+    { snapshotVersion: 4, arm: "control", labelled: 2, wrong: 2 },
+  ]);
+  expect(countOutcomes(answers, release, decideAt)).toEqual([]);
+});
+
 test("of several classes the highest score is held against the class that happened, by its name or its number", () => {
   const scored = (version: number, scores: readonly number[], outcome: unknown) => {
     const tensor = { name: "p", datatype: "FP32", shape: [1, scores.length], data: scores };

@@ -1,4 +1,4 @@
-import { classCase, happenedBy, saidBy } from "@portolan/monitoring/policy";
+import { classCase, happenedBy, rankingCase, saidBy } from "@portolan/monitoring/policy";
 import type { CountedArm, CountedRelease } from "./count-records.ts";
 import type { ReleasePlan } from "./plan.ts";
 
@@ -57,6 +57,10 @@ function wrongness({ outputs, outcome }: LabelledAnswer, rule: WrongRule): boole
     const names = rule.classes.length > 0 ? rule.classes : undefined;
     const { said, happened } = classCase(outputs, outcome, names);
     return said === undefined || happened === undefined ? undefined : said !== happened;
+  }
+  if ("ndcgBelow" in rule) {
+    const { gain } = rankingCase(outputs, outcome);
+    return gain === undefined ? undefined : gain < rule.ndcgBelow;
   }
   const said = saidBy(outputs);
   const happened = happenedBy(outcome);

@@ -4,6 +4,7 @@ export const rolloutErrors = {
   "rollout.release_running": { status: 409, title: "A release is running at this endpoint" },
   "rollout.endpoint_shared": { status: 409, title: "Endpoint shares its requests already" },
   "rollout.nothing_to_release": { status: 409, title: "Version is the champion already" },
+  "rollout.version_ending": { status: 409, title: "The version's end is announced" },
   "rollout.bad_plan": { status: 422, title: "Plan of the release cannot be followed" },
   "rollout.event_unknown": { status: 422, title: "Event is no guard of the release" },
   "rollout.wrong_state": { status: 409, title: "Release is not in a state for this" },

@@ -26,7 +26,7 @@ export type {
 } from "./ports.ts";
 export { readRelease, readReleases } from "./read-releases.ts";
 export { startRelease } from "./start-release.ts";
-export { findRelease, releasesOver } from "./store.ts";
+export { candidateAt, findRelease, releasesOver } from "./store.ts";
 export type RolloutRouteDeps = ReportDeps & FlagDeps;
 
 export const rolloutMigrations: MigrationSet = {

@@ -115,6 +115,16 @@ export const ReleasePlan = Type.Object(
             },
             closed,
           ),
+          Type.Object(
+            {
+              ndcgBelow: Type.Number({
+                minimum: 0,
+                maximum: 1,
+                description: "Of rankings: a list whose ndcg_at_10 is below it was ranked wrong",
+              }),
+            },
+            closed,
+          ),
         ],
         {
           description:
@@ -173,14 +183,37 @@ const order = ["shadow", "internal", "canary"] as const;
 /** Beyond twice as many events, or one request in ten more, nothing is shown by being within the margin. */
 const widest = { relative: 1, absolute: 0.1 } as const;
 
-/**
- * The rule by which outcomes are judged, as the charter's task has it. Pure.
- * @param several names of the classes, none where they have numbers; undefined where answers are of no class, or of two
- */
+/** What the charter's task says of answers. */
+export interface AnswerTerms {
+  /** Names of the classes, none where they have numbers; undefined where answers are of no class, or of two. */
+  readonly several?: readonly string[];
+  /** An answer has a score for each row of a list. */
+  readonly isRanking?: boolean;
+}
+
+/** Why answers of a ranking cannot be compared. Pure. */
+export function findDivergenceProblems(
+  { divergence }: Pick<ReleasePlan, "divergence">,
+  { isRanking = false }: AnswerTerms,
+): string[] {
+  return divergence && isRanking
+    ? [
+        "its endpoint answers rankings, whose scores say nothing by themselves, so that divergence has nothing to compare",
+      ]
+    : [];
+}
+
+/** The rule by which outcomes are judged, as the charter's task has it. Pure. */
 export function wrongRuleFor(
   wrong: NonNullable<ReleasePlan["wrong"]>,
-  several: readonly string[] | undefined,
+  { several, isRanking = false }: AnswerTerms,
 ): { readonly rule: NonNullable<ReleasePlan["wrong"]>; readonly problems: readonly string[] } {
+  if ("ndcgBelow" in wrong !== isRanking) {
+    const problem = isRanking
+      ? "its endpoint answers rankings, which outcomes judge by wrong: { ndcgBelow: 0.5 }"
+      : "it judges rankings, and the charter's task is another";
+    return { rule: wrong, problems: [problem] };
+  }
   if (!("classes" in wrong)) {
     const problem =
       "its endpoint answers one of several classes, which outcomes judge by wrong: { classes: [] }";

@@ -18,6 +18,13 @@ export interface ReleasedEndpoint {
   readonly deployedBy: string;
   readonly businessUnitId: string;
   readonly teamId: string | null;
+  /** Versions whose end at this endpoint is announced, or has come. */
+  readonly ending: readonly {
+    readonly model: string;
+    readonly version: number;
+    /** Epoch microseconds. */
+    readonly endsAt: number;
+  }[];
 }
 
 export interface Endpoints {
@@ -57,6 +64,8 @@ export interface ReleaseTerms {
   readonly riskTolerance: "low" | "medium" | "high";
   /** Of a classifier of several classes their names, none where they are known by their number; absent: another task. */
   readonly several?: readonly string[];
+  /** Answers are scores of the rows of a list. */
+  readonly isRanking?: boolean;
 }
 export interface ReleaseCharters {
   /** Undefined where none is in force. */

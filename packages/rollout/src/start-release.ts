@@ -1,6 +1,8 @@
 import {
   type Authorizer,
+  asEpochMicros,
   type CallContext,
+  formatInstant,
   newId,
   PortolanError,
   type ResourceRef,
@@ -9,7 +11,13 @@ import {
 import { approvalsNeeded } from "./approvals.ts";
 import type { Release, ReleaseRequest } from "./contract.ts";
 import type { RolloutErrorCode } from "./errors.ts";
-import { defaultPlan, findPlanProblems, type ReleasePlan, wrongRuleFor } from "./plan.ts";
+import {
+  defaultPlan,
+  findDivergenceProblems,
+  findPlanProblems,
+  type ReleasePlan,
+  wrongRuleFor,
+} from "./plan.ts";
 import type { Endpoints, ReleaseCharters, ReleasedEndpoint, ReleaseEnded, ReleaseTerms } from "./ports.ts";
 import { viewOf } from "./release-view.ts";
 import { baseOf, deploymentOf } from "./step-deployment.ts";
@@ -28,7 +36,7 @@ export interface RolloutDeps {
 /**
  * Begins to release a version at an endpoint that serves another. Nothing is deployed yet: the controller takes the first step.
  *
- * @throws PortolanError `rollout.release_running`, `rollout.endpoint_shared`, `rollout.nothing_to_release`, `rollout.bad_plan`, what a
+ * @throws PortolanError `rollout.release_running`, `rollout.endpoint_shared`, `rollout.nothing_to_release`, `rollout.version_ending`, `rollout.bad_plan`, what a
  * deployment of any of its steps would throw, and what `Authorizer.require` throws
  */
 export async function startRelease(
@@ -108,6 +116,13 @@ function releaseOf(
       `${model}/${version} is the champion of ${endpoint}.`,
       "Name another version: portolan model list.",
     );
+  const end = found.ending.find((one) => one.model === model && one.version === version);
+  if (end)
+    throw refused(
+      "rollout.version_ending",
+      `The end of ${model}/${version} at ${endpoint} is announced for ${formatInstant(asEpochMicros(end.endsAt))}.`,
+      `Release another version, or take its end back: portolan endpoint sunset ${endpoint} --version ${version} --withdraw --reason …`,
+    );
   const plan = planOf(asked, terms);
   return {
     organisationId: call.actor.organisationId,
@@ -134,8 +149,12 @@ function releaseOf(
 function planOf(asked: ReleaseRequest["plan"], terms: ReleaseTerms | undefined): ReleasePlan {
   const plan: ReleasePlan = { ...defaultPlan, slowMs: terms?.latencyMsP95 ?? null, ...asked };
   // Without a charter nobody says what its answers are.
-  const wrong = plan.wrong && terms ? wrongRuleFor(plan.wrong, terms.several) : undefined;
-  const problems = [...findPlanProblems(plan), ...(wrong?.problems ?? [])];
+  const wrong = plan.wrong && terms ? wrongRuleFor(plan.wrong, terms) : undefined;
+  const problems = [
+    ...findPlanProblems(plan),
+    ...findDivergenceProblems(plan, terms ?? {}),
+    ...(wrong?.problems ?? []),
+  ];
   if (problems.length > 0)
     throw refused("rollout.bad_plan", `The plan cannot be followed: ${problems.join("; ")}.`, "Correct it.");
   return wrong ? { ...plan, wrong: wrong.rule } : plan;

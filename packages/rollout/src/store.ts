@@ -192,6 +192,22 @@ export async function findOpenId(
   return row?.id;
 }
 
+/** The version that the release under way at an endpoint brings to it. */
+export async function candidateAt(
+  sql: Sql,
+  { organisationId, environment, endpoint }: Pick<NewRelease, "organisationId" | "environment" | "endpoint">,
+): Promise<{ readonly releaseId: string; readonly name: string; readonly version: number } | undefined> {
+  const row = await tables(sql)
+    .selectFrom("rollout.releases")
+    .select(["id", "model", "version"])
+    .where("organisation_id", "=", organisationId)
+    .where("environment", "=", environment)
+    .where("endpoint", "=", endpoint)
+    .where("state", "in", openStates)
+    .executeTakeFirst();
+  return row && { releaseId: row.id, name: row.model, version: row.version };
+}
+
 function releasesOf(sql: Sql, organisationId: string) {
   return tables(sql).selectFrom("rollout.releases").selectAll().where("organisation_id", "=", organisationId);
 }

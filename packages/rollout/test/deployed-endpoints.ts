@@ -1,6 +1,6 @@
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "@portolan/serving/contract";
-import type { Endpoints } from "../src/ports.ts";
+import type { Endpoints, ReleasedEndpoint } from "../src/ports.ts";
 
 /** Deployments in memory, each published at once in a snapshot of its own. */
 export class DeployedEndpoints implements Endpoints {
@@ -14,6 +14,8 @@ export class DeployedEndpoints implements Endpoints {
   readonly checked: DeployRequest[] = [];
   /** What happens between a look at the endpoint and its deployment, once. */
   meanwhile: (() => Promise<unknown>) | undefined;
+  /** Versions whose end is announced. */
+  ending: ReleasedEndpoint["ending"] = [];
   readonly #name: string;
   readonly #environment: Environment;
   #snapshot = 100;
@@ -38,7 +40,8 @@ export class DeployedEndpoints implements Endpoints {
     const deploymentId = this.inForce;
     const owner = { businessUnitId: "bu_1", teamId: null };
     const deployedBy = this.by.at(-1) ?? "";
-    return { deploymentId, snapshotVersion: this.#snapshot, request, deployedBy, ...owner };
+    const { ending } = this;
+    return { deploymentId, snapshotVersion: this.#snapshot, request, deployedBy, ...owner, ending };
   }
 
   async check(_call: CallContext, _name: string, request: DeployRequest): Promise<void> {

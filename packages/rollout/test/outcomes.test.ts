@@ -30,11 +30,13 @@ async function label(version: number, wrong: boolean, count: number): Promise<st
 async function report(
   ids: readonly string[],
   version: number,
-  outcome: boolean | string,
+  outcome: boolean | string | readonly number[],
   revision: number,
   scores: readonly number[] = [0.9],
 ): Promise<void> {
-  const tensor = { name: "y", datatype: "FP32", shape: [1, scores.length], data: scores };
+  // A list has a score for each of its rows, anything else a row of scores.
+  const shape = Array.isArray(outcome) ? [scores.length, 1] : [1, scores.length];
+  const tensor = { name: "y", datatype: "FP32", shape, data: scores };
   const outputs = JSON.stringify({ outputs: [tensor] });
   await db.database.session((session) =>
     session.query(
@@ -124,9 +126,34 @@ test("outcomes of several classes are judged by the charter's names; as yes and 
   });
 });
 
+test("of rankings lists that an outcome shows to be ranked badly are wrong; other rules, and divergence, are refused", async () => {
+  charter.terms = { latencyMsP95: 50, riskTolerance: "high", isRanking: true };
+  for (const wrong of [{ decideAt: 0.5 }, { beyond: 1 }, { classes: [] }])
+    await expect(start({ plan: { ...plan, wrong } })).rejects.toMatchObject({
+      code: "rollout.bad_plan",
+      detail: expect.stringContaining("wrong: { ndcgBelow: 0.5 }") as string,
+    });
+  const { wrong: _, ...rest } = plan;
+  await expect(
+    start({ plan: { ...rest, divergence: { edges: [0.5], atMost: 0.25 } } }),
+  ).rejects.toMatchObject({
+    code: "rollout.bad_plan",
+    detail: expect.stringContaining("divergence has nothing to compare") as string,
+  });
+  const release = await start({ plan: { ...plan, wrong: { ndcgBelow: 0.5 } } });
+  await looks(1);
+  await serve(2000, 2000);
+  await report(["prd_list_1", "prd_list_2"], 2, [0, 0, 0, 1], 1, [4, 3, 2, 1]);
+  await report(["prd_list_3"], 2, [2, 1, 0, 0], 1, [4, 3, 2, 1]);
+  await report(["prd_list_4"], 1, [0, 1, 0, 0], 1, [4, 3, 2, 1]);
+  await looks(11);
+  expect(await now(release)).toMatchObject({
+    evidence: [{ candidate: { labelled: 3, wrong: 2 }, control: { labelled: 1, wrong: 0 } }],
+  });
+});
+
 test("where the charter's task has no several classes nobody is judged by them", async () => {
   charter.terms = { latencyMsP95: 50, riskTolerance: "high" };
-  await expect(start({ plan: { ...plan, wrong: { classes: [] } } })).rejects.toMatchObject({
-    code: "rollout.bad_plan",
-  });
+  for (const wrong of [{ classes: [] }, { ndcgBelow: 0.5 }])
+    await expect(start({ plan: { ...plan, wrong } })).rejects.toMatchObject({ code: "rollout.bad_plan" });
 });

@@ -1,11 +1,13 @@
 import { type CallContext, PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "@portolan/serving/contract";
-import { aCall } from "@portolan/testkit";
+import { aCall, testOrganisation } from "@portolan/testkit";
 import { describe, expect, test } from "vitest";
 import { approveRelease } from "../src/change-release.ts";
+import { candidateAt } from "../src/index.ts";
 import { readRelease, readReleases } from "../src/read-releases.ts";
 import {
   charter,
+  db,
   deps,
   endpoint,
   endpoints,
@@ -69,6 +71,20 @@ describe("a release is refused", () => {
     await start();
     await expect(start({ version: 3 })).rejects.toEqual(code("rollout.release_running"));
     expect(await readReleases(deps, engineer(), endpoint)).toHaveLength(1);
+  });
+
+  test("of a version whose end at the endpoint is announced; the end of another one is none of its", async () => {
+    endpoints.ending = [{ model: "churn", version: 2, endsAt: Date.UTC(2027, 2, 1) * 1000 }];
+    await expect(start()).rejects.toMatchObject({
+      code: "rollout.version_ending",
+      detail: expect.stringContaining("announced for 2027-03-01T00:00:00Z") as string,
+      mend: expect.stringContaining("--version 2 --withdraw") as string,
+    });
+    endpoints.ending = [{ model: "churn", version: 1, endsAt: Date.UTC(2027, 2, 1) * 1000 }];
+    const at = { organisationId: testOrganisation, environment: "dev", endpoint } as const;
+    expect(await candidateAt(db.sql, at)).toBeUndefined();
+    const { id } = await start();
+    expect(await candidateAt(db.sql, at)).toEqual({ releaseId: id, name: "churn", version: 2 });
   });
 
   test("of the champion, at an endpoint that is shared already, by a plan without an end, and of what may not be deployed", async () => {

@@ -7,6 +7,7 @@ export const servingErrors = {
   "serving.model_not_deployable": { status: 409, title: "Model version cannot be deployed" },
   "serving.endpoint_missing": { status: 404, title: "No such endpoint" },
   "serving.sunset_announced": { status: 409, title: "The endpoint's end is announced already" },
+  "serving.version_under_release": { status: 409, title: "The version is being released" },
   "serving.no_sunset": { status: 409, title: "No end of the endpoint is announced" },
   "serving.halt_not_published": { status: 503, title: "Gateways still serve the halted endpoint" },
   "serving.not_halted": { status: 409, title: "Endpoint is not halted" },

@@ -6,6 +6,7 @@ import { gatewayRoutes } from "./routes/gateways.ts";
 import { haltRoutes } from "./routes/halts.ts";
 import { type SnapshotRouteDeps, snapshotRoutes } from "./routes/snapshots.ts";
 import { sunsetRoutes } from "./routes/sunsets.ts";
+import type { SunsetDeps } from "./sunsets/announce-sunset.ts";
 
 export { checkDeployment, type DeployDeps, deployEndpoint, publishIntent } from "./deploy-endpoint.ts";
 export { askingBounds, requireServable } from "./derive-route.ts";
@@ -33,7 +34,7 @@ export const servingMigrations: MigrationSet = {
   after: [],
 };
 
-export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps;
+export type ServingRouteDeps = DeployDeps & SnapshotRouteDeps & SunsetDeps;
 
 /** Endpoints, gateways, and the snapshots that gateways pull. */
 export async function registerServingRoutes(app: FastifyInstance, deps: ServingRouteDeps): Promise<void> {

@@ -49,7 +49,9 @@ const deps = () => ({
     ml_engineer: ["serving:deploy"],
     team_lead: ["serving:deploy", "serving:resume"],
   }),
+  releases: { candidateAt: async () => candidate },
 });
+let candidate: { readonly releaseId: string; readonly name: string; readonly version: number } | undefined;
 const inADay = () => formatInstant(asEpochMicros(clock.now() + 86_400_000_000));
 const asked = () => ({ environment: "dev" as const, endsAt: inADay(), reason: "the next one is out" });
 
@@ -165,6 +167,24 @@ test("the end of the endpoint's own version is the endpoint's; another deploymen
   const now = await routes();
   expect([now.has("stays"), now.get("moves")?.model.version]).toEqual([false, 2]);
   expect(now.get("moves")).not.toHaveProperty("retiring");
+});
+
+test("a version that a release is bringing gets no end meanwhile; the one that it replaces does", async () => {
+  const over = { version: 2, environment: "dev" as const, reason: "no" };
+  candidate = { releaseId: "rel_1", name: "score", version: 2 };
+  await expect(announceSunset(deps(), engineer(), "two", { ...asked(), version: 2 })).rejects.toMatchObject({
+    code: "serving.version_under_release",
+    detail: "The release rel_1 is bringing score/2 to two.",
+    mend: expect.stringContaining("portolan release rollback two --environment dev") as string,
+  });
+  await expect(takeSunsetBack(deps(), lead(), "two", over)).rejects.toMatchObject({
+    code: "serving.no_sunset",
+  });
+  await announceSunset(deps(), engineer(), "two", { ...asked(), version: 1 });
+  await takeSunsetBack(deps(), engineer(), "two", { ...over, version: 1 });
+  candidate = undefined;
+  await announceSunset(deps(), engineer(), "two", { ...asked(), version: 2 });
+  await takeSunsetBack(deps(), engineer(), "two", over);
 });
 
 test("the end of a version that the endpoint does not have is refused with those that it has", async () => {

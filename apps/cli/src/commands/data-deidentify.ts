@@ -42,8 +42,14 @@ export function registerDeidentify(data: Command, contextOf: ContextOf): void {
     .option("--key-file <file>", "secret of the pseudonyms, 16 bytes or more; kept away from the data")
     .option("--purpose <text>", "what the data is for: pseudonyms for two purposes cannot be joined")
     .option("--contract <file>", "its data contract: classifications of columns count")
-    .option("--subject <column>", "column that names the person: replaced by a pseudonym instead of dropped")
-    .option("--rule <column=action...>", `decide about a column yourself: ${columnActions.join(", ")}`)
+    .option(
+      "--subject <column>",
+      "column (or place in one: record.id) that names the person: replaced by a pseudonym instead of dropped",
+    )
+    .option(
+      "--rule <column=action...>",
+      `decide about a column, or a place in one (record.visits[].date), yourself: ${columnActions.join(", ")}`,
+    )
     .option(
       "--quasi <columns...>",
       "quasi-identifiers (default: what was coarsened, and what its name calls one)",
@@ -52,7 +58,7 @@ export function registerDeidentify(data: Command, contextOf: ContextOf): void {
     .option("--plan", "show what would become of each column, and write nothing")
     .addHelpText(
       "after",
-      "\nNames in free text are not found: such columns are dropped unless a rule says `redact`, which takes out what has a known form.\n\nExamples:\n  portolan data deidentify patients.parquet --plan\n  portolan data deidentify patients.csv --subject patient_id --key-file pseudonyms.key --purpose readmission --min-group 5 --out research.parquet",
+      "\nObjects and arrays (JSON, structs, lists) are judged at each place in them; what cannot be looked into is dropped.\nNames in free text are not found: such columns are dropped unless a rule says `redact`, which takes out what has a known form.\n\nExamples:\n  portolan data deidentify patients.parquet --plan\n  portolan data deidentify patients.csv --subject patient_id --key-file pseudonyms.key --purpose readmission --min-group 5 --out research.parquet",
     )
     .action(async (file: string, options: Options, command: Command) => {
       const context = contextOf(command);

@@ -39,6 +39,19 @@ test("what the model says stands apart from the class that is explained, and bar
   ]);
 });
 
+test("classes have the charter's names, and of a request of several rows it is said which one", () => {
+  const several = { ...found, unit: "score" as const, names: { decided: "late", target: "cancelled" } };
+  const [head] = explanationText({ ...several, row: 3, rows: 12 }).split("\n");
+  expect(head).toBe(
+    "delays/1, row 3 of 12 (from 0; --row says which) says late; the score of cancelled is -1.5000, on average -1.0000; to that the columns added",
+  );
+  const { decided: _, ...silent } = found;
+  expect(explanationText({ ...silent, rows: 2 })).toMatch(
+    /^delays\/1, row 0 of 2 \(from 0; --row says which\): /,
+  );
+  expect(explanationText({ ...found, rows: 1 })).toBe(explanationText(found));
+});
+
 test("a change that was not found, and a model that says something else now, are said", () => {
   const { counterfactual: _, ...rest } = found;
   const text = explanationText({ ...rest, counterfactualSearch: "cut_off", reproduced: "no" });

@@ -131,7 +131,8 @@ const barWidth = 20;
 
 /** A bar per column, to the right where it raises the score and to the left where it lowers it. */
 export function explanationText(found: Explanation): string {
-  const { model, decided, target, unit, score, expected, contributions, othersContribution } = found;
+  const { model, row, rows = 1, names, unit, score, expected, contributions, othersContribution } = found;
+  const [decided, target] = [names?.decided ?? found.decided, names?.target ?? found.target];
   const isOdds = unit === "log_odds";
   const says = decided === undefined ? ":" : ` says ${decided};`;
   const of = `the ${isOdds ? "log odds" : "score"} of ${target}`;
@@ -145,7 +146,7 @@ export function explanationText(found: Explanation): string {
     return `  ${column.padEnd(width)} ${said.padStart(12)}  ${signed(contribution).padStart(9)}  ${left.padStart(barWidth)}│${right}`;
   });
   return [
-    `${model.name}/${model.version}${says} ${of} ${isOdds ? "are" : "is"} ${score.toFixed(4)}${isOdds ? ` (${percent(score)} %)` : ""}, on average ${expected.toFixed(4)}; to that the columns added`,
+    `${model.name}/${model.version}${rows > 1 ? `, row ${row} of ${rows} (from 0; --row says which)` : ""}${says} ${of} ${isOdds ? "are" : "is"} ${score.toFixed(4)}${isOdds ? ` (${percent(score)} %)` : ""}, on average ${expected.toFixed(4)}; to that the columns added`,
     ...bars,
     ...(othersContribution === 0
       ? []

@@ -13,6 +13,7 @@ interface PredictOptions {
   readonly data?: string;
   readonly file?: string;
   readonly purpose?: string;
+  readonly subject?: string;
   readonly environment?: string;
 }
 
@@ -23,6 +24,7 @@ export function registerPredictionCommands(program: Command, contextOf: ContextO
     .option("--data <json>", "the request body")
     .option("--file <file>", "read the request body from a file")
     .option("--purpose <purpose>", "purpose of use, where the charter asks for one")
+    .option("--subject <key>", "whom the request is about: what is recorded is erased by it")
     .option("--environment <name>", "where the endpoint is, for credentials of several environments")
     .addHelpText(
       "after",
@@ -67,6 +69,7 @@ function registerOutcome(program: Command, contextOf: ContextOf): void {
 Examples:
   portolan outcome prd_… true --as dispatch
   portolan outcome prd_… false --revision 2
+  portolan outcome prd_… '[0, 2, 0, 1]'        relevances of a ranking's rows
   portolan outcome prd_… --retract --revision 3`,
     )
     .action(
@@ -120,10 +123,12 @@ export async function connectGateway(context: CliContext, persona = context.pers
 /** What a call to the gateway states in headers. */
 export function callHeaders({
   purpose,
+  subject,
   environment,
-}: Pick<PredictOptions, "purpose" | "environment">): Record<string, string> {
+}: Pick<PredictOptions, "purpose" | "subject" | "environment">): Record<string, string> {
   return {
     ...(purpose === undefined ? {} : { "x-portolan-purpose": purpose }),
+    ...(subject === undefined ? {} : { "x-portolan-subject": subject }),
     ...(environment === undefined ? {} : { "x-portolan-environment": environment }),
   };
 }

@@ -100,26 +100,39 @@ function registerShow(predictions: Command, contextOf: ContextOf): void {
     });
 }
 
+interface EraseOptions {
+  readonly subject?: string;
+  readonly column?: readonly string[];
+  readonly reason: string;
+}
+
 function registerErase(predictions: Command, contextOf: ContextOf): void {
   predictions
     .command("erase [ids...]")
     .description("Destroy inputs, features and outputs of records; headers and proofs stay")
-    .option("--subject <key>", "instead of ids: all records of this data subject")
+    .option("--subject <key>", "instead of ids: all records of this data subject, as callers named it")
+    .option(
+      "--column <names...>",
+      "with --subject: inputs that name data subjects; requests in which one of them has the key, too",
+    )
     .requiredOption("--reason <text>", "goes on the ledger")
     .addHelpText(
       "after",
       '\nExample:\n  portolan predictions erase --subject customer-17 --reason "asked for by the person"',
     )
-    .action(async (ids: string[], options: { subject?: string; reason: string }, command: Command) => {
+    .action(async (ids: string[], options: EraseOptions, command: Command) => {
       const context = contextOf(command);
-      const { subject, reason } = options;
-      if ((subject === undefined) === (ids.length === 0)) {
+      const { subject, column, reason } = options;
+      if ((subject === undefined) === (ids.length === 0) || (column && subject === undefined)) {
         throw new PortolanError<CliErrorCode>("cli.bad_usage", {
           detail: "name either ids or a subject",
           mend: "portolan predictions erase prd_… --reason … , or --subject <key>",
         });
       }
-      const select = subject === undefined ? { predictionIds: ids } : { subject };
+      const select =
+        subject === undefined
+          ? { predictionIds: ids }
+          : { subject, ...(column === undefined ? {} : { columns: column }) };
       const done = await (await connect(context)).json<{ erased: number; erasureId: string }>({
         path: "/v1/prediction-erasures",
         body: { select, reason },

@@ -29,6 +29,7 @@ test("what is said of a plan is sent, and nothing where nothing is said", async 
   expect(await parse({ decideAt: "0.5" })).toEqual({ wrong: { decideAt: 0.5 } });
   expect(await parse({ wrongBeyond: "10" })).toEqual({ wrong: { beyond: 10 } });
   expect(await parse({ byClass: true })).toEqual({ wrong: { classes: [] } });
+  expect(await parse({ ndcgBelow: "0.5" })).toEqual({ wrong: { ndcgBelow: 0.5 } });
   expect(await parse({ divergenceEdges: "0.2,0.5", divergenceMost: "0.25" })).toEqual({
     divergence: { edges: [0.2, 0.5], atMost: 0.25 },
   });
@@ -54,6 +55,7 @@ test.each<Partial<PlanOptions>>([
   { divergenceEdges: "half", divergenceMost: "0.25" },
   { decideAt: "0.5", wrongBeyond: "10" },
   { decideAt: "0.5", byClass: true },
+  { byClass: true, ndcgBelow: "0.5" },
 ])("%j is not understood, with an example of what is", async (options) => {
   await expect(parse(options)).rejects.toMatchObject({ code: "cli.bad_usage" });
 });

@@ -23,6 +23,7 @@ export interface PlanOptions {
   readonly decideAt?: string;
   readonly wrongBeyond?: string;
   readonly byClass?: boolean;
+  readonly ndcgBelow?: string;
   readonly divergenceEdges?: string;
   readonly divergenceMost?: string;
 }
@@ -41,6 +42,7 @@ export function addPlanOptions(command: Command): Command {
     .option("--decide-at <score>", "judge outcomes: from this score on the answer is yes, e.g. 0.5")
     .option("--wrong-beyond <amount>", "judge outcomes: farther than this from what happened is wrong")
     .option("--by-class", "judge outcomes of several classes: the highest score is what was said")
+    .option("--ndcg-below <value>", "judge outcomes of rankings: a list below it was ranked wrong, e.g. 0.5")
     .option(
       "--divergence-edges <values>",
       "compare what both versions answer: cut into parts at these, e.g. 0.5",
@@ -90,12 +92,14 @@ export async function parsePlan(
   return Object.keys(plan).length === 0 ? undefined : plan;
 }
 
-function wrongRule({ decideAt, wrongBeyond, byClass }: PlanOptions): Pick<AskedPlan, "wrong"> {
-  if ([decideAt, wrongBeyond, byClass].filter((one) => one !== undefined).length > 1)
+function wrongRule(options: PlanOptions): Pick<AskedPlan, "wrong"> {
+  const { decideAt, wrongBeyond, byClass, ndcgBelow } = options;
+  if ([decideAt, wrongBeyond, byClass, ndcgBelow].filter((one) => one !== undefined).length > 1)
     throw badUsage(
-      "more than one of --decide-at, --wrong-beyond and --by-class",
-      "--decide-at 0.5, --wrong-beyond 10, or --by-class",
+      "more than one of --decide-at, --wrong-beyond, --by-class and --ndcg-below",
+      "--decide-at 0.5, --wrong-beyond 10, --by-class, or --ndcg-below 0.5",
     );
+  if (ndcgBelow !== undefined) return { wrong: { ndcgBelow: numberOf(ndcgBelow, "--ndcg-below") } };
   if (byClass) return { wrong: { classes: [] } };
   if (decideAt !== undefined) return { wrong: { decideAt: numberOf(decideAt, "--decide-at") } };
   if (wrongBeyond !== undefined) return { wrong: { beyond: numberOf(wrongBeyond, "--wrong-beyond") } };

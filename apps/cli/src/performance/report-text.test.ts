@@ -64,6 +64,17 @@ test("a report names the bound, shows its metric first, and says what is missing
   expect(text, "values of strangers cannot clear the screen").not.toContain("\u001b");
 });
 
+test("of a ranking the one figure that there is has a column, and no other", () => {
+  const [series] = report.series;
+  const [window] = series?.windows ?? [];
+  if (!series || !window) throw new Error("the report has a series with a window");
+  const ndcg = [{ metric: "ndcg_at_10", value: 0.8, low: 0.75, high: 0.85, cases: 200 }];
+  const windows = [{ ...window, metrics: ndcg }];
+  const text = performanceText({ ...report, series: [{ ...series, bound: null, windows, segments: [] }] });
+  expect(text).toMatch(/mature +ndcg_at_10 +verdict\n/);
+  expect(text).toMatch(/80\.0 % +0\.800 \(0\.750 to 0\.850\) +misses/);
+});
+
 test("a version that is wrong more often than in its reference is told so, with when it began", () => {
   const [series] = report.series;
   if (!series) throw new Error("the report has a series");

@@ -28,7 +28,7 @@ const doubtWords: Readonly<Record<EstimateDoubt, string>> = {
 };
 
 /** Figures that are shown where the charter bounds none. */
-const usual = ["roc_auc", "rmse", "pass_rate"];
+const usual = ["roc_auc", "rmse", "ndcg_at_10", "pass_rate"];
 
 /** A report for the terminal: per version a line for each window, the newest last, then its segments. */
 export function performanceText(report: PerformanceReport): string {
@@ -54,19 +54,19 @@ function headOf(
 }
 
 function windowTable(series: PerformanceSeries): string {
-  const [first, second] = shownMetrics(series);
+  const shown = shownMetrics(series);
+  const [first = ""] = shown;
   const isEstimated = series.windows.some(({ estimate }) => estimate !== null);
   const rows = series.windows.map((window) => [
     instant(window.start),
     window.predictions === null ? "?" : String(window.predictions),
     String(window.labels),
     window.maturity === null ? "?" : `${(100 * window.maturity).toFixed(1)} %`,
-    figure(window.metrics, first),
-    figure(window.metrics, second),
+    ...shown.map((metric) => figure(window.metrics, metric)),
     ...(isEstimated ? [estimated(window.estimate, first)] : []),
     words[window.verdict],
   ]);
-  const heads = [first, second, ...(isEstimated ? [`${first} without labels`] : [])];
+  const heads = [...shown, ...(isEstimated ? [`${first} without labels`] : [])];
   return table(["window from", "predictions", "labels", "mature", ...heads, "verdict"], rows);
 }
 
@@ -86,22 +86,22 @@ function percent(cases: number, of: number): string {
 }
 
 function segmentTable(series: PerformanceSeries, by: string): string {
-  const [first, second] = shownMetrics(series);
+  const shown = shownMetrics(series);
   const rows = series.segments.map((segment) => [
     segment.segment,
     String(segment.labels),
-    figure(segment.metrics, first),
-    figure(segment.metrics, second),
+    ...shown.map((metric) => figure(segment.metrics, metric)),
     words[segment.verdict],
   ]);
-  return table([by, "labels", first, second, "verdict"], rows);
+  return table([by, "labels", ...shown, "verdict"], rows);
 }
 
-/** The bounded metric first, beside it another one that was measured. */
-function shownMetrics({ bound, windows }: PerformanceSeries): readonly [string, string] {
+/** The bounded metric first, beside it another one that was measured, if any. */
+function shownMetrics({ bound, windows }: PerformanceSeries): readonly string[] {
   const measured = windows.flatMap(({ metrics }) => metrics.map(({ metric }) => metric));
   const first = bound?.metric ?? usual.find((name) => measured.includes(name)) ?? "metric";
-  return [first, measured.find((name) => name !== first) ?? "other metric"];
+  const second = measured.find((name) => name !== first);
+  return second === undefined ? [first] : [first, second];
 }
 
 function figure(metrics: readonly EstimatedMetric[], name: string): string {

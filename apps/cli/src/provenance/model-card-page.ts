@@ -54,14 +54,16 @@ function useFacts(use: NonNullable<ModelCard["intendedUse"]>): Facts {
 
 function evaluationPart({ evaluation }: ModelCard): string {
   if (!evaluation) return "<p>No evaluation is on record.</p>";
-  const { setId, examples, heldOut, metrics, gates } = evaluation;
-  const rows = metrics.map(({ name, value, interval }) => [
+  const { setId, examples, heldOut, metrics, parts = [], gates } = evaluation;
+  const measured = ({ name, value, interval }: (typeof metrics)[number]) => [
     name,
     digits(value),
     interval
       ? `${digits(interval.low)} to ${digits(interval.high)} (${digits(interval.level * 100)} %)`
       : "not computed",
-  ]);
+  ];
+  const figures = ["Metric", "Value", "Interval"];
+  const ofParts = parts.map((part) => [part.of, String(part.rows), ...measured(part)]);
   const verdicts = gates.map(({ gate, passed, observed, required }) => [
     gate,
     passed ? "passed" : "failed",
@@ -77,7 +79,10 @@ function evaluationPart({ evaluation }: ModelCard): string {
     verdicts.length === 0
       ? "<p>No gate was judged.</p>"
       : table("Gates", ["Gate", "Verdict", "Observed", "Required"], verdicts);
-  return `${about}${table("Metrics", ["Metric", "Value", "Interval"], rows)}${judged}`;
+  const all = table("Metrics", figures, metrics.map(measured));
+  const byPart =
+    ofParts.length === 0 ? "" : table("Classes, slices and groups", ["Part", "Rows", ...figures], ofParts);
+  return `${about}${all}${byPart}${judged}`;
 }
 
 function trainingDataPart({ trainingData }: ModelCard): string {

@@ -69,6 +69,26 @@ describe("a model card", () => {
     );
   });
 
+  test("tells how classes, slices and groups fare, where that was measured", () => {
+    const [evaluation] = aRecord.evaluations;
+    if (!evaluation) throw new Error("the record has an evaluation");
+    const parts = [
+      {
+        of: "class late",
+        rows: 60,
+        name: "recall",
+        value: 0.8,
+        interval: { low: 0.7, high: 0.9, level: 0.95 },
+      },
+      { of: "origin <JFK>", rows: 40, name: "accuracy", value: 0.75 },
+    ];
+    const page = modelCardPage(modelCard({ ...aRecord, evaluations: [{ ...evaluation, parts }] }));
+    expect(page).toContain("Classes, slices and groups");
+    expect(page).toMatch(/class late.*60.*recall.*0\.8.*0\.7 to 0\.9 \(95 %\)/s);
+    expect(page).toMatch(/origin &lt;JFK&gt;.*40.*accuracy.*0\.75.*not computed/s);
+    expect(modelCardPage(modelCard(aRecord))).not.toContain("Classes, slices and groups");
+  });
+
   test("tells the privacy that a training kept, and where its noise hides nothing", () => {
     const privacy = {
       mechanism: "dp-sgd",

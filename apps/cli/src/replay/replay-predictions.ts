@@ -32,6 +32,7 @@ export interface ReplayReport {
 interface Recorded {
   readonly header: PredictionHeader;
   readonly withheld?: string;
+  readonly subject?: string;
   readonly inputs?: { readonly mediaType: string; readonly text?: string };
   readonly outputs?: { readonly mediaType: string; readonly text?: string };
   readonly features?: readonly { readonly source: string }[];
@@ -118,6 +119,8 @@ async function ask(gateway: ApiClient, order: ReplayOrder, record: Recorded): Pr
       ...order.headers,
       "content-type": "application/json",
       "x-portolan-replay-of": record.header.id,
+      // The copy goes with what is erased of somebody, as its original does.
+      ...(record.subject === undefined ? {} : { "x-portolan-subject": record.subject }),
     },
   });
 }

@@ -9,9 +9,10 @@ import {
   eventPlace,
   isContractReference,
   type RowPlace,
+  subjectColumnNames,
   type TextSearch,
 } from "@portolan/data";
-import { hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
+import { type ErasureScope, hasWord, type RowMatch, type RowObject } from "@portolan/data/contract";
 import { listOpenJobs, searchText } from "@portolan/database";
 import {
   type FeatureDeps,
@@ -26,12 +27,14 @@ import {
 import {
   addMicros,
   type ByteRemoval,
+  type CallContext,
   type Digest,
   type Id,
   type JobHandler,
   newId,
   type Sql,
   systemActor,
+  type UnitOfWork,
 } from "@portolan/kernel";
 import {
   countSubjectRecords,
@@ -81,7 +84,7 @@ export function wireErasure(
       eventPlace({ uow }),
       onlinePlace({ uow, online }),
       refoldPlace(folds),
-      predictionPlace(predictions),
+      predictionPlace(uow, predictions),
     ],
     models: {
       trainedOn: async (sql, organisationId, sets) =>
@@ -176,12 +179,17 @@ async function sourcesByOwner(
   return sources;
 }
 
-/** Payloads of predictions that name the data subject, and what was reported of them later. */
-function predictionPlace(predictions: PredictionsDeps): DirectPlace {
+/** Payloads of predictions about the data subject, and what was reported of them later. */
+function predictionPlace(work: UnitOfWork, predictions: PredictionsDeps): DirectPlace {
+  /** Whom callers named, and who stands in inputs that are called as the columns which name data subjects. */
+  const queryOf = async (call: CallContext, { organisationId, subject, columns }: ErasureScope) => ({
+    subject,
+    columns: await work.read(call, (sql) => subjectColumnNames(sql, organisationId, columns)),
+  });
   return {
     name: "predictions and outcomes",
-    find: async (call, { subject, environments }) =>
-      (await countSubjectRecords(predictions, call, subject, environments)).map(
+    find: async (call, scope) =>
+      (await countSubjectRecords(predictions, call, await queryOf(call, scope), scope.environments)).map(
         ({ environment, useCaseId, records, holds }) => ({
           owner: useCaseId,
           what: "predictions",
@@ -191,8 +199,9 @@ function predictionPlace(predictions: PredictionsDeps): DirectPlace {
           ...(holds.length === 0 ? {} : { heldBy: holds }),
         }),
       ),
-    erase: async (call, { subject, environments }, reason) =>
-      (await erasePredictions(predictions, call, { subject }, reason, environments)).erased,
+    erase: async (call, scope, reason) =>
+      (await erasePredictions(predictions, call, await queryOf(call, scope), reason, scope.environments))
+        .erased,
   };
 }
 
@@ -202,7 +211,10 @@ function payloadSearch(predictions: PredictionsDeps): TextSearch {
     name: "payloads of predictions",
     search: async (call, { subject, environments }) => {
       const isIn = (text: string): boolean => hasWord(text, subject);
-      const { looked, hits, predictionIds } = await searchPayloads(predictions, call, environments, isIn);
+      const { looked, hits, predictionIds } = await searchPayloads(predictions, call, environments, {
+        name: subject,
+        isIn,
+      });
       const what = `${predictionIds.join(", ")}${hits > predictionIds.length ? ", …" : ""}`;
       return { looked, found: hits === 0 ? [] : [{ what, hits }] };
     },

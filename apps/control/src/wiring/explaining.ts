@@ -1,3 +1,4 @@
+import { findInForce, termsOf } from "@portolan/charter";
 import { backgroundJob, type ExplainDeps } from "@portolan/evaluation";
 import type { JobHandler } from "@portolan/kernel";
 import { type PredictionsDeps, readPrediction } from "@portolan/predictions";
@@ -36,6 +37,13 @@ export function wireExplaining(
         work.read(call, (sql) => findFillings(sql, call.actor.organisationId, asked)),
     },
     explainer: createChildExplainer(objects),
+    classes: {
+      of: (call, useCaseId) =>
+        work.read(call, async (sql) => {
+          const found = await findInForce(sql, { useCaseId });
+          return found && termsOf(found.charter).classes;
+        }),
+    },
   };
   return { explain, jobs: [backgroundJob(explain)] };
 }

@@ -17,7 +17,7 @@ export function wirePerformance(
     clock,
     objects,
     bounds: { find: accuracyInForce },
-    columns: { read: (call, ids, column) => readColumn(predictions, call, ids, column) },
+    columns: { read: (call, ids, column, place) => readColumn(predictions, call, ids, column, place) },
   };
 }
 

@@ -74,7 +74,8 @@ function chartersOf(charter: CharterDeps): ReleaseCharters {
       if (!found) return undefined;
       const { latencyMsP95, task, classes = [] } = termsOf(found.charter);
       const several = task === "multiclass_classification" ? { several: classes } : {};
-      return { latencyMsP95, riskTolerance: found.charter.riskTolerance.level, ...several };
+      const riskTolerance = found.charter.riskTolerance.level;
+      return { latencyMsP95, riskTolerance, ...several, isRanking: task === "ranking" };
     },
   };
 }
@@ -100,7 +101,12 @@ function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
       if (!found) return undefined;
       const { deploymentId, snapshotVersion, request, deployedBy, route } = found;
       const { businessUnitId, teamId } = route;
-      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
+      const ending = found.retiring.map(({ model, version, ends_at: endsAt }) => ({
+        model,
+        version,
+        endsAt,
+      }));
+      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId, ending };
     },
     check: (call, name, request) => checkDeployment(serving, call, name, request),
     deploy: async (call, name, request, insteadOf) =>

@@ -34,7 +34,7 @@ import {
 } from "@portolan/predictions";
 import { findLoadedBytes, findReleaseAttestations, type RegistryDeps, readVersion } from "@portolan/registry";
 import type { ModelVersion } from "@portolan/registry/contract";
-import { countBlocks, flagsInForce } from "@portolan/rollout";
+import { candidateAt, countBlocks, flagsInForce } from "@portolan/rollout";
 import {
   type AttestationLookup,
   type CharterInForce,
@@ -97,6 +97,7 @@ export function wireServing(
       views: { onDemand: (call, view) => publishedOnDemand(base, call, view) },
       location: locationOf(base),
       deployed: attestDeployment,
+      releases: { candidateAt },
       compute: createComputeJudge(registry, base),
     },
     predictions,

@@ -70,7 +70,7 @@ export function readPurpose(active: ActiveRoute, headers: IncomingMessage["heade
 }
 
 /** As control takes it: one short line of ASCII. */
-const onBehalfOfForm = /^[\x20-\x7e]{1,200}$/;
+const shortLine = /^[\x20-\x7e]{1,200}$/;
 
 /**
  * Whom the caller says that it acts for. The record states it as a fact, so it is taken from those alone who may.
@@ -84,7 +84,7 @@ export function readOnBehalfOf(
 ): string | undefined {
   const named = headers["x-portolan-on-behalf-of"];
   if (named === undefined) return undefined;
-  if (typeof named !== "string" || !onBehalfOfForm.test(named))
+  if (typeof named !== "string" || !shortLine.test(named))
     throw new PortolanError<ServingErrorCode>("serving.bad_request", {
       detail: "x-portolan-on-behalf-of is not a short line of ASCII.",
       mend: "Send at most 200 printable characters, once.",
@@ -94,6 +94,21 @@ export function readOnBehalfOf(
   throw new PortolanError<ServingErrorCode>("serving.act_for_forbidden", {
     detail: "This caller may not say that it acts for somebody else.",
     mend: "Leave x-portolan-on-behalf-of out, or call as a service account that may act for others.",
+  });
+}
+
+/**
+ * Whom the caller says that its request is about: the key by which what is known of somebody is erased. It stands in the payload alone.
+ *
+ * @throws PortolanError `serving.bad_request`
+ */
+export function readSubject(headers: IncomingMessage["headers"]): string | undefined {
+  const named = headers["x-portolan-subject"];
+  if (named === undefined) return undefined;
+  if (typeof named === "string" && shortLine.test(named)) return named;
+  throw new PortolanError<ServingErrorCode>("serving.bad_request", {
+    detail: "x-portolan-subject is not a short line of ASCII.",
+    mend: "Send at most 200 printable characters, once: a key of the person, as your data have it.",
   });
 }
 

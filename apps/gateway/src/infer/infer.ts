@@ -18,7 +18,7 @@ import type { InferCall } from "./infer-call.ts";
 import { LoopTurn } from "./loop-turn.ts";
 import { type MirrorDeps, mirror } from "./mirror.ts";
 import type { IsOutside } from "./outside-callers.ts";
-import { latencyOf, type Progress, serverTiming } from "./progress.ts";
+import { latencyOf, noteSubject, type Progress, serverTiming } from "./progress.ts";
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
@@ -76,6 +76,7 @@ async function predict(
   const asAdmitted = admit(deps, state, call, progress);
   const admitted = asAdmitted instanceof Promise ? await asAdmitted : asAdmitted;
   progress.headers = standingHeaders(admitted.champion, state, progress.receivedAt);
+  noteSubject(progress, call.headers);
   const limited = takeTurn(deps, admitted);
   const priority = typeof limited === "string" ? limited : await limited;
   progress.authMicros = Math.round((performance.now() - progress.startMs) * 1000);

@@ -1,8 +1,10 @@
+import type { IncomingMessage } from "node:http";
 import type { EpochMicros, Id } from "@portolan/kernel";
 import type { BodyBytes, PredictionRecord } from "@portolan/predictions/contract";
 import type { TraceContext } from "@portolan/telemetry";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import type { Admission } from "./admission.ts";
+import { readSubject } from "./admit.ts";
 import type { ChainAnswer } from "./answer-chain.ts";
 import type { FlagDecision } from "./flagged-version.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
@@ -20,6 +22,8 @@ export interface Progress {
   active?: ActiveRoute;
   /** The request names the version that is to answer: no rule or share chose it. */
   namesVersion?: boolean;
+  /** Whom the caller says that the request is about. */
+  subject?: string;
   /** The flag that decided which version is to answer. */
   flag?: FlagDecision;
   authMicros?: number;
@@ -33,6 +37,12 @@ export interface Progress {
   logEndMs?: number;
   body?: Uint8Array;
   headers: Record<string, string>;
+}
+
+/** @throws PortolanError `serving.bad_request` for what is no name of somebody */
+export function noteSubject(progress: Progress, headers: IncomingMessage["headers"]): void {
+  const subject = readSubject(headers);
+  if (subject !== undefined) progress.subject = subject;
 }
 
 export function sinceMicros({ startMs }: Progress): number {

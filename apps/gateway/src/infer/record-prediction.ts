@@ -36,6 +36,7 @@ export async function appendRecord(
         receivedAt: progress.receivedAt,
         ...(purpose === undefined ? {} : { purpose }),
         ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
+        ...(progress.subject === undefined ? {} : { subject: progress.subject }),
         ...(progress.namesVersion === true ? { namesVersion: true } : {}),
         ...(progress.flag ? { flag: progress.flag } : {}),
         ...ending,
@@ -92,6 +93,7 @@ export function submitAnswer(
   const { purpose, onBehalfOf } = progress.admission ?? {};
   if (purpose !== undefined) record.purpose = purpose;
   if (onBehalfOf !== undefined) record.onBehalfOf = onBehalfOf;
+  if (progress.subject !== undefined) record.subject = progress.subject;
   if (answer.used.length > 0) record.features = answer.used;
   const whyNotFirst = fallback?.reason ?? answer.failover;
   if (whyNotFirst !== undefined) record.fallbackReason = whyNotFirst;

@@ -15,7 +15,7 @@ import { admit, chosenVersion, isKnownHere, takeTurn } from "../infer/admission.
 import { conclude } from "../infer/conclude.ts";
 import { flaggedVersion, flagHeader } from "../infer/flagged-version.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
-import { type Progress, sinceMicros } from "../infer/progress.ts";
+import { noteSubject, type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
 import { answerBy, standingHeaders } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
@@ -72,6 +72,12 @@ interface TextArrival {
   readonly caller: CallerGone;
 }
 
+function requireFits(body: Uint8Array, { route }: ActiveRoute): void {
+  const most = route.limits.bodyBytes;
+  if (body.length > most)
+    throw fault("serving.body_too_large", `The body exceeds ${most} bytes.`, "Send less at a time.");
+}
+
 async function generate(deps: InferDeps, state: ServingState, arrival: TextArrival): Promise<Answer> {
   const { request, operation, progress, caller } = arrival;
   const source = callOf(request);
@@ -84,13 +90,9 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
   const asked = readTextRequest(operation, body);
   const call = { ...source, model: asked.model };
   const admission = await admit(deps, current, call, progress);
+  noteSubject(progress, call.headers);
   const { champion, limit } = admission;
-  if (body.length > champion.route.limits.bodyBytes)
-    throw fault(
-      "serving.body_too_large",
-      `The body exceeds ${champion.route.limits.bodyBytes} bytes.`,
-      "Send less at a time.",
-    );
+  requireFits(body, champion);
   progress.headers = {
     ...standingHeaders(champion, current, progress.receivedAt),
     "x-request-id": progress.requestId,

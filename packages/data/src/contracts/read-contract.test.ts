@@ -202,3 +202,36 @@ test.each([
     expect(verdict.warnings).toHaveLength(warnings);
   },
 );
+
+/** A table of columns with so many members each. */
+function nestedIn(...columns: readonly number[]): string {
+  const members = (count: number): string =>
+    Array.from({ length: count }, (_, n) => `          - { name: m${n}, logicalType: string }`).join("\n");
+  return `apiVersion: v3.1.0
+kind: DataContract
+id: wide
+version: 1.0.0
+status: active
+schema:
+  - name: wide
+    properties:
+${columns.map((count, n) => `      - name: c${n}\n        logicalType: object\n        properties:\n${members(count)}\n`).join("")}`;
+}
+
+test("nested values are bounded in a column, and in all columns of a table together (D4b)", () => {
+  const refused = (...columns: readonly number[]): readonly string[] => {
+    try {
+      read(nestedIn(...columns));
+      return [];
+    } catch (error) {
+      if (!isPortolanError(error)) throw error;
+      return error.violations.map(({ at, detail }) => `${JSON.stringify(at)} ${detail}`);
+    }
+  };
+  expect(refused(200, 200, 100)).toEqual([]);
+  expect(refused(201)).toEqual([expect.stringContaining("is one nested value too many")]);
+  const [why, ...more] = refused(200, 200, 101, 5);
+  expect(why).toContain("/schema/0/properties/2");
+  expect(why).toContain("brings the nested values that the table describes to 501");
+  expect(more).toEqual([]);
+});

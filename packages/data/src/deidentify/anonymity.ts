@@ -1,4 +1,3 @@
-import { quoteName } from "@portolan/expressions";
 import type { AnalysisStatement } from "../analysis.ts";
 
 /** How well people hide among those who look like them in the columns that others may know (quasi-identifiers). */
@@ -15,12 +14,13 @@ export interface Anonymity {
   readonly rows: number;
 }
 
+/** @param quasi SQL of each quasi-identifier */
 export function anonymityStatement(
   relation: string,
   quasi: readonly string[],
   least: number,
 ): AnalysisStatement {
-  const groups = quasi.length === 0 ? "" : `group by ${quasi.map(quoteName).join(", ")}`;
+  const groups = quasi.length === 0 ? "" : `group by ${quasi.join(", ")}`;
   return {
     sql: `select min(size) as k, count(*) as groups, coalesce(sum(size) filter (size = 1), 0)::bigint as unique_rows,
       coalesce(sum(size) filter (size < ${least}), 0)::bigint as exposed, coalesce(sum(size), 0)::bigint as row_count
@@ -32,7 +32,7 @@ export function anonymityStatement(
 
 /** Columns that others may know of a person: what was coarsened, and what by its name says who somebody is. */
 const quasiNames =
-  /(^|[_\s])(sex|gender|race|ethnicity|ethnic|marital|religion|occupation|education|nationality|language|state|age|birth)([_\s]|$)/i;
+  /(^|[_\s.[\]])(sex|gender|race|ethnicity|ethnic|marital|religion|occupation|education|nationality|language|state|age|birth)([_\s[\]]|$)/i;
 
 export function isQuasi(column: string): boolean {
   return quasiNames.test(column.replaceAll(/([a-z\d])([A-Z])/g, "$1_$2"));

@@ -6,16 +6,13 @@ import { type AnalysisEngine, type AnalysisRow, type AnalysisStatement, integerC
 import { classMetadata } from "../data-class.ts";
 import type { DataErrorCode } from "../errors.ts";
 import { type Anonymity, anonymityStatement, isQuasi } from "./anonymity.ts";
-import { columnSql } from "./columns-sql.ts";
-import { dateForms, dateLike, timestampSql } from "./date-forms.ts";
+import { nestedSql, valueSql } from "./columns-sql.ts";
 import { hmacBlocks } from "./hmac-blocks.ts";
-import { type ValueForm, valueForms } from "./identifiers.ts";
-import { type ColumnPlan, type ColumnProfile, isNumber, type PlanRequest, planColumns } from "./plan.ts";
+import { type ColumnPlan, liesWithin, type PlanRequest, planColumns } from "./plan.ts";
+import { lookedAt, profileColumns } from "./profile-columns.ts";
+import { readSource, type Source, type SourceFile } from "./read-source.ts";
 
-export interface DeidentifyRequest extends PlanRequest {
-  /** A Parquet or CSV file. */
-  readonly file: string;
-  readonly format: "parquet" | "csv";
+export interface DeidentifyRequest extends PlanRequest, SourceFile {
   /** Classifications of the contract's columns, by column. */
   readonly classifications: Readonly<Record<string, string>>;
   /** Secret of the pseudonyms: the same key, purpose and column give the same pseudonym. */
@@ -27,8 +24,6 @@ export interface DeidentifyRequest extends PlanRequest {
   /** Rows of smaller groups are left out; 1 leaves out none. */
   readonly leastGroup: number;
   readonly thisYear: number;
-  /** An empty folder. */
-  readonly workFolder: string;
 }
 
 export interface DeidentifyReport {
@@ -44,25 +39,39 @@ export interface DeidentifyReport {
   readonly warnings: readonly string[];
 }
 
-/** Distinct finds of a form that are checked by its checksum. */
-const checkedFinds = 500;
 /** Shorter values occur by chance. */
 const leastLeak = 5;
 
-/** What would become of each column, from its name, its values and its contract; nothing is written. */
+/** What would become of each column, and of each place within one, from its name, its values and its contract; nothing is written. */
 export async function planDeidentification(
   engine: AnalysisEngine,
   request: DeidentifyRequest,
 ): Promise<ColumnPlan[]> {
-  const columns = await profileColumns(engine, request);
-  const known = new Set(columns.map(({ name }) => name));
-  const asked = [request.subject, ...(request.quasi ?? []), ...Object.keys(request.rules)];
-  for (const name of asked)
-    if (name !== undefined && !known.has(name))
-      throw new PortolanError<DataErrorCode>("data.source_unreadable", {
-        detail: `there is no column ${name}`,
-        mend: `It has ${[...known].join(", ")}.`,
-      });
+  return planSource(engine, request, await readSource(engine, request));
+}
+
+async function planSource(
+  engine: AnalysisEngine,
+  request: DeidentifyRequest,
+  source: Source,
+): Promise<ColumnPlan[]> {
+  const columns = await profileColumns(engine, request, source);
+  const { subject, quasi = [], rules } = request;
+  const isThere = (name: string): boolean => columns.some((one) => one.name === name);
+  const isHolder = (name: string): boolean =>
+    columns.some((one) => one.within !== undefined && liesWithin(one.name, name));
+  const wanted = [...(subject === undefined ? [] : [subject]), ...quasi].filter((name) => !isThere(name));
+  const lacking = [...wanted, ...Object.keys(rules).filter((name) => !isThere(name) && !isHolder(name))];
+  for (const name of lacking)
+    throw new PortolanError<DataErrorCode>("data.source_unreadable", {
+      detail: isHolder(name) ? `${name} is no single value` : `there is no column ${name}`,
+      mend: `It has ${columns.map(({ name }) => name).join(", ")}.`,
+    });
+  if (subject?.includes("[]"))
+    throw new PortolanError<DataErrorCode>("data.source_unreadable", {
+      detail: `a row has several values at ${subject}, and is about one subject`,
+      mend: "Name a column, or a place outside of arrays.",
+    });
   return planColumns(columns, request);
 }
 
@@ -75,12 +84,9 @@ export async function deidentify(
   request: DeidentifyRequest,
   out: string,
 ): Promise<DeidentifyReport> {
-  const columns = await planDeidentification(engine, request);
-  const context = {
-    thisYear: request.thisYear,
-    ...(request.subject === undefined ? {} : { subject: request.subject }),
-  };
-  const selected = columns.flatMap((plan) => columnSql(plan, context) ?? []);
+  const source = await readSource(engine, request);
+  const columns = await planSource(engine, request, source);
+  const selected = selectedSql(source, columns, request);
   if (selected.length === 0)
     throw new PortolanError<DataErrorCode>("data.source_unreadable", {
       detail: "every column would be dropped",
@@ -91,7 +97,7 @@ export async function deidentify(
   const kept = quasi.filter((name) => left.some(({ column }) => column === name));
   const written = join(request.workFolder, "deidentified.parquet");
   const { rows } = await engine.run({
-    statements: statementsOf(request, columns, { selected, quasi, kept, written }),
+    statements: statementsOf(request, columns, { source, selected, quasi, kept, written }),
     readable: [request.file],
     workFolder: request.workFolder,
   });
@@ -122,7 +128,21 @@ export async function deidentify(
   };
 }
 
+/** Columns as they leave. */
+function selectedSql(source: Source, plans: readonly ColumnPlan[], request: DeidentifyRequest): string[] {
+  const planOf = new Map(plans.map((plan) => [plan.column, plan]));
+  const subject = lookedAt(source).find(({ name }) => name === request.subject)?.cell;
+  const context = { thisYear: request.thisYear, ...(subject === undefined ? {} : { subject }) };
+  return source.columns.flatMap(({ name, tree }) => {
+    const own = quoteName(name);
+    const plan = planOf.get(name);
+    const sql = tree ? nestedSql(tree, planOf, context) : plan && valueSql(plan, name, own, context);
+    return sql === undefined ? [] : [`${sql} as ${own}`];
+  });
+}
+
 interface Parts {
+  readonly source: Source;
   /** Columns as they leave. */
   readonly selected: readonly string[];
   readonly quasi: readonly string[];
@@ -134,13 +154,17 @@ interface Parts {
 function statementsOf(
   request: DeidentifyRequest,
   columns: readonly ColumnPlan[],
-  { selected, quasi, kept, written }: Parts,
+  { source, selected, quasi, kept, written }: Parts,
 ): AnalysisStatement[] {
+  const cellOf = new Map(
+    lookedAt(source).flatMap(({ name, cell }) => (cell === undefined ? [] : [[name, cell]])),
+  );
+  const cellsOf = (names: readonly string[]): string[] => names.flatMap((name) => cellOf.get(name) ?? []);
   const isKeyed = columns.some(({ action }) => action === "pseudonym" || action === "shift");
-  const grouped = kept.length === 0 ? "1" : `count(*) over (partition by ${kept.map(quoteName).join(", ")})`;
+  const grouped = kept.length === 0 ? "1" : `count(*) over (partition by ${cellsOf(kept).join(", ")})`;
   return [
-    { sql: `create view source as select * from ${sourceSql(request)}` },
-    { ...anonymityStatement("source", quasi, request.leastGroup), returns: "before" },
+    { sql: source.view },
+    { ...anonymityStatement("source", cellsOf(quasi), request.leastGroup), returns: "before" },
     {
       sql: `create table result as select ${selected.join(", ")} from source`,
       ...(isKeyed ? { params: hmacBlocks(request.key, `portolan deidentify ${request.purpose}`) } : {}),
@@ -153,8 +177,8 @@ function statementsOf(
       sql: "select (select count(*) from result) as row_count, (select count(*) from large) as left_over",
       returns: "counts",
     },
-    { ...anonymityStatement("large", kept, request.leastGroup), returns: "after" },
-    ...leakStatements(columns),
+    { ...anonymityStatement("large", cellsOf(kept), request.leastGroup), returns: "after" },
+    ...leakStatements(source, columns),
     {
       sql: `copy large to ${quoteText(written)} (format parquet, compression zstd, ${classMetadata("research")})`,
     },
@@ -167,145 +191,36 @@ function isQuasiColumn({ column, action }: ColumnPlan): boolean {
   return coarse.has(action) || (action === "keep" && isQuasi(column));
 }
 
-function sourceSql({ file, format }: Pick<DeidentifyRequest, "file" | "format">): string {
-  // As text: a ZIP code that is read as a number loses its zeros.
-  return format === "csv"
-    ? `read_csv(${quoteText(file)}, all_varchar = true, header = true)`
-    : `read_parquet(${quoteText(file)})`;
-}
-
-async function profileColumns(engine: AnalysisEngine, request: DeidentifyRequest): Promise<ColumnProfile[]> {
-  const source = { sql: `create view source as select * from ${sourceSql(request)}` };
-  const run = (statements: readonly { sql: string; returns?: string }[]) =>
-    engine.run({
-      statements: [source, ...statements],
-      readable: [request.file],
-      workFolder: request.workFolder,
-    });
-  const described = await run([
-    { sql: "select column_name, column_type from (describe source)", returns: "columns" },
-  ]);
-  const columns = (described.rows["columns"] ?? []).map((row) => ({
-    name: String(row["column_name"]),
-    type: String(row["column_type"]),
-  }));
-  const { rows } = await run(columns.flatMap(({ name, type }, at) => profileStatements(name, type, at)));
-  return columns.map(({ name, type }, at) => {
-    const figures = rows[`column_${at}`]?.[0];
-    const classification = request.classifications[name];
-    return {
-      name,
-      // A column of CSV is what its values are.
-      type: request.format === "csv" && isWhole(figures) ? "BIGINT" : type,
-      values: integerCell(figures, "present"),
-      distinct: integerCell(figures, "different"),
-      words: Number(figures?.["words"] ?? 0),
-      ...datesOf(figures),
-      found: valueForms.map((form, index) => ({
-        form,
-        values: found(form, integerCell(figures, `form_${index}`), rows[`finds_${at}_${index}`] ?? []),
-      })),
-      ...(classification === undefined ? {} : { classification }),
-    };
+/**
+ * Searches the result for every value of each column, and of each place within one, that was taken out: whole in any of them, and inside
+ * of texts that were redacted.
+ */
+function leakStatements(source: Source, plans: readonly ColumnPlan[]): AnalysisStatement[] {
+  const looked = new Map(lookedAt(source).map((one) => [one.name, one]));
+  const textsOf = (plan: ColumnPlan, relation: string): string[] => {
+    const found = looked.get(plan.column)?.texts;
+    return found === undefined ? [] : [`select ${found} as cell from ${relation}`];
+  };
+  const left = plans.filter(({ action }) => action !== "drop");
+  const redacted = left.filter(({ action }) => action === "redact").flatMap((plan) => textsOf(plan, "large"));
+  const inside = redacted.map(
+    (texts) => ` or exists (select 1 from (${texts}) where contains(cell, v.cell))`,
+  );
+  const searches = plans.flatMap((plan, at) => {
+    if (plan.kind === undefined || (plan.action !== "drop" && plan.action !== "pseudonym")) return [];
+    return textsOf(plan, "source").map((texts) => ({
+      sql: `select count(*) as leaks from (select distinct cell from (${texts}) where length(cell) >= ${leastLeak}) as v
+          where v.cell in (select cell from cells)${inside.join("")}`,
+      returns: `leak_${at}`,
+      note: `searching for ${plan.column}`,
+    }));
   });
-}
-
-/** In the first way in which all values are dates; else in the one in which most are. */
-function datesOf(figures: AnalysisRow | undefined): Pick<ColumnProfile, "dates" | "dateLike" | "dateForm"> {
-  const written = [
-    { dates: integerCell(figures, "dates") },
-    ...dateForms.map(({ name }, index) => ({
-      dates: integerCell(figures, `dates_${index}`),
-      dateForm: name,
-    })),
-  ];
-  const most = Math.max(...written.map(({ dates }) => dates));
-  const first = written.find(({ dates }) => dates === most);
-  return { dates: 0, ...(most > 0 ? first : {}), dateLike: integerCell(figures, "date_like") };
-}
-
-function isWhole(figures: AnalysisRow | undefined): boolean {
-  const values = integerCell(figures, "present");
-  return values > 0 && integerCell(figures, "whole") === values;
-}
-
-/** How many values have the form, by the share of different finds that pass its checksum. */
-function found({ check }: ValueForm, values: number, finds: readonly AnalysisRow[]): number {
-  if (!check || finds.length === 0) return check ? 0 : values;
-  const passing = finds.filter((row) => check(String(row["find"]))).length;
-  return Math.round((values * passing) / finds.length);
-}
-
-function profileStatements(name: string, type: string, at: number): { sql: string; returns: string }[] {
-  const own = quoteName(name);
-  const isText = /CHAR|TEXT|STRING/i.test(type);
-  const text = isText || !isNumber(type) ? `(${own})::varchar` : digitsSql(own);
-  // By their place among all forms.
-  const forms = [...valueForms.entries()].filter(([, form]) => isText || (isNumber(type) && form.isNumeric));
-  const counts = [
-    ...forms.map(
-      ([index, { pattern }]) =>
-        `count(*) filter (regexp_matches(${text}, ${quoteText(pattern)})) as form_${index}`,
-    ),
-    ...(isText
-      ? [
-          `count(*) filter (regexp_matches(${text}, ${quoteText(dateLike)})) as date_like`,
-          ...dateForms.map((form, index) => `count(${timestampSql(text, form.name)}) as dates_${index}`),
-        ]
-      : []),
-  ];
+  if (searches.length === 0) return [];
+  const cells = left.flatMap((plan) => textsOf(plan, "large")).join(" union ");
   return [
-    {
-      sql: `select count(${own}) as present, count(distinct ${own}) as different,
-        ${isText ? `coalesce(avg(length(${text}) - length(replace(${text}, ' ', '')) + 1), 0)` : "0"} as words,
-        ${isText ? `count(*) filter (try_cast(${text} as timestamp) is not null and regexp_matches(${text}, '[0-9]{4}-[0-9]'))` : "0"} as dates,
-        ${isText ? `count(*) filter (try_cast(${text} as bigint) is not null)` : "0"} as whole${counts.map((count) => `, ${count}`).join("")}
-        from source`,
-      returns: `column_${at}`,
-    },
-    ...forms.flatMap(([index, { pattern, check }]) =>
-      check
-        ? [
-            {
-              sql: `select distinct regexp_extract(${text}, ${quoteText(pattern)}) as find from source where regexp_matches(${text}, ${quoteText(pattern)}) limit ${checkedFinds}`,
-              returns: `finds_${at}_${index}`,
-            },
-          ]
-        : [],
-    ),
+    { sql: `create temp table cells as select cell from (${cells}) where cell is not null` },
+    ...searches,
   ];
-}
-
-/** The digits of a whole number, with the zeros that a social security number has lost as a number; null of any other. */
-function digitsSql(own: string): string {
-  const digits = `try_cast(${own} as hugeint)::varchar`;
-  const whole = `try_cast(${own} as hugeint) = ${own} and ${own} > 0`;
-  return `case when ${whole} then case when length(${digits}) between 7 and 8 then lpad(${digits}, 9, '0') else ${digits} end end`;
-}
-
-/** Searches the result for every value of each column that was taken out, whole in any column, and inside of texts that were redacted. */
-function leakStatements(columns: readonly ColumnPlan[]) {
-  const left = columns.filter(({ action }) => action !== "drop");
-  const cells = left
-    .map(({ column }) => `select (${quoteName(column)})::varchar as cell from large`)
-    .join(" union ");
-  const redacted = left.filter(({ action }) => action === "redact");
-  const inside = redacted
-    .map(({ column }) => `exists (select 1 from large where contains(${quoteName(column)}, v.value))`)
-    .map((one) => ` or ${one}`)
-    .join("");
-  return columns.flatMap(({ column, action, kind }, at) => {
-    if (kind === undefined || (action !== "drop" && action !== "pseudonym")) return [];
-    const own = `(${quoteName(column)})::varchar`;
-    return [
-      {
-        sql: `select count(*) as leaks from (select distinct ${own} as value from source where length(${own}) >= ${leastLeak}) as v
-          where v.value in (select cell from (${cells}) where cell is not null)${inside}`,
-        returns: `leak_${at}`,
-        note: `searching for ${column}`,
-      },
-    ];
-  });
 }
 
 function anonymityOf(row: AnalysisRow | undefined, quasi: readonly string[], least: number): Anonymity {

@@ -89,7 +89,7 @@ const nameWords: readonly (readonly [IdentifierKind, RegExp])[] = [
 export function kindOfName(column: string): IdentifierKind | undefined {
   const words = column
     .replaceAll(/([a-z\d])([A-Z])/g, "$1 $2")
-    .replaceAll(/[_\-.\s]+/g, " ")
+    .replaceAll(/[_\-.\s[\]"]+/g, " ")
     .toLowerCase()
     .trim();
   return nameWords.find(([, words_]) => words_.test(words))?.[0];

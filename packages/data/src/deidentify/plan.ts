@@ -16,7 +16,16 @@ export type ColumnAction = (typeof columnActions)[number];
 
 /** A column as it was found; counts are of all rows. */
 export interface ColumnProfile {
+  /** Of a place within a column its way: `visits[].date`. */
   readonly name: string;
+  /** What to look for identifiers in, in this order, where it is not the name alone: a member's own name, and the whole way to it. */
+  readonly called?: readonly string[];
+  /** Column that it lies within. */
+  readonly within?: string;
+  /** Why its values are not looked into. */
+  readonly closed?: string;
+  /** No path leads to it: it is dropped, whatever a rule says. */
+  readonly isOutOfReach?: boolean;
   /** As DuckDB names it. */
   readonly type: string;
   readonly values: number;
@@ -56,7 +65,7 @@ export interface ColumnPlan {
 }
 
 export interface PlanRequest {
-  /** Column whose values name the person: it becomes the pseudonym that joins rows of one person. */
+  /** Column, or place within one, whose values name the person: it becomes the pseudonym that joins rows of one person. */
   readonly subject?: string;
   readonly rules: Readonly<Record<string, ColumnAction>>;
 }
@@ -65,6 +74,8 @@ export interface PlanRequest {
 const freeTextWords = 4;
 const leastForUnique = 20;
 const uniqueShare = 0.9;
+/** Only what was looked at is let through. */
+const closedKind = "free_text";
 const identifying = /identif|pii|phi|personal|direct/i;
 
 /** Pure. */
@@ -78,7 +89,7 @@ function planColumn(column: ColumnProfile, { subject, rules }: PlanRequest): Col
     ...(found ? { kind: found.kind, paragraph: paragraphs[found.kind] } : {}),
     ...(column.dateForm === undefined ? {} : { dateForm: column.dateForm }),
   };
-  const rule = Object.hasOwn(rules, column.name) ? rules[column.name] : undefined;
+  const rule = column.isOutOfReach ? undefined : ruleFor(column, rules);
   const proposed: ColumnAction =
     column.name === subject ? "pseudonym" : found ? actionFor(found.kind, column) : "keep";
   const because =
@@ -95,6 +106,19 @@ function planColumn(column: ColumnProfile, { subject, rules }: PlanRequest): Col
   };
 }
 
+/** A rule of a column with something within, or of what holds a place, counts for all that lies there; the nearest one wins. */
+function ruleFor({ name, within }: ColumnProfile, rules: PlanRequest["rules"]): ColumnAction | undefined {
+  const [nearest] = Object.entries(rules)
+    .filter(([ruled]) => name === ruled || (within !== undefined && liesWithin(name, ruled)))
+    .toSorted(([left], [right]) => right.length - left.length);
+  return nearest?.[1];
+}
+
+/** Whether the way of a place leads through what is called so. */
+export function liesWithin(name: string, outer: string): boolean {
+  return name.startsWith(`${outer}.`) || name.startsWith(`${outer}[`);
+}
+
 /** Actions that leave more than Safe Harbor allows of an identifier. */
 const weaknesses: ReadonlyMap<ColumnAction, string> = new Map([
   ["keep", "kept as it is, the result is not de-identified"],
@@ -107,6 +131,8 @@ const weaknesses: ReadonlyMap<ColumnAction, string> = new Map([
 ]);
 
 function kindOf(column: ColumnProfile): { kind: IdentifierKind; because: string } | undefined {
+  if (column.closed !== undefined)
+    return { kind: closedKind, because: `it is not looked into: ${column.closed}` };
   const form = column.found.find(
     ({ form, values }) => values > 0 && values >= form.leastShare * column.values,
   );
@@ -118,7 +144,7 @@ function kindOf(column: ColumnProfile): { kind: IdentifierKind; because: string 
       because: `it is free text with a ${form.form.name} in ${form.values} values`,
     };
   if (form) return { kind: form.form.kind, because: `${form.values} values have a ${form.form.name}` };
-  const byName = kindOfName(column.name);
+  const [byName] = (column.called ?? [column.name]).flatMap((name) => kindOfName(name) ?? []);
   if (byName) return { kind: byName, because: "its name says so" };
   if (column.classification !== undefined && identifying.test(column.classification))
     return { kind: "unique_code", because: `its contract classifies it as ${column.classification}` };

@@ -1,6 +1,12 @@
-import type { Digest } from "@portolan/kernel";
+import type { Digest, Sql } from "@portolan/kernel";
 import type { ContractColumn } from "../contracts/contract-model.ts";
-import { datasetsWithin, ingestionsWithin, type PlacedIngestion, renameBytes } from "./place-store.ts";
+import {
+  datasetsWithin,
+  ingestionsWithin,
+  newestColumns,
+  type PlacedIngestion,
+  renameBytes,
+} from "./place-store.ts";
 import type { ErasureScope, RowMatch, RowObject, RowPlace } from "./places.ts";
 import { isTooShort } from "./word-pattern.ts";
 
@@ -10,6 +16,18 @@ export function subjectColumns(
   named: readonly string[],
 ): string[] {
   return columns.filter(({ name, subject }) => subject || named.includes(name)).map(({ name }) => name);
+}
+
+/** Names of all columns that name a data subject, in any contract of an organisation, as contract and source call them, and of those that the order names. */
+export async function subjectColumnNames(
+  sql: Sql,
+  organisationId: string,
+  named: readonly string[],
+): Promise<string[]> {
+  const marked = [...(await newestColumns(sql, organisationId)).values()].flatMap((columns) =>
+    columns.filter(({ subject }) => subject).flatMap(({ name, source }) => [name, source]),
+  );
+  return [...new Set([...marked, ...named])];
 }
 
 /** The same columns as sources call them; a column that the order names may be one that no contract reads. */

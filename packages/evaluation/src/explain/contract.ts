@@ -73,6 +73,9 @@ export const KeptView = Type.Object(
 export const Explanation = Type.Object({
   predictionId: Type.String(),
   row: Type.Integer({ minimum: 0, description: "Row of the request" }),
+  rows: Type.Optional(
+    Type.Integer({ minimum: 1, description: "That the request has; absent where its answer does not say" }),
+  ),
   model: Type.Object({ name: Type.String(), version: Type.String(), digest: Type.String() }),
   method: Type.Enum(["tree_shap", "linear", "kernel_shap"], {
     description:
@@ -92,6 +95,12 @@ export const Explanation = Type.Object({
     description:
       "The class, or the value, whose score is explained: of two classes the second, of more the highest",
   }),
+  names: Type.Optional(
+    Type.Object(
+      { decided: Type.Optional(Type.String()), target: Type.Optional(Type.String()) },
+      { description: "What the charter in force calls these classes, where the model numbers them" },
+    ),
+  ),
   unit: Type.Enum(["log_odds", "score"], { description: "Of scores and contributions" }),
   score: finite("Of this row"),
   expected: finite("Mean score over the background: the score is this and all contributions"),

@@ -3,6 +3,7 @@ import type { StoredPrediction } from "@portolan/predictions/contract";
 import { parsePredictionId } from "@portolan/predictions/policy";
 import type { EvaluationErrorCode } from "../errors.ts";
 import { rowOf, usuallyMostWaiting } from "./choose-predictions.ts";
+import { answeredRows, classNamesOf } from "./class-names.ts";
 import type { Explanation } from "./contract.ts";
 import { isKeptRow, type KeptContent, readContent, type SealedContent } from "./kept-explanation.ts";
 import { countWaiting, findKept, insertChosen } from "./kept-store.ts";
@@ -23,7 +24,7 @@ export interface ExplanationAsked {
 /** What somebody asked for is kept while fewer predictions of the organisation wait in all: most of the room is for what charters ask for. */
 const usuallyMostAsked = usuallyMostWaiting / 10;
 
-export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "deployments"> & {
+export type ExplainPredictionDeps = Pick<ExplainDeps, "work" | "predictions" | "deployments" | "classes"> & {
   readonly explainer: Pick<Explainer, "explain">;
   /** Absent: a tenth of what may wait in all. */
   readonly mostAsked?: number;
@@ -44,8 +45,11 @@ export async function explainPrediction(
   const prediction = await deps.predictions.get(call, id);
   const answer = recordedAnswer(prediction);
   const kept = await findKeptFor(deps, call, id, asked);
-  if (kept && !asked.again) return explanationOf(kept, asked.row);
+  const classes = await deps.classes?.of(call, prediction.header.context.useCaseId);
+  const named = (found: Explanation): Explanation => ({ ...found, ...classNamesOf(classes ?? [], found) });
+  if (kept && !asked.again) return named(explanationOf(kept, asked.row));
   const { row } = asked;
+  const asks = answeredRows(answer);
   const { top, fixed } = kept?.content.parameters ?? { top: usualTop, fixed: [], ...stated(asked) };
   const model = modelOf(prediction);
   const found = kept?.content.background ?? (await requireBackground(deps, call, prediction));
@@ -57,14 +61,15 @@ export async function explainPrediction(
   const explained = await deps.explainer.explain(request, signal);
   const { rows, trainingSetId } = found;
   if (!kept) await haveKept(deps, call, prediction, { top, fixed });
-  return {
+  return named({
     predictionId: id,
     row,
+    ...(asks === undefined ? {} : { rows: asks }),
     model,
     background: { digest: background, trainingSetId, rows },
     ...explained,
     ...(kept ? { kept: { ...kept.view, again: comparedTo(kept, row, explained) } } : {}),
-  };
+  });
 }
 
 /**
@@ -135,10 +140,10 @@ async function findKeptFor(
 }
 
 function explanationOf({ content, view }: FoundKept, row: number): Explanation {
-  const { predictionId, model, background, explained } = content;
+  const { predictionId, rows, model, background, explained } = content;
   const found = explained[row];
   if (!found) throw new PortolanError("kernel.internal", { detail: `${predictionId} has no row ${row}` });
-  return { predictionId, row, model, background, ...found, kept: view };
+  return { predictionId, row, rows, model, background, ...found, kept: view };
 }
 
 function comparedTo(

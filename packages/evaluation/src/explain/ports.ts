@@ -149,4 +149,6 @@ export interface ExplainDeps {
     ): Promise<readonly (readonly (FilledCell & { readonly name: string })[])[]>;
   };
   readonly explainer: Explainer;
+  /** What the charter in force calls the classes of a model of several; absent: they are called by their places. */
+  readonly classes?: { of(call: CallContext, useCaseId: string): Promise<readonly string[] | undefined> };
 }

@@ -1,5 +1,7 @@
 /** One labelled prediction as numbers. */
 export interface Case {
+  /** Of a ranking its ndcg_at_10. */
+  readonly gain?: number;
   /** What was predicted: a probability, a quantity, or the number of one of several classes; absent where it could not be read. */
   readonly said?: number;
   /** What happened: 1 and 0 for yes and no, a quantity, or the number of a class; absent where it is none. */
@@ -21,13 +23,23 @@ export function saidBy(outputs: string | null): number | undefined {
 
 /** The values of the last floating-point output of an answer of one row. */
 function scoresOf(outputs: string | null): unknown[] | undefined {
+  const table = scoreTable(outputs);
+  return table?.rows === 1 ? table.values : undefined;
+}
+
+/** The last floating-point output of an answer, row after row; undefined for other bodies, and for a shape that its values do not have. */
+export function scoreTable(
+  outputs: string | null,
+): { readonly rows: number; readonly values: unknown[] } | undefined {
   const tensors = outputs === null ? undefined : memberOf(parsed(outputs), "outputs");
   if (!Array.isArray(tensors)) return undefined;
   const tensor: unknown = tensors.findLast((one: unknown) =>
     /^(FP|BF)\d+$/.test(textOf(memberOf(one, "datatype"))),
   );
   const [shape, data] = [memberOf(tensor, "shape"), memberOf(tensor, "data")];
-  return Array.isArray(data) && rowsOf(shape) === 1 ? data.flat(8) : undefined;
+  if (!Array.isArray(data)) return undefined;
+  const [rows, values] = [rowsOf(shape), data.flat(8)];
+  return Number.isInteger(values.length / rows) ? { rows, values } : undefined;
 }
 
 /** A whole of single-precision probabilities is this near to one, as evaluations have it. */

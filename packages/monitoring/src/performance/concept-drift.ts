@@ -108,7 +108,7 @@ function makeReference(
     if (to > now) return undefined;
     cases.push(...day.cases);
     if (cases.length < conceptPolicy.leastReference) continue;
-    const cutoff = task === "regression" ? cutoffOf(cases) : null;
+    const cutoff = cutoffOf(task, cases);
     const wrong = cases.filter((one) => isWrong(one, task, cutoff)).length;
     const calibration =
       task === "binary" && score ? { profile: score.profile, cells: outcomesByCell(score, cases) } : null;
@@ -117,14 +117,18 @@ function makeReference(
   return undefined;
 }
 
-/** An error that occurred, so that at most a tenth lies beyond it. */
-function cutoffOf(cases: readonly LabelledCase[]): number {
+/** An error that occurred, beyond which a case is wrong; null where being wrong is no matter of how much. */
+function cutoffOf(task: KeptReference["task"], cases: readonly LabelledCase[]): number | null {
+  if (task !== "regression" && task !== "ranking") return null;
   const errors = Float64Array.from(cases, errorOf).sort();
-  return errors[Math.ceil(conceptPolicy.withinCutoff * errors.length) - 1] ?? 0;
+  const within = errors[Math.ceil(conceptPolicy.withinCutoff * errors.length) - 1] ?? 0;
+  if (task === "regression") return within;
+  // Lists in which nothing relevant was found are often more than a tenth, and nothing is worse: at least the worst tenth is wrong, so that more of them show.
+  return errors.findLast((error) => error < within) ?? within;
 }
 
-function errorOf({ said = 0, happened = 0 }: LabelledCase): number {
-  return Math.abs(said - happened);
+function errorOf({ said = 0, happened = 0, gain }: LabelledCase): number {
+  return gain === undefined ? Math.abs(said - happened) : 1 - gain;
 }
 
 function isWrong(one: LabelledCase, task: KeptReference["task"], cutoff: number | null): boolean {
@@ -134,6 +138,7 @@ function isWrong(one: LabelledCase, task: KeptReference["task"], cutoff: number 
     case "classes":
       return one.said !== one.happened;
     case "regression":
+    case "ranking":
       return errorOf(one) > (cutoff ?? 0);
     case "binary":
       return (one.said ?? 0) >= performancePolicy.threshold !== (one.happened === 1);

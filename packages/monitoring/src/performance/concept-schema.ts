@@ -5,14 +5,15 @@ const Count = Type.Integer({ minimum: 0 });
 
 /** How often a version was wrong in its first mature days. */
 export const ConceptReference = Type.Object({
-  task: Type.Enum(["binary", "classes", "regression", "judged"]),
+  task: Type.Enum(["binary", "classes", "regression", "ranking", "judged"]),
   cases: Count,
   wrong: Count,
   rate: Type.Number({
     description: "Upper end of the 95 % interval of their share: more is held to be a change",
   }),
   cutoff: Type.Union([Type.Number(), Type.Null()], {
-    description: "Of quantities: farther than this from what happened is wrong. Null: yes and no, or classes",
+    description:
+      "Of quantities: farther than this from what happened is wrong. Of rankings: farther than this below a perfect one. Null: yes and no, or classes",
   }),
   calibration: Type.Union([Calibration, Type.Null()], {
     description: "What its scores meant; null where it is no yes and no, or the version had no profile then",

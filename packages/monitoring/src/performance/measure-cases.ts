@@ -14,8 +14,8 @@ import { measureClasses } from "./measure-classes.ts";
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceMetric } from "./performance-schema.ts";
 
-/** What predictions and labels are of: yes and no, several classes, quantities, or answers that somebody judged. */
-export type Task = "binary" | "classes" | "regression" | "judged";
+/** What predictions and labels are of: yes and no, several classes, quantities, rankings, or answers that somebody judged. */
+export type Task = "binary" | "classes" | "regression" | "ranking" | "judged";
 
 const tasks: Readonly<Record<string, Task>> = {
   roc_auc: "binary",
@@ -31,6 +31,7 @@ const tasks: Readonly<Record<string, Task>> = {
   rmse: "regression",
   mae: "regression",
   r2: "regression",
+  ndcg_at_10: "ranking",
   pass_rate: "judged",
 };
 
@@ -48,17 +49,20 @@ export function taskOf(
   const metric = bound?.metric;
   const known = metric === undefined ? undefined : tasks[metric];
   if (known) return known;
+  if (cases.some(({ gain }) => gain !== undefined)) return "ranking";
   const isYesOrNo = cases.every(({ happened }) => happened === undefined || happened === 0 || happened === 1);
   if (!isYesOrNo) return "regression";
   return cases.some(({ said }) => said !== undefined) ? "binary" : "judged";
 }
 
 /** Whether a case can be counted in figures of its task. */
-export function isReadable(task: Task, { said, happened }: Case): boolean {
+export function isReadable(task: Task, { said, happened, gain }: Case): boolean {
   const isYesOrNo = happened === 0 || happened === 1;
   switch (task) {
     case "judged":
       return isYesOrNo;
+    case "ranking":
+      return gain !== undefined;
     case "regression":
     case "classes":
       return said !== undefined && happened !== undefined;
@@ -91,9 +95,17 @@ export function measureCases(task: Task, cases: readonly Case[], level: number):
       return regression(said, happened, level);
     case "classes":
       return measureClasses(cases, level);
+    case "ranking":
+      return [meanGain(cases, level)];
     case "binary":
       return binary({ scores: said, labels: Uint8Array.from(happened) }, level);
   }
+}
+
+/** Lists are the cases: rows of one are no independent evidence. */
+function meanGain(cases: readonly Case[], level: number): PerformanceMetric {
+  const gains = Float64Array.from(cases, ({ gain = 0 }) => gain);
+  return meanMetric("ndcg_at_10", gains, level, { least: 0, most: 1 });
 }
 
 function binary(set: ScoredSet, level: number): PerformanceMetric[] {

@@ -122,7 +122,7 @@ test("labels of which not all predictions were counted have no maturity, and are
 test("a metric that outcomes do not tell is said, and so is a missing charter", () => {
   const evidence = { cases: labelled(50, 10), answered: [{ hour: 0, predictions: 50 }] };
   const verdictOf = (of: Parameters<typeof judgeWindows>[0]) => judgeWindows(of, 3_600_000_000)[0]?.verdict;
-  expect(verdictOf({ ...evidence, bound: { ...bound, metric: "ndcg_at_10" } })).toBe("not_measured");
+  expect(verdictOf({ ...evidence, bound: { ...bound, metric: "groundedness" } })).toBe("not_measured");
   expect(verdictOf({ ...evidence, bound: undefined })).toBe("no_bound");
   expect(verdictOf({ ...evidence, bound })).toBe("keeps");
   expect(verdictOf({ ...evidence, bound: { ...bound, kind: "ceiling" } })).toBe("misses");

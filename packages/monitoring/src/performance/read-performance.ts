@@ -17,6 +17,7 @@ import { estimateWindows, findScores } from "../estimate/read-estimates.ts";
 import { classCase, happenedBy, saidBy } from "./case-values.ts";
 import { judgeConcept } from "./concept-drift.ts";
 import { listReferences, type SeriesReference } from "./concept-store.ts";
+import { findInputPlace, type InputPlace } from "./input-place.ts";
 import { judgeSegments, judgeWindows, type LabelledCase, windowStart } from "./judge-performance.ts";
 import { performancePolicy } from "./performance-policy.ts";
 import type { PerformanceBound, PerformanceReport, PerformanceSeries } from "./performance-schema.ts";
@@ -31,6 +32,7 @@ import {
   type StoredHour,
   type StoredLabel,
 } from "./performance-store.ts";
+import { rankingCase } from "./ranking-case.ts";
 import { segmentsOf } from "./segments.ts";
 
 /** What the charter in force bounds in production; undefined without one. Implemented over `charter`. */
@@ -40,11 +42,15 @@ export interface PerformanceBounds {
 
 /** Values that predictions had in a column. Implemented by `predictions`. */
 export interface ColumnReader {
-  /** Of the caller's organisation; what has no value is absent. */
+  /**
+   * Of the caller's organisation; what has no value is absent.
+   * @param place where requests have it that have no tensor of that name
+   */
   read(
     call: CallContext,
     predictionIds: readonly string[],
     column: string,
+    place?: InputPlace,
   ): Promise<Map<string, string | number | boolean>>;
 }
 
@@ -264,7 +270,7 @@ async function judgeSeries(
   await otherWork();
   const estimates =
     concept && scores ? await estimateWindows(deps, call, scores, concept, windows) : noEstimates;
-  const segments = by === undefined ? [] : segmentsOf(cases, await deps.columns.read(call, ids, by));
+  const segments = by === undefined ? [] : segmentsOf(cases, await valuesOf(deps, call, key, ids, by));
   const { environment, useCaseId, variant, model, version } = key;
   return {
     environment,
@@ -277,6 +283,16 @@ async function judgeSeries(
     windows: windows.map((window) => ({ ...window, estimate: estimates.get(window.start) ?? null })),
     segments: judgeSegments(evidence, segments),
   };
+}
+
+async function valuesOf(
+  deps: Pick<PerformanceDeps, "columns" | "work" | "objects">,
+  call: CallContext,
+  key: PerformanceKey,
+  ids: readonly string[],
+  by: string,
+) {
+  return deps.columns.read(call, ids, by, await findInputPlace(deps, call, key, by));
 }
 
 /** Answers that are read at a turn of the event loop: some milliseconds. */
@@ -300,6 +316,8 @@ function caseOf(
 ): LabelledCase {
   if (bound?.several)
     return { predictionId, receivedAt, ...classCase(outputs, outcome, bound.several.names) };
+  // Nothing but a ranking has a list for an outcome.
+  if (Array.isArray(outcome)) return { predictionId, receivedAt, ...rankingCase(outputs, outcome) };
   const [said, happened] = [saidBy(outputs), happenedBy(outcome)];
   return {
     predictionId,

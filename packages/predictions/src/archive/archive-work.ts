@@ -7,6 +7,7 @@ import { LogKeys } from "../format/log-keys.ts";
 import { corrupt } from "../format/payload-codec.ts";
 import { decodeEntry, storedEntry, tailOf } from "../format/record-codec.ts";
 import { hashBytes } from "../format/record-leaf.ts";
+import { isAbout, type SubjectQuery } from "../format/subject-of-payload.ts";
 import { type ArchiveRow, contentsOfRows, type Held, rowColumns } from "./archive-columns.ts";
 import { ArchiveFile, encodeArchive } from "./archive-file.ts";
 import type { ArchiveKey } from "./archive-sealing.ts";
@@ -72,13 +73,13 @@ type ArchiveTask =
       readonly which: Picked;
       readonly holds: readonly ActiveHold[];
     }
-  /** Which predictions of an archive name this data subject. */
+  /** Which predictions of an archive are about this data subject. */
   | {
       readonly kind: "find_subject";
       readonly folder: string;
       readonly organisationId: string;
       readonly source: string;
-      readonly subject: string;
+      readonly query: SubjectQuery;
       readonly environments: readonly string[];
     };
 
@@ -166,7 +167,7 @@ export async function findSubject(work: Work<"find_subject">): Promise<ArchiveAn
   const predictionIds: string[] = [];
   for (const { entry, header } of (await readRows(work)).rows) {
     if (!environments.has(header.context.environment)) continue;
-    if (decodeEntry(entry).payload?.subject === work.subject) predictionIds.push(header.id);
+    if (isAbout(decodeEntry(entry).payload, work.query)) predictionIds.push(header.id);
   }
   return { predictionIds };
 }

@@ -7,6 +7,7 @@ import { findEntry, type OpenedBlock, openBlock } from "../format/block.ts";
 import { LogKeys } from "../format/log-keys.ts";
 import { corrupt } from "../format/payload-codec.ts";
 import type { StoredEntry } from "../format/record-codec.ts";
+import type { SubjectQuery } from "../format/subject-of-payload.ts";
 import { entryColumns } from "./archive-columns.ts";
 import { type ArchivedValues, ArchiveFile } from "./archive-file.ts";
 import type { ArchiveAnswers, Erased, Picked } from "./archive-work.ts";
@@ -123,15 +124,15 @@ export class PartFiles {
     return { erased, held, ...(archive === undefined ? {} : { bytes: archive.bytes }) };
   }
 
-  /** Predictions of an archive that name this data subject. */
+  /** Predictions of an archive that are about this data subject. */
   async findSubject(
     archiveFile: string,
     organisationId: string,
-    subject: string,
+    query: SubjectQuery,
     environments: readonly string[],
   ): Promise<readonly string[]> {
     const common = { ...this.#where, organisationId, source: archiveFile };
-    const work = { kind: "find_subject", ...common, subject, environments } as const;
+    const work = { kind: "find_subject", ...common, query, environments } as const;
     return (await runArchiveWork<"find_subject">(work)).predictionIds;
   }
 

@@ -18,6 +18,7 @@ import { heldBy } from "../archive/hold-policy.ts";
 import { followingMoves, type PartFiles } from "../archive/part-files.ts";
 import { parsePredictionId } from "../format/position.ts";
 import { decodeEntry, decodeHeader, type StoredEntry } from "../format/record-codec.ts";
+import { isAbout, type SubjectQuery } from "../format/subject-of-payload.ts";
 import { activeHolds } from "./hold-store.ts";
 import { eraseOutcomes } from "./outcome-store.ts";
 import {
@@ -43,11 +44,18 @@ export const ErasureSelector = Type.Union([
         maxLength: 1000,
         description: "As the caller named the data subject",
       }),
+      columns: Type.Optional(
+        Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+          maxItems: 1000,
+          description:
+            "Inputs that name data subjects: requests in which one of them has the value count, too",
+        }),
+      ),
     },
     { additionalProperties: false },
   ),
 ]);
-export type ErasureSelector = { readonly predictionIds: readonly string[] } | { readonly subject: string };
+export type ErasureSelector = { readonly predictionIds: readonly string[] } | SubjectQuery;
 const Selector = Compile(ErasureSelector);
 
 export interface EraseDeps {
@@ -128,7 +136,7 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
   }
   const ids =
     "subject" in selector
-      ? await findSubject(deps, call, selector.subject, order.environments)
+      ? await findSubject(deps, call, selector, order.environments)
       : selector.predictionIds;
   if ("subject" in selector) await deps.uow.write(call, (tx) => fixErasure(tx, erasureId, ids));
   const held = new Set(await eraseIds(deps, call, ids));
@@ -225,7 +233,7 @@ async function requireFree(
   if (holds.length === 0) return;
   const ids =
     "subject" in selector
-      ? await followingMoves(() => findSubject(deps, call, selector.subject, environments))
+      ? await followingMoves(() => findSubject(deps, call, selector, environments))
       : selector.predictionIds;
   for (const id of ids) {
     const entry = await findEntryOf(deps, call, id);
@@ -255,14 +263,14 @@ function notFound(id: string): PortolanError {
 export async function findSubject(
   deps: PerformDeps,
   call: CallContext,
-  subject: string,
+  query: SubjectQuery,
   environments: readonly string[],
 ): Promise<string[]> {
   const { organisationId } = call.actor;
   const archives = await deps.uow.read(call, (sql) => listArchives(sql, organisationId));
   const found: string[] = [];
   for (const { file } of archives)
-    found.push(...(await deps.files.findSubject(file, organisationId, subject, environments)));
+    found.push(...(await deps.files.findSubject(file, organisationId, query, environments)));
   let after: { lastAt: number; file: string } | undefined;
   for (;;) {
     const seen = after;
@@ -274,7 +282,7 @@ export async function findSubject(
     for (const part of parts.filter(({ archive_file }) => archive_file === null)) {
       const { entries } = await deps.files.read(part, organisationId);
       for (const { header, payload } of entries.map(decodeEntry))
-        if (payload?.subject === subject && environments.includes(header.context.environment))
+        if (isAbout(payload, query) && environments.includes(header.context.environment))
           found.push(header.id);
     }
     after = { lastAt: last.last_at, file: last.file };

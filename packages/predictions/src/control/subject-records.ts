@@ -4,6 +4,7 @@ import { followingMoves, type PartFiles } from "../archive/part-files.ts";
 import type { PredictionPayload } from "../contract.ts";
 import { parsePredictionId } from "../format/position.ts";
 import { decodeEntry, decodeHeader } from "../format/record-codec.ts";
+import { hasText, type SubjectQuery } from "../format/subject-of-payload.ts";
 import { findSubject } from "./erase-predictions.ts";
 import { activeHolds } from "./hold-store.ts";
 import { findPart, searchParts } from "./store.ts";
@@ -21,16 +22,16 @@ export interface SubjectRecords {
   readonly holds: readonly string[];
 }
 
-/** How many predictions name the data subject and still have their payload, by environment and use case. */
+/** How many predictions are about the data subject and still have their payload, by environment and use case. */
 export async function countSubjectRecords(
   deps: SubjectRecordDeps,
   call: CallContext,
-  subject: string,
+  query: SubjectQuery,
   environments: readonly Environment[],
 ): Promise<SubjectRecords[]> {
   const { organisationId } = call.actor;
   const holds = await deps.uow.read(call, (sql) => activeHolds(sql, organisationId));
-  const ids = await followingMoves(() => findSubject(deps, call, subject, environments));
+  const ids = await followingMoves(() => findSubject(deps, call, query, environments));
   const byPlace = new Map<string, SubjectRecords>();
   for (const id of ids) {
     const entry = await followingMoves(async () => {
@@ -56,12 +57,12 @@ export async function countSubjectRecords(
 /** Most predictions that a search names one by one. */
 const mostNamed = 20;
 
-/** Predictions whose payload holds what `isIn` looks for in a text; the first of them by name. */
+/** Predictions whose payload holds the name, as `isIn` looks for it in a text, or as one text of a tensor in bytes; the first of them by name. */
 export async function searchPayloads(
   deps: SubjectRecordDeps,
   call: CallContext,
   environments: readonly Environment[],
-  isIn: (text: string) => boolean,
+  { name, isIn }: { readonly name: string; readonly isIn: (text: string) => boolean },
 ): Promise<{ readonly looked: number; readonly hits: number; readonly predictionIds: readonly string[] }> {
   const { organisationId } = call.actor;
   const predictionIds: string[] = [];
@@ -80,7 +81,10 @@ export async function searchPayloads(
       for (const { header, payload } of entries.map(decodeEntry)) {
         if (!payload || !environments.includes(header.context.environment)) continue;
         looked += 1;
-        if (!isIn(payloadText(payload))) continue;
+        const bodies = [payload.inputs, payload.outputs];
+        // Beside its length a text is no word of its own.
+        if (!isIn(payloadText(payload)) && !bodies.some((body) => body && hasText(body.bytes, name)))
+          continue;
         hits += 1;
         if (predictionIds.length < mostNamed) predictionIds.push(header.id);
       }

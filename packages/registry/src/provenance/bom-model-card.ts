@@ -33,11 +33,15 @@ function privacyProperties(privacy: PrivacyFacts): JsonObject[] {
   }));
 }
 
-function performanceMetrics({ metrics, setId, examples }: EvaluationFacts): JsonObject[] {
-  return metrics.map(({ name, value, interval }) => ({
+function performanceMetrics({ metrics, parts = [], setId, examples }: EvaluationFacts): JsonObject[] {
+  const all = [
+    ...metrics.map((metric) => ({ ...metric, slice: `${examples} examples of ${setId}` })),
+    ...parts.map(({ of, rows, ...metric }) => ({ ...metric, slice: `${of}: ${rows} examples of ${setId}` })),
+  ];
+  return all.map(({ name, value, slice, interval }) => ({
     type: name,
     value: String(value),
-    slice: `${examples} examples of ${setId}`,
+    slice,
     ...(interval
       ? { confidenceInterval: { lowerBound: String(interval.low), upperBound: String(interval.high) } }
       : {}),

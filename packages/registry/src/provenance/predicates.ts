@@ -136,7 +136,8 @@ function dataResources(
 
 /** What an evaluation found, as the tests that its gates are. Without a gate there is nothing to pass: a warning. Pure. */
 export function testResultPredicate(organisationId: string, evaluation: EvaluationFacts): JsonObject {
-  const { gates, set, setId, results, ...facts } = evaluation;
+  // Figures of parts are in the evaluation; statements that were signed before there were any stay what they are.
+  const { gates, set, setId, results, parts: _, ...facts } = evaluation;
   const names = (passed: boolean) => gates.filter((gate) => gate.passed === passed).map(({ gate }) => gate);
   const failed = names(false);
   const noGate = "no charter in force: no gate was judged";

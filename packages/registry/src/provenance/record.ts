@@ -77,6 +77,12 @@ export const TrainingSetFacts = Type.Object({
 });
 export type TrainingSetFacts = Static<typeof TrainingSetFacts>;
 
+const Measured = {
+  name: Type.String(),
+  value: Type.Number(),
+  interval: Type.Optional(Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() })),
+};
+
 /** What one evaluation found. */
 export const EvaluationFacts = Type.Object({
   id: Type.String(),
@@ -84,12 +90,16 @@ export const EvaluationFacts = Type.Object({
   set: Type.Optional(Sha256),
   results: Type.Optional(Sha256),
   heldOut: Type.Object({ shown: Type.Boolean(), because: Type.String() }),
-  metrics: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      value: Type.Number(),
-      interval: Type.Optional(Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() })),
-    }),
+  metrics: Type.Array(Type.Object(Measured)),
+  parts: Type.Optional(
+    Type.Array(
+      Type.Object({
+        of: Type.String({ description: "A class, a value of a column, or a group" }),
+        rows: Type.Integer(),
+        ...Measured,
+      }),
+      { description: "Of parts of the rows with enough of them, at most 200" },
+    ),
   ),
   examples: Type.Integer({ description: "Rows or cases" }),
   gates: Type.Array(GateResult),

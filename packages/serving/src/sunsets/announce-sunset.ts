@@ -3,10 +3,12 @@ import {
   asEpochMicros,
   type CallContext,
   type Clock,
+  type Environment,
   formatInstant,
   newId,
   PortolanError,
   parseInstant,
+  type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { publishIntent } from "../deploy-endpoint.ts";
@@ -20,13 +22,23 @@ export interface SunsetDeps {
   readonly clock: Clock;
   readonly work: UnitOfWork;
   readonly authorizer: Authorizer;
+  readonly releases: ReleasesUnderWay;
+}
+
+/** What is being released; `rollout` knows. */
+export interface ReleasesUnderWay {
+  /** The version that a release is bringing to an endpoint, and the release; undefined where none is under way. */
+  candidateAt(
+    sql: Sql,
+    at: { readonly organisationId: string; readonly environment: Environment; readonly endpoint: string },
+  ): Promise<(Pick<ModelReference, "name" | "version"> & { readonly releaseId: string }) | undefined>;
 }
 
 /**
  * Announces when an endpoint, or one of its versions, ends. From the next snapshot on each of its answers says so; from that moment on it is left out of
  * snapshots, and so is the endpoint where that version is its own.
  *
- * @throws PortolanError `serving.endpoint_missing`, `kernel.bad_request` for a version that the endpoint does not have, `serving.sunset_announced`, `kernel.bad_request` when that moment is past, and what `Authorizer.require` throws
+ * @throws PortolanError `serving.endpoint_missing`, `kernel.bad_request` for a version that the endpoint does not have, `serving.version_under_release`, `serving.sunset_announced`, `kernel.bad_request` when that moment is past, and what `Authorizer.require` throws
  */
 export async function announceSunset(
   deps: SunsetDeps,
@@ -40,6 +52,8 @@ export async function announceSunset(
   const ending = version === undefined ? undefined : versionOf(endpoint.route, name, version);
   return deps.work.write(call, async (tx) => {
     if (endsAt <= tx.now) throw notAhead(stated);
+    const at = { organisationId, environment, endpoint: name };
+    if (ending) await requireNotReleased(tx.sql, deps.releases, at, ending);
     const announced = { reason, announced_at: tx.now, announced_by: announcedBy, ends_at: endsAt };
     const row = {
       ...announced,
@@ -78,6 +92,21 @@ export async function announceSunset(
       ...(version === undefined ? {} : { version }),
       ...(successor === undefined ? {} : { successor }),
     };
+  });
+}
+
+/** Who is told that a version ends must not be brought to it at the same time. */
+async function requireNotReleased(
+  sql: Sql,
+  releases: ReleasesUnderWay,
+  at: Parameters<ReleasesUnderWay["candidateAt"]>[1],
+  { name, version }: ModelReference,
+): Promise<void> {
+  const candidate = await releases.candidateAt(sql, at);
+  if (candidate?.name !== name || candidate.version !== version) return;
+  throw new PortolanError<ServingErrorCode>("serving.version_under_release", {
+    detail: `The release ${candidate.releaseId} is bringing ${name}/${version} to ${at.endpoint}.`,
+    mend: `Wait for its end, or end it: portolan release rollback ${at.endpoint} --environment ${at.environment}`,
   });
 }
 
