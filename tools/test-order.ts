@@ -21,6 +21,7 @@ export const slowFiles: readonly string[] = [
   "test/product/performance.test.ts",
   "test/services/scoring-upstream.test.ts",
   "test/product/pipelines.test.ts",
+  "test/chaos/capacity.test.ts",
   "test/chaos/data.test.ts",
   "test/product/feature-parity.test.ts",
   "test/services/chunk-upstream.test.ts",

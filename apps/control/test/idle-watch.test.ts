@@ -200,7 +200,7 @@ test("a look that changes nothing takes no lock of the organisation, one that te
   await ends(control, work.id);
 });
 
-test("a run on another cluster is listed where idle work of its team is looked for, with the word that nobody does so there; and holds nothing", async () => {
+test("a run on another cluster is in the queue where idle work of its team is looked for, holds nothing, and is judged by what is seen there", async () => {
   const control = aControl();
   const elsewhere = (id: string) =>
     control.prepare(call, {
@@ -221,13 +221,35 @@ test("a run on another cluster is listed where idle work of its team is looked f
   if (!work) throw new Error("it is not listed");
   await db.uow.write(call, (tx) => control.enter(tx, work, "job_ray"));
   expect(await asks(control, work)).toMatchObject({ kind: "go" });
-  const says =
-    "has no part of the quotas: it runs on another cluster, and nobody sees there whether it is idle";
+  const says = "has no part of the quotas: it runs on another cluster";
   expect(await viewOf(control, work.id)).toMatchObject({ state: "running", says });
   // All of the team's own is free beside it.
   const beside = await begun(control);
   await ends(control, beside.id);
+  const watch = control.watchUse(work.id, clock.now());
+  const wanted = () => db.uow.read(call, (sql) => watch.isWanted(sql, call.actor.organisationId));
+  expect(await wanted()).toBe(true);
+  const said: string[] = [];
+  let looks = 0;
+  for (; (await stateOf(work.id)) === "running" && looks < 40; looks++) {
+    clock.advance(30 * second);
+    // A hundredth of a core all the time, of eight.
+    await db.uow.write(call, (tx) => watch.look(tx, { cpuMicros: 1 + looks * 0.01 * 30 * second }));
+    said.push((await viewOf(control, work.id))?.says ?? "");
+  }
+  expect(said).toContainEqual(
+    expect.stringMatching(/^runs, and used 0.1 % of 8 CPU since .*: it is stopped at /),
+  );
+  const stopping = await db.uow.read(call, (sql) => control.evictedBy(sql, work.id));
+  expect(stopping).toMatchObject({ isIdle: true });
+  await db.uow.write(call, (tx) => control.putBack(tx, work.id));
+  expect(await viewOf(control, work.id)).toMatchObject({
+    state: "stopped",
+    says: expect.stringMatching(/^was stopped at .*, for it used 0.1 % of 8 CPU since .*; that had wasted /),
+    idle: { stopped: { freed: [] } },
+  });
+  expect(await asks(control, work), "it does not come back by itself").toMatchObject({ kind: "wait" });
   await apply("");
-  expect((await viewOf(control, work.id))?.says).not.toContain("idle");
+  expect(await wanted()).toBe(false);
   await ends(control, work.id);
 });

@@ -7,6 +7,9 @@ import {
   type Transaction,
 } from "@portolan/kernel";
 import { type Static, Type } from "@portolan/typebox";
+import type { Eviction, UseWatch } from "./idle/use-watch.ts";
+
+export type { Eviction, UseWatch } from "./idle/use-watch.ts";
 
 const closed = { additionalProperties: false } as const;
 const Micros = Type.Integer({ description: "Microseconds since 1970-01-01T00:00:00Z" });
@@ -230,6 +233,9 @@ export const QueueView = Type.Object(
         description: "Where work of its kind has ended before: by the median of how long that took",
       }),
     ),
+    begunAt: Type.Optional(
+      Type.Integer({ description: "When it last began to work, of what does; microseconds since 1970" }),
+    ),
     evictions: Type.Integer({ description: "How often it had to go for others" }),
     approval: Type.Optional(Approval),
     idle: Type.Optional(IdleView),
@@ -299,18 +305,6 @@ export interface AdmissionQueue {
   /** Those of them that wait for their team's quota, or for a person who has them go on. */
   waitingAmong(sql: Sql, ids: readonly string[]): Promise<ReadonlySet<string>>;
   view(sql: Sql, organisationId: string, id: string): Promise<QueueView | undefined>;
-}
-
-export interface Eviction {
-  readonly reason: string;
-  /** It did nothing: it goes though it keeps its place before others, and waits for a person. */
-  readonly isIdle: boolean;
-}
-
-/** Of one start of a run: what was seen of it is of that start alone, and ends with its process. */
-export interface UseWatch {
-  /** Tells it, or has it go, where it does next to nothing. @param used since it started; undefined: nobody could look */
-  look(tx: Transaction, used: { readonly cpuMicros: number } | undefined): Promise<void>;
 }
 
 export type Admission =

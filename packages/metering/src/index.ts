@@ -59,7 +59,13 @@ export {
 export { reaches } from "./statement/trend.ts";
 export { activityCosts, type CountLine, counted, readCounts, unitCosts } from "./statement/unit-costs.ts";
 export { type CardUse, readCardUse } from "./usage/card-use.ts";
-export { type CollectOrder, collectFromOpenCost, collectFromPrometheus } from "./usage/cluster/collect.ts";
+export {
+  type Collected,
+  type CollectOrder,
+  collectFromOpenCost,
+  collectFromPrometheus,
+} from "./usage/cluster/collect.ts";
+export type { HourWithGap } from "./usage/cluster/prometheus-usage.ts";
 export { type CountDeps, countAcceptedBlocks, dropBlockUsage } from "./usage/count-accepted-blocks.ts";
 export { dayMicros } from "./usage/daily-usage.ts";
 export { meteringFacts } from "./usage/facts-store.ts";

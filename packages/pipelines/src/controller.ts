@@ -11,7 +11,7 @@ import {
 } from "@portolan/kernel";
 import type { Made, RunState, StageStanding } from "./contract.ts";
 import { defaultRules, type Stage, type StageKind } from "./stages.ts";
-import { isQueuedRun } from "./steps/make-steps.ts";
+import { passesSince } from "./steps/make-steps.ts";
 import { keyOf, type Outcome, type StepDeps } from "./steps/outcome.ts";
 import { restore } from "./steps/release-step.ts";
 import { takeStage } from "./steps/take-stage.ts";
@@ -83,15 +83,24 @@ export class PipelineController {
       return work.write(run.call, (tx) =>
         changeRun(tx, run, { standings: withStanding(run, begun(standing, tx.now)), notBefore: null }),
       );
-    if (isLate(stage, standing, clock.now()) && !(await this.#isQueued(run, stage)))
+    if (await this.#isLate(run, stage, standing.startedAt))
       return this.#tryFailed(run, stage, "it took longer than its limit");
     return this.#keep(run, stage, await this.#take(run, stage));
   }
 
-  /** Whether what it began stands in a queue: control may have been away meanwhile, and noted nothing of the time that does not pass. */
-  async #isQueued({ call, made }: StoredRun, { kind }: Stage): Promise<boolean> {
-    if (kind !== "train" || made.trainingRunId === undefined) return false;
-    return isQueuedRun(await this.#deps.runs.read(call, made.trainingRunId));
+  /** The time in which its training run could not begin does not count, also where nobody looked meanwhile: control may have been away. */
+  async #isLate(
+    { call, made }: StoredRun,
+    stage: Stage,
+    startedAt: StageStanding["startedAt"],
+  ): Promise<boolean> {
+    const now = this.#deps.clock.now();
+    if (!isLate(stage, startedAt, now)) return false;
+    if (stage.kind !== "train" || made.trainingRunId === undefined) return true;
+    const found = await this.#deps.runs.read(call, made.trainingRunId);
+    if (!found) return true;
+    const since = passesSince(found, now);
+    return since !== undefined && isLate(stage, Math.max(startedAt ?? 0, since), now);
   }
 
   async #take(
@@ -314,7 +323,7 @@ function isPassing(stage: Stage, { startedAt }: StageStanding, now: number): boo
 }
 
 /** A release has a deadline of its own, and cannot be left in the middle. */
-function isLate(stage: Stage, { startedAt }: StageStanding, now: number): boolean {
+function isLate(stage: Stage, startedAt: StageStanding["startedAt"], now: number): boolean {
   const { timeoutSeconds } = { ...defaultRules, ...stage };
   return stage.kind !== "release" && startedAt !== null && now > startedAt + timeoutSeconds * microsPerSecond;
 }

@@ -41,7 +41,7 @@ export interface Outside {
   /** How a training run stands when it is looked at. */
   runState: TrainingRunView["state"];
   /** Where it stands in the queue of its team. */
-  queue?: { readonly says: string };
+  queue?: { readonly says: string; readonly begunAt?: number };
   /** Why no run is begun now. */
   refused?: PortolanError;
   blocked: readonly GateResult[];

@@ -170,37 +170,6 @@ describe("how a run goes", () => {
     expect(await settled(id), "what passes by itself alone").toMatchObject({ state: "failed" });
   });
 
-  test("its time does not pass while its run waits in the queue, and does once it works", async () => {
-    outside.runState = "waiting";
-    outside.queue = { says: "awaits-approval" };
-    await publish([prepare, withRules(train, { retries: 0, timeoutSeconds: 90 })]);
-    const { id } = await begin();
-    const held = await settled(id);
-    expect(held).toMatchObject({
-      state: "running",
-      stages: [{}, { note: "the training run awaits-approval" }],
-    });
-    // Control is away for longer than the stage may take: nobody looked meanwhile.
-    clock.advance(3_600 * microsPerSecond);
-    restart();
-    await look();
-    expect((await read(id)).state).toBe("running");
-    expect(outside.told).not.toContain("cancel-run");
-    outside.runState = "running";
-    await look();
-    expect((await read(id)).state).toBe("running");
-    expect(await settled(id)).toMatchObject({ state: "failed", problem: "it took longer than its limit" });
-  });
-
-  test("a trainer that hangs is stopped at the stage's time limit", async () => {
-    outside.runState = "running";
-    await publish([prepare, withRules(train, { retries: 0, timeoutSeconds: 90 })]);
-    const { id } = await begin();
-    const run = await settled(id);
-    expect(run).toMatchObject({ state: "failed", problem: "it took longer than its limit" });
-    expect(outside.told).toContain("cancel-run");
-  });
-
   test("gates and comparisons that say no end it as refused, and nothing comes after them", async () => {
     outside.isBetter = false;
     await publish(toRelease);

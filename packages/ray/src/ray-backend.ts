@@ -19,6 +19,7 @@ import {
 import { readOutputs } from "./job-outputs.ts";
 import { entrypoint, packageOf } from "./job-package.ts";
 import { type JobStanding, standingOf } from "./job-standing.ts";
+import { JobUseReader } from "./job-use.ts";
 import { LogFollower } from "./log-follower.ts";
 import { type JobInfo, RayClient } from "./ray-client.ts";
 import type { RaySettings } from "./ray-settings.ts";
@@ -34,6 +35,10 @@ export interface RayBackendDeps {
 
 /** What a job may take beside its trainer: to wait for a machine, to build its environment, to bring back what it made. */
 const besideMs = 30 * 60_000;
+
+/** Ray kills what does not end by itself within seconds. */
+const mostStopMs = 60_000;
+const stopLookMs = 500;
 
 /** Training runs as jobs of a Ray cluster. */
 export function createRayBackend(deps: RayBackendDeps): RemoteTrainingBackend {
@@ -64,12 +69,14 @@ class RayRun {
   readonly #client: RayClient;
   readonly #task: BackendTask;
   readonly #log: LogFollower;
+  readonly #use: JobUseReader;
 
   constructor(deps: RayBackendDeps, client: RayClient, task: BackendTask) {
     this.#deps = deps;
     this.#client = client;
     this.#task = task;
     this.#log = new LogFollower(task.folder);
+    this.#use = new JobUseReader(client, task.runId);
   }
 
   async train(): Promise<BackendOutcome> {
@@ -132,6 +139,7 @@ class RayRun {
         await this.#log.bring(await this.#client.logs(runId));
         const standing = standingOf(job);
         if (standing.kind !== "working") return standing;
+        await this.#requireUse(job);
         await this.#requireInTime(job);
         awaySince = undefined;
       } catch (error) {
@@ -144,6 +152,22 @@ class RayRun {
       await delay(this.#log.pauseMs, undefined, { signal }).catch(() => undefined);
     }
     throw leftAlone();
+  }
+
+  /** Where it does nothing, and the quotas of its team say so, it is stopped. */
+  async #requireUse(job: JobInfo): Promise<void> {
+    const { runId, look } = this.#task;
+    // Neither what the cluster does not tell nor a database that is away is a reason to give the job up.
+    const read = () => this.#use.read(job).catch(() => undefined);
+    const reason = await look?.(read).catch(() => undefined);
+    if (reason === undefined) return;
+    await this.#client.stop(runId);
+    for (let waitedMs = 0; waitedMs < mostStopMs; waitedMs += stopLookMs) {
+      const standing = await standingIn(this.#client, runId);
+      if (standing?.kind !== "working") break;
+      await delay(stopLookMs);
+    }
+    throw interrupted(`the job was stopped: ${reason}`);
   }
 
   /** The job bounds its trainer itself; this is for one that never starts, or whose driver hangs. */

@@ -11,11 +11,47 @@ const JobInfo = Type.Object({
   error_type: Type.Optional(Text),
   start_time: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
   driver_exit_code: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
+  driver_node_id: Type.Optional(Text),
 });
+const ListedJobs = Type.Array(
+  Type.Object({ submission_id: Type.Optional(Text), job_id: Type.Optional(Text) }),
+);
+const NodeList = Type.Object({
+  data: Type.Object({
+    summary: Type.Array(
+      Type.Object({
+        raylet: Type.Object({ nodeId: Type.Optional(Type.String()), state: Type.Optional(Type.String()) }),
+      }),
+    ),
+  }),
+});
+const NodeDetail = Type.Object({
+  /** Seconds of the epoch at which its agent looked. */
+  now: Type.Number(),
+  /** Percent of all its processors. */
+  cpu: Type.Number(),
+  /** Logical ones, physical ones. */
+  cpus: Type.Array(Type.Number()),
+  workers: Type.Array(
+    Type.Object({
+      jobId: Type.Optional(Text),
+      cpuPercent: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+      cmdline: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
+  gpus: Type.Optional(
+    Type.Array(Type.Object({ utilizationGpu: Type.Optional(Type.Union([Type.Number(), Type.Null()])) })),
+  ),
+});
+/** What a machine of the cluster does, as its agent saw it last. */
+export type NodeDetail = Static<typeof NodeDetail>;
 /** What the Jobs API says of a job, as far as it is looked at. */
 export type JobInfo = Static<typeof JobInfo>;
 
 const jobForm = Compile(JobInfo);
+const listForm = Compile(ListedJobs);
+const nodesForm = Compile(NodeList);
+const detailForm = Compile(Type.Object({ data: Type.Object({ detail: NodeDetail }) }));
 const logsForm = Compile(Type.Object({ logs: Type.String() }));
 
 /** What is asked for a job. */
@@ -63,6 +99,37 @@ export class RayClient {
     const answer = status === 200 ? parsed(text) : undefined;
     if (!jobForm.Check(answer)) throw this.#refused("reading a job", status, text);
     return answer;
+  }
+
+  /** Ids that Ray gave to the drivers of other submissions, and of none. */
+  async othersThan(id: string): Promise<ReadonlySet<string> | undefined> {
+    const listed = await this.#readAs("/api/jobs/", listForm);
+    return (
+      listed &&
+      new Set(listed.flatMap(({ submission_id: of, job_id: job }) => (of === id || !job ? [] : [job])))
+    );
+  }
+
+  /** Ids of its machines that live; `undefined` where it does not tell. */
+  async nodes(): Promise<readonly string[] | undefined> {
+    const found = await this.#readAs("/nodes?view=summary", nodesForm);
+    return found?.data.summary.flatMap(({ raylet: { nodeId, state = "ALIVE" } }) =>
+      nodeId !== undefined && state === "ALIVE" ? [nodeId] : [],
+    );
+  }
+
+  /** `undefined` where it does not tell, or otherwise than is known. */
+  async node(id: string): Promise<NodeDetail | undefined> {
+    return (await this.#readAs(`/nodes/${encodeURIComponent(id)}`, detailForm))?.data.detail;
+  }
+
+  async #readAs<T>(
+    path: string,
+    form: { readonly Check: (value: unknown) => value is T },
+  ): Promise<T | undefined> {
+    const { status, text, isCut } = await this.#ask({ method: "GET", path });
+    const answer = status === 200 && !isCut ? parsed(text) : undefined;
+    return form.Check(answer) ? answer : undefined;
   }
 
   /** All that a job wrote; `undefined` where there is none, or more than is read. */

@@ -10,6 +10,8 @@ export interface Job {
   error_type?: string | null;
   message?: string;
   start_time?: number;
+  job_id?: string;
+  driver_node_id?: string;
 }
 
 /** Ray's Jobs API by its answers of 2.60.0, without a cluster: what it is asked is kept, and a test says how jobs stand. */
@@ -20,6 +22,8 @@ export async function openJobsApi() {
   const asked: string[] = [];
   const state = {
     logs: "",
+    /** Machines as `/nodes/<id>` tells them. */
+    nodes: {} as Record<string, Readonly<Record<string, unknown>>>,
     /** Answers this to everything. */
     status: undefined as number | undefined,
     /** Does once with a job that was submitted. */
@@ -36,7 +40,13 @@ export async function openJobsApi() {
     })();
   });
   const answer = (method: string, url: string, body: Buffer): [number, unknown] => {
+    if (url.startsWith("/nodes")) {
+      const summary = Object.keys(state.nodes).map((nodeId) => ({ raylet: { nodeId, state: "ALIVE" } }));
+      const detail = state.nodes[url.slice("/nodes/".length)];
+      return [200, { data: url.startsWith("/nodes/") ? { detail } : { summary } }];
+    }
     const [, , area, id = "", what] = url.split("/");
+    if (method === "GET" && area === "jobs" && id === "") return [200, [...jobs.values()]];
     if (area === "packages") {
       const name = url.split("/").at(-1) ?? "";
       if (method === "PUT") packages.set(name, body);

@@ -242,6 +242,31 @@ describe("a training run as a job of Ray", () => {
     await expect(train()).rejects.toMatchObject({ code, mend: expect.stringContaining(mend) as string });
   });
 
+  test("one that does nothing is stopped once that is decided, and not before; what cannot be seen is said to be", async () => {
+    const seen: unknown[] = [];
+    api.state.onSubmit = (job) =>
+      Object.assign(job, { driver_node_id: "head", start_time: systemClock.now() / 1000 });
+    const look: BackendTask["look"] = async (read) => {
+      seen.push(await read());
+      expect(api.jobs.get(runId)?.status).toBe("RUNNING");
+      api.state.nodes = { head: { now: 1, cpu: 1, cpus: [4, 2], workers: [] } };
+      return seen.length === 2 ? "it used next to nothing" : undefined;
+    };
+    await expect(backend().train({ ...(await task()), look })).rejects.toMatchObject({
+      code: "training.interrupted",
+      detail: "the job was stopped: it used next to nothing",
+    });
+    expect(seen).toEqual([undefined, { busyCores: 0.04 }]);
+    expect(api.jobs.get(runId)?.status).toBe("STOPPED");
+    // What cannot be judged goes on: a database that is away is no reason to give it up.
+    api.state.onSubmit = succeed;
+    await leave();
+    const away: BackendTask["look"] = () => Promise.reject(new Error("away"));
+    expect(await backend().train({ ...(await task()), look: away })).toMatchObject({
+      metrics: { loss: 0.5 },
+    });
+  });
+
   test("a cluster that is away is one clear sentence", async () => {
     const away = backend();
     const given = await task();

@@ -3,7 +3,7 @@ import type { AdmissionQueue, QueuedWork } from "@portolan/capacity/contract";
 import { opensAt } from "@portolan/capacity/policy";
 import { type CallContext, type Clock, JobDeferred, type JobRun, type UnitOfWork } from "@portolan/kernel";
 import { listAttempts, putBack } from "./attempt-store.ts";
-import type { RemoteTrainingBackend, TrainerLimits } from "./backend.ts";
+import { type RemoteTrainingBackend, stopTrainerIntent, type TrainerLimits } from "./backend.ts";
 import type { TrainingRunRequest, TrainingRunView } from "./contract.ts";
 import { isPreemptible } from "./lost-work.ts";
 import { findRun } from "./store.ts";
@@ -82,7 +82,12 @@ export async function admitRun(deps: AdmitDeps, job: JobRun, id: string): Promis
   await endTrainersOf(join(workFolder, id, "checkpoint"));
   const verdict = await uow.write(job.call, async (tx) => {
     const answer = await admission.ask(tx, work, job.id);
-    if (answer.kind === "wait") await putBack(tx.sql, id);
+    if (answer.kind === "wait") {
+      // Control was killed after it had decided that it goes, and before the cluster was told.
+      if (request.backend === "ray" && run.state === "running")
+        await tx.intend(stopTrainerIntent, { runId: id });
+      await putBack(tx.sql, id);
+    }
     return answer;
   });
   if (verdict.kind === "wait") throw new JobDeferred(verdict.until, verdict.note);

@@ -12,6 +12,14 @@ export interface TrainerLimits {
   readonly diskLimitBytes: number;
 }
 
+/** What a run elsewhere is seen to use now: rather too much than too little, for what works must never look idle. */
+export interface RemoteUse {
+  /** Processors that are at work where it is. */
+  readonly busyCores: number;
+  /** Percent, of the busiest card there; absent: nobody tells. */
+  readonly busiestCard?: number;
+}
+
 /** One attempt of a run, its inputs laid out on this machine. */
 export interface BackendTask {
   /** In the name of whoever started the run. */
@@ -32,6 +40,8 @@ export interface BackendTask {
   /** Aborted when this process stops and when the run is cancelled. */
   readonly signal: AbortSignal;
   readonly progress: JobRun["progress"];
+  /** Of a backend elsewhere, every few seconds: resolves to why the trainer is to end. @param read what it uses, asked where anybody wants to know; undefined: nobody could see */
+  readonly look?: (read: () => Promise<RemoteUse | undefined>) => Promise<string | undefined>;
 }
 
 /** What a trainer left; the bytes of the model are in the object store. */

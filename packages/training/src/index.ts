@@ -8,6 +8,7 @@ export {
   type BackendOutcome,
   type BackendTask,
   type RemoteTrainingBackend,
+  type RemoteUse,
   stopTrainerIntent,
 } from "./backend.ts";
 export type { TrainingRunRequest, TrainingRunResult, TrainingRunView } from "./contract.ts";

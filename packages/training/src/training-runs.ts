@@ -46,6 +46,7 @@ import type { BaseModels, CharterGate } from "./ports.ts";
 import { type ProcessBackendDeps, processBackend } from "./process-backend.ts";
 import { closeRun, findReadyTrainingSet, findRun, insertRun, updateRun } from "./store.ts";
 import { timeLeftMs } from "./time-limit.ts";
+import { watchedElsewhere } from "./watched-elsewhere.ts";
 
 export const trainingQueue = "training.run";
 
@@ -292,7 +293,9 @@ async function produce(
   const spec = { params: request.params, features: set.features, label: set.label, seed: request.seed };
   const base = request.baseModel?.digest as Digest | undefined;
   const task = await layOut(deps, job, id, pinned, canonicalJson(spec));
-  const { model, metrics, log, lock, ...how } = await backend.train(task);
+  const { model, metrics, log, lock, ...how } = await (request.backend === "ray"
+    ? watchedElsewhere(deps, job, id, (look) => backend.train({ ...task, ...(look ? { look } : {}) }))
+    : backend.train(task));
   const privacy = privacyOf(request);
   return {
     model: model.digest,

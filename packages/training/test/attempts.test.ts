@@ -131,7 +131,10 @@ test("one that ends with its model though it was told to make room has finished;
 test("whether a trainer is idle is judged by what it stood in line for as well; what is on record of it is what it had", async () => {
   const judged: (number | undefined)[] = [];
   const admission: Pick<AdmissionQueue, "watchUse" | "evictedBy" | "waitingAmong"> = {
-    watchUse: () => ({ look: async (_tx, used) => void judged.push(used?.cpuMicros) }),
+    watchUse: () => ({
+      isWanted: async () => true,
+      look: async (_tx, used) => void judged.push(used?.cpuMicros),
+    }),
     evictedBy: async () => undefined,
     waitingAmong: async () => new Set(),
   };

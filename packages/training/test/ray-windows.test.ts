@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { AdmissionQueue } from "@portolan/capacity/contract";
 import { asEpochMicros, JobDeferred, type JobRun } from "@portolan/kernel";
 import { aCall, fakeClock, openTestDatabase, type TestDatabase, testOrganisation } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -38,7 +39,11 @@ async function pinned(id: string, backend: "ray" | "process"): Promise<void> {
 }
 
 /** A control that was started anew looks at it. */
-function admits(id: string, hasBegun: (runId: string) => Promise<boolean>): Promise<void> {
+function admits(
+  id: string,
+  hasBegun: (runId: string) => Promise<boolean>,
+  admission?: AdmissionQueue,
+): Promise<void> {
   const deps: AdmitDeps = {
     uow: db.uow,
     clock,
@@ -46,6 +51,7 @@ function admits(id: string, hasBegun: (runId: string) => Promise<boolean>): Prom
     limits: { threads: 1, memoryLimitBytes: 1, cpuSeconds: 1, timeoutMs: 1, diskLimitBytes: 1 },
     preemption: { noticeMs: 1, mostPreemptions: 3 },
     ray: { hasBegun },
+    ...(admission ? { admission } : {}),
   };
   return admitRun(deps, { call: aCall(), id: "job_1" } as JobRun, id);
 }
@@ -68,4 +74,27 @@ test("a run on Ray that was meant to be sent and was not waits for its window ag
 test("beside the server nothing outlives its control: the cluster is not asked", async () => {
   await pinned("run_here", "process");
   await expect(admits("run_here", () => Promise.reject(new Error("asked")))).rejects.toThrow(JobDeferred);
+});
+
+test("one that was to be stopped for doing nothing when control was killed is stopped on the cluster, once", async () => {
+  await pinned("run_idle", "ray");
+  clock.advance(2 * hour);
+  const until = asEpochMicros(clock.now() + hour);
+  const stopped: Pick<AdmissionQueue, "prepare" | "ask"> = {
+    prepare: async (_call, { request: _request, assumed: _assumed, ...work }) => ({
+      ...work,
+      asked: {},
+      assumed: {},
+    }),
+    ask: async () => ({ kind: "wait", note: "was stopped", until }),
+  };
+  const intents = () =>
+    db.database.session((session) =>
+      session.query("select 1 from database.intents where payload ->> 'runId' = 'run_idle'"),
+    );
+  const look = () => admits("run_idle", async () => true, stopped as AdmissionQueue);
+  await expect(look()).rejects.toThrow(JobDeferred);
+  expect([await stateOf("run_idle"), (await intents()).length]).toEqual(["waiting", 1]);
+  await expect(look()).rejects.toThrow(JobDeferred);
+  expect((await intents()).length).toBe(1);
 });

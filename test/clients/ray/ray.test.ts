@@ -22,6 +22,21 @@ const program = readFile(join(import.meta.dirname, "../../../examples/ray/train.
 /** Weights of a run on several workers beside those of one: the parts and the order of their sum are the same. */
 const tolerance = 1e-12;
 
+/** A worker that rests while a process that it started works: of the worker Ray says 0 %. */
+const busyChild = `import subprocess, sys, time
+import ray
+ray.init()
+burn = "import time; end = time.time() + 90\\nwhile time.time() < end: pass"
+@ray.remote(num_cpus=1)
+class Worker:
+    def hold(self):
+        subprocess.Popen([sys.executable, "-c", burn])
+        time.sleep(600)
+held = Worker.remote().hold.remote()
+print("a child works", flush=True)
+ray.get(held)
+`;
+
 /** A row a minute over two days. */
 const csv = `seen_at,place,wait\n${Array.from({ length: 2880 }, (_, n) => {
   const at = new Date(Date.UTC(2026, 2, 1) + n * 60_000).toISOString().replace(".000Z", "Z");
@@ -56,14 +71,19 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
   });
 
   /** Starts a run; resolves to its id. */
-  async function start(params: Readonly<Record<string, number>>): Promise<string> {
+  async function start(
+    params: Readonly<Record<string, number>>,
+    more: { readonly code?: Buffer; readonly resources?: object } = {},
+  ): Promise<string> {
     const { place, trainingSet } = work;
+    const { code = await program, resources } = more;
     const upload = async (bytes: Uint8Array) => world.upload("sam", place, bytes);
     const locks = { [minor]: await upload(Buffer.from("# the cluster's environment holds all\n")) };
     const asked = {
       ...place,
       trainingSetId: trainingSet,
-      code: await upload(await program),
+      code: await upload(code),
+      ...(resources ? { resources } : {}),
       locks,
     };
     const body = { ...asked, params: { steps: 200, ...params }, seed: 7, backend: "ray" };
@@ -163,6 +183,45 @@ describe.skipIf(python === undefined)("training runs on a Ray cluster", () => {
     expect(await standings()).toEqual({ [one]: "SUCCEEDED", [two]: "SUCCEEDED", [cancelled]: "STOPPED" });
     // What everybody who may list jobs sees holds no credential.
     expect(JSON.stringify(await cluster.ask("/api/jobs/"))).not.toContain("ptr_");
+  });
+
+  test("a job that does nothing is told, stopped, and begins anew by a person's word; one whose worker has others work is not", async () => {
+    // Of what a team asks for; both nodes are this machine, which is never idle by itself.
+    const quotas = `version: 1
+idle: { below: 50%, grace: 1s, window: 10s, notice: 5s, stops: all }
+businessUnits: [{ name: operations, teams: [{ name: network-planning, quotas: { cpu: 1000 } }] }]
+`;
+    const ada = await world.as("ada");
+    await must(world.control, "PUT", "/v1/quotas", { file: "quotas.yaml", quotas }, ada);
+    const worker = await world.control.startJobs();
+    const notice = async (id: string) => (await runOf(id)).queue?.idle?.notice;
+
+    const busy = await start({}, { code: Buffer.from(busyChild), resources: { cpu: "1" } });
+    await until(async () => ((await logOf(busy)).includes("a child works") ? true : undefined), "its child");
+    for (let looks = 0; looks < 20; looks++) {
+      expect(await notice(busy)).toBeUndefined();
+      await delay(1_000);
+    }
+    await cancel(busy);
+    expect((await ended(busy)).state).toBe("cancelled");
+
+    const idle = await start({ workers: 1, pause_seconds: 600 }, { resources: { cpu: "1000" } });
+    expect((await until(() => notice(idle), "the notice")).used).toMatch(/^\d(\.\d)? % of 1000 CPU$/);
+    const stopped = await until(async () => {
+      const run = await runOf(idle);
+      return run.queue?.state === "stopped" ? run : undefined;
+    }, "the stop");
+    expect(stopped).toMatchObject({ state: "waiting", queue: { idle: { stopped: { freed: [] } } } });
+    await until(async () => ((await standings())[idle] === "STOPPED" ? true : undefined), "Ray's stop");
+    await delay(3_000);
+    expect((await standings())[idle], "it does not come back by itself").toBe("STOPPED");
+    await world.post("sam", `/v1/queue/${idle}/resumption`, {});
+    await until(async () => ((await standings())[idle] === "RUNNING" ? true : undefined), "its next start");
+    await cancel(idle);
+    expect((await ended(idle)).state).toBe("cancelled");
+    await worker.stop();
+    await world.control.runIntents();
+    await must(world.control, "DELETE", "/v1/quotas", undefined, ada);
   });
 
   test("a control that is killed while its job works takes it up again, and what it made while nobody was there", async () => {

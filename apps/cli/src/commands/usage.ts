@@ -1,14 +1,6 @@
 import { basename, resolve } from "node:path";
-import { asEpochMicros, formatInstant, parseInstant, readAddressRules } from "@portolan/kernel";
-import {
-  collectFromOpenCost,
-  collectFromPrometheus,
-  countedText,
-  parsePeriod,
-  readUsageJson,
-  readUsageRecords,
-  type UsageRecord,
-} from "@portolan/metering";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
+import { parsePeriod, readUsageJson, readUsageRecords } from "@portolan/metering";
 import {
   mostRecords,
   type UsageReceipt,
@@ -20,6 +12,14 @@ import { connect } from "../context.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage, readInput } from "../read-input.ts";
+import {
+  type CollectOptions,
+  collectedText,
+  collectedView,
+  collectUsage,
+  recordCollected,
+  sumsOf,
+} from "../usage/collect-usage.ts";
 import { decimalText } from "../usage/decimal-text.ts";
 import { sendUsage } from "../usage/send-usage.ts";
 import { exportText } from "../usage/usage-files.ts";
@@ -149,17 +149,6 @@ export function receiptText({ recorded, known, changedPeriods }: UsageReceipt): 
   return `${recorded} recorded, ${known} known already${changed}`;
 }
 
-interface CollectOptions {
-  readonly prometheus?: string;
-  readonly opencost?: string;
-  readonly from: string;
-  readonly to: string;
-  readonly source: string;
-  readonly allow?: string;
-  readonly replace?: boolean;
-  readonly dryRun?: boolean;
-}
-
 function registerCollect(usage: Command, contextOf: ContextOf): void {
   usage
     .command("collect")
@@ -175,7 +164,14 @@ function registerCollect(usage: Command, contextOf: ContextOf): void {
       "--allow <hosts>",
       "hosts and networks inside that may be asked, as prometheus.corp, 10.0.0.0/8, http://prometheus.monitoring.svc",
     )
-    .option("--replace", "records of the same ids that say otherwise give way to these")
+    .option(
+      "--leave-out <namespaces>",
+      "namespaces of no team, as kube-system,monitoring: said, not recorded",
+    )
+    .option(
+      "--replace",
+      "records of the same ids that say otherwise give way to these, but for hours of which a part was not seen",
+    )
     .option("--dry-run", "say what would be recorded")
     .addHelpText(
       "after",
@@ -183,57 +179,27 @@ function registerCollect(usage: Command, contextOf: ContextOf): void {
     )
     .action(async (options: CollectOptions, command: Command) => {
       const context = contextOf(command);
-      const records = await collected(options);
-      if (records.length === 0)
+      const found = await collectUsage(options);
+      const { collected } = found;
+      if (collected.records.length === 0)
         throw badUsage(
           "nothing was counted there in that time",
           "See that the metrics that docs/metering.md names are scraped.",
         );
-      const sums = Map.groupBy(records, ({ resource }) => resource);
+      const said = collectedText(found);
       if (options.dryRun === true) {
-        const rows = [...sums].map(([resource, of]) => [
-          resource,
-          String(of.length),
-          countedText(
-            of.reduce((sum, { quantity }) => sum + quantity, 0n),
-            resource,
-          ),
-        ]);
-        const counts = Object.fromEntries(
-          rows.map(([resource = "", count, amount]) => [resource, { records: Number(count), amount }]),
+        const sums = sumsOf(collected.records);
+        const rows = sums.map(({ resource, records, amount }) => [resource, String(records), amount]);
+        const resources = Object.fromEntries(
+          sums.map(({ resource, records, amount }) => [resource, { records, amount }]),
         );
-        return context.output.result({ resources: counts }, table(["resource", "records", "quantity"], rows));
+        const text = [table(["resource", "records", "quantity"], rows), ...said].join("\n");
+        return context.output.result({ resources, ...collectedView(found) }, text);
       }
-      const receipt = await sendUsage(
-        await connect(context),
-        { source: options.source, records, replace: options.replace === true },
-        mostRecords,
+      const receipt = await recordCollected(await connect(context), collected, options);
+      context.output.result(
+        { ...receipt, ...collectedView(found) },
+        [receiptText(receipt), ...said].join("\n"),
       );
-      context.output.result(receipt, receiptText(receipt));
     });
-}
-
-function collected({
-  prometheus,
-  opencost,
-  from,
-  to,
-  source,
-  allow,
-}: CollectOptions): Promise<UsageRecord[]> {
-  const url = prometheus ?? opencost;
-  if (url === undefined || (prometheus !== undefined && opencost !== undefined))
-    throw badUsage(
-      "one of --prometheus and --opencost is needed",
-      "Name where to read, e.g. --prometheus http://127.0.0.1:9090.",
-    );
-  // Whoever sits at this machine may ask it.
-  const order = {
-    url,
-    rules: readAddressRules(allow, true),
-    start: parseInstant(from),
-    end: parseInstant(to),
-    source,
-  };
-  return prometheus === undefined ? collectFromOpenCost(order) : collectFromPrometheus(order);
 }

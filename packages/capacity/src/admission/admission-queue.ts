@@ -31,7 +31,7 @@ import {
 import { aboveSize, workSize } from "./approval-size.ts";
 import { usualMicros } from "./expected-wait.ts";
 import { hindranceAlone } from "./hindrance.ts";
-import { approvalText, isUnwatched, queueView, refusalText, waitText } from "./queue-view.ts";
+import { approvalText, isWatchedElsewhere, queueView, refusalText, waitText } from "./queue-view.ts";
 import { namedRequest, resolveRequest } from "./resolve-request.ts";
 import { requireTeam, teamNode } from "./round.ts";
 import { settleQueue, treeInForce, type WakeDeps } from "./settle-queue.ts";
@@ -90,21 +90,34 @@ async function prepare(
   // What is in the queue already asks until it is over, whatever became of quotas and charter meanwhile.
   if (!inForce && approvalFor === undefined && !known) return undefined;
   const team = useCaseId === undefined ? undefined : await teams.ofUseCase(organisationId, useCaseId);
-  // On another cluster it takes no part of the quotas; where these look for idle work it is listed, with the word that nobody does so there.
-  const isListed = isElsewhere && isUnwatched({ isElsewhere, team }, inForce);
+  // On another cluster it takes no part of the quotas; where these look for idle work it is in the queue to be judged.
+  const isListed = isWatchedElsewhere({ isElsewhere, team }, inForce);
   if (!tree && approvalFor === undefined && !known && !isListed) return undefined;
   return {
     ...work,
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(team === undefined ? {} : { team }),
     ...(approvalFor === undefined ? {} : { approvalFor }),
-    asked: tree ? resolveRequest(request, tree) : namedRequest(request),
+    asked: tree
+      ? resolveRequest(request, tree)
+      : ((isListed && inForce ? resolvedOf(request, inForce) : undefined) ?? namedRequest(request)),
     assumed: {
       cpu: Math.ceil(assumed.cpu * 1000),
       memory: Math.ceil(assumed.memoryBytes / mib),
       pods: 1,
     },
   };
+}
+
+/** On another cluster cards may be of another name than the quotas know. */
+function resolvedOf(...question: Parameters<typeof resolveRequest>) {
+  try {
+    return resolveRequest(...question);
+  } catch (error) {
+    if (isPortolanError(error) && error.code === ("capacity.request_not_valid" satisfies CapacityErrorCode))
+      return undefined;
+    throw error;
+  }
 }
 
 async function hindrance(

@@ -14,14 +14,14 @@ export function queueView(
   open: readonly Workload[],
   known: { readonly now: number; readonly usual: ReturnType<typeof usualMicros> },
 ): QueueView {
-  const { id, state, team, wait, evictions } = work;
+  const { id, state, team, wait, evictions, begunAt } = work;
   const idle = idleView(work, known.now);
   const expected = state === "waiting" && tree ? expectedWait(tree, open, id, known) : undefined;
   return {
     state,
     ...(team === undefined ? {} : { team }),
     request: requestTexts(work, tree),
-    says: idleText(work, known.now) ?? saysOf(work, tree),
+    says: idleText(work, known.now) ?? saysOf(work),
     priority: boundedPriority(tree && teamNode(tree, team), work.priority),
     ...(isAwaitingApproval(work) ? { reason: "awaits-approval" } : {}),
     ...(wait && state === "waiting" && !isAwaitingApproval(work)
@@ -32,6 +32,7 @@ export function queueView(
         }
       : {}),
     ...(expected === undefined ? {} : { expectedWaitSeconds: Math.ceil(expected / 1e6) }),
+    ...(begunAt === undefined ? {} : { begunAt }),
     evictions,
     ...(work.approval ? { approval: work.approval } : {}),
     ...(idle ? { idle } : {}),
@@ -47,23 +48,21 @@ export function requestTexts(
   return known ?? Object.entries(work.asked).map(([resource, amount]) => amountText(resource, amount));
 }
 
-/** Whether the quotas look for idle work of its team, and nobody can where it runs. Pure. */
-export function isUnwatched(
+/** Whether work on another cluster is in the queue because the quotas look for idle work of its team. Pure. */
+export function isWatchedElsewhere(
   { isElsewhere, team }: { readonly isElsewhere?: boolean; readonly team?: string | undefined },
   tree: QuotaTree | undefined,
 ): boolean {
   return isElsewhere === true && tree !== undefined && teamNode(tree, team)?.queue?.idle !== undefined;
 }
 
-function saysOf(work: Workload, tree: QuotaTree | undefined): string {
+function saysOf(work: Workload): string {
   const { state, team = "", wait, evictedBy, approval, isElsewhere } = work;
   if (approval?.state === "refused" && state !== "running") return refusalText(approval);
   if (isAwaitingApproval({ state, ...(approval ? { approval } : {}) }))
     return approvalText(approval?.for ?? "");
   if (isElsewhere === true && state !== "ended")
-    return isUnwatched(work, tree)
-      ? "has no part of the quotas: it runs on another cluster, and nobody sees there whether it is idle"
-      : "has no part of the quotas: it runs on another cluster";
+    return "has no part of the quotas: it runs on another cluster";
   switch (state) {
     case "waiting":
       return wait ? waitText(wait, team) : "waits to be looked at";

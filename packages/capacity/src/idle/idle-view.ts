@@ -33,7 +33,7 @@ export function idleText(work: Workload, now: number): string | undefined {
   const { id, state, idle = {} } = work;
   const { notice, kept, stopped } = idle;
   if (state === "stopped" && stopped)
-    return `was stopped at ${instantOf(stopped.at)}, for ${idleReason(stopped)}; that freed ${stopped.freed.join(", ")} and had wasted ${wastedText(stopped.wasted)}; it waits for portolan job resume ${id}`;
+    return `was stopped at ${instantOf(stopped.at)}, for ${idleReason(stopped)}; ${stopped.freed.length === 0 ? "that" : `that freed ${stopped.freed.join(", ")} and`} had wasted ${wastedText(stopped.wasted)}; it waits for portolan job resume ${id}`;
   if (state === "evicting" && stopped) return `is being stopped, for ${idleReason(stopped)}`;
   if (state !== "running") return undefined;
   if (notice) {

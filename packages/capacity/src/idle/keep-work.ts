@@ -34,8 +34,6 @@ export async function keepWork(
     const policy = await policyOf(tx, row);
     if (row.state !== "running")
       throw notKept(`${id} does not run: it is ${row.state}`, `portolan job show ${id}`);
-    if (row.isElsewhere === true)
-      throw notKept("work on another cluster is not stopped for being idle", `portolan job show ${id}`);
     if (!policy)
       throw notKept("the quotas in force look for no idle work of its team", "portolan quota show");
     if (forSeconds * 1e6 > policy.longestKeep)

@@ -23,6 +23,14 @@ const nothing: UseSeen = { at: 0, cpuMicros: 0, cardBusyMicros: 0, cardSeenMicro
 export function watchUse(deps: WatchUseDeps, id: string, startedAt: number): UseWatch {
   let looks: readonly UseSeen[] = [];
   return {
+    isWanted: async (sql, organisationId) => {
+      const found = await findWorkload(sql, id);
+      if (found?.state !== "running") return found?.state === "evicting";
+      const tree = treeInForce(await findQuotas(sql, organisationId));
+      return (
+        found.idle?.notice !== undefined || (tree && teamNode(tree, found.team)?.queue?.idle) !== undefined
+      );
+    },
     look: async (tx, used) => {
       const quotas = await findQuotas(tx.sql, tx.call.actor.organisationId);
       const tree = treeInForce(quotas);
@@ -35,7 +43,8 @@ export function watchUse(deps: WatchUseDeps, id: string, startedAt: number): Use
       }
       const heldBy = (work: Workload): Held => (tree ? heldOf(tree, work) : { cores: 0, cards: 0 });
       if (policy && used) {
-        const busiest = heldBy(found).cards > 0 ? deps.cards.busiest() : undefined;
+        const told = () => (found.isElsewhere === true ? used.busiestCard : deps.cards.busiest());
+        const busiest = heldBy(found).cards > 0 ? told() : undefined;
         const seen = seenAt(looks.at(-1) ?? nothing, tx.now, used, busiest);
         looks = withLook(looks, seen, policy, found.idle?.notice);
       }
@@ -120,7 +129,8 @@ async function settle(deps: WakeDeps, tx: Transaction, { work, tree, held, verdi
       return;
     case "stop": {
       const { use, wasted } = verdict;
-      const freed = (tree && heldTexts(tree, work)) ?? [];
+      // On another cluster it has no part of the quotas that others could get.
+      const freed = work.isElsewhere === true ? [] : ((tree && heldTexts(tree, work)) ?? []);
       const stopped = { at: tx.now, since: stood?.since ?? tx.now, held, freed, use, wasted };
       await noteIdle(tx.sql, id, { ...rest, stopped });
       // It has lost its part; who gets it begins once it has ended.

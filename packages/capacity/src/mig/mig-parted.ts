@@ -66,9 +66,10 @@ export function readMigParted(text: string, file: string, model?: MigModel): Mig
     for (const [index, part] of parts.entries()) {
       const found = faultOfPart(part, model);
       if (found === undefined) continue;
-      const violation = { detail: `${name}: ${found.detail}`, at: at(`/mig-configs/${name}/${index}`) };
+      const violation = { detail: `${name}: ${found.detail}`, at: at(pointerTo(name, index)) };
       (found.isSure ? faults : doubts).push(violation);
     }
+  for (const [name, parts] of Object.entries(read["mig-configs"])) faults.push(...cutTwice(name, parts, at));
   if (faults.length > 0) throw notValid(file, faults);
   return { file: read, doubts };
 }
@@ -97,6 +98,38 @@ function faultOfPart(part: MigDevices, model: MigModel | undefined): PartFault |
   const names = isSure ? candidates.map(({ name }) => name).join(", ") : "no card that is known here";
   const has = isSure ? "has no profiles" : "has the profiles";
   return { detail: `${names} ${has} ${devices.map(([profile]) => profile).join(", ")} together`, isSure };
+}
+
+function pointerTo(config: string, index: number): string {
+  return `/mig-configs/${config.replaceAll("~", "~0").replaceAll("/", "~1")}/${index}`;
+}
+
+/** mig-parted goes through the parts one after the other: a card that two of them name ends as the last one has it, and is never as the file says. */
+function cutTwice(
+  name: string,
+  parts: readonly MigDevices[],
+  at: (pointer: string) => NonNullable<Violation["at"]>,
+): Violation[] {
+  return parts.flatMap((part, index) => {
+    const devices = part.devices === "all" ? [] : part.devices;
+    const twice = devices.find((device, place) => devices.indexOf(device) !== place);
+    const other = parts.slice(0, index).find((before) => cutsOneOf(before, part));
+    const detail =
+      twice !== undefined
+        ? `card ${twice} is named twice`
+        : other && "a card is cut by two parts: by this one, and by one above it";
+    return detail === undefined ? [] : [{ detail: `${name}: ${detail}`, at: at(pointerTo(name, index)) }];
+  });
+}
+
+/** Whether one card is surely meant by both. */
+function cutsOneOf(a: MigDevices, b: MigDevices): boolean {
+  const filters = [a, b].map((part) => [part["device-filter"] ?? []].flat().map((id) => id.toLowerCase()));
+  const [ofA = [], ofB = []] = filters;
+  const isSameKind = ofA.length === 0 || ofB.length === 0 || ofA.some((id) => ofB.includes(id));
+  if (!isSameKind) return false;
+  const [first, second] = [a.devices, b.devices];
+  return first === "all" || second === "all" || first.some((device) => second.includes(device));
 }
 
 /** By its device filter, by the model that was named, or any. */

@@ -179,7 +179,13 @@ describe("mig-parted", () => {
     const part = (devices: string, more = "") =>
       `    - devices: all\n${more}      mig-enabled: true\n      mig-devices: ${devices}\n`;
     const faults = faultOf(() =>
-      readMigParted(config(`${part('{"1g.10gb": 7}')}${part('{"2g.20gb": 4}')}`), "a.yaml", h100),
+      readMigParted(
+        config(
+          `${part('{"1g.10gb": 7}')}${part('{"2g.20gb": 4}')}`.replace("all", "[0]").replace("all", "[1]"),
+        ),
+        "a.yaml",
+        h100,
+      ),
     );
     expect(faults).toEqual({
       code: "capacity.mig_config_not_valid",
@@ -194,6 +200,28 @@ describe("mig-parted", () => {
       "capacity.mig_config_not_valid",
     );
     expect(faultOf(() => readMigParted("version: v2\n", "a.yaml")).lines.length).toBeGreaterThan(0);
+  });
+
+  test("a card that two parts cut is refused, and found by its line whatever the name; cards of different kinds are two", () => {
+    const file = (...parts: readonly string[]) =>
+      `version: v1\nmig-configs:\n  "a/b~c":\n${parts.map((part) => `    - { ${part}, mig-enabled: true, mig-devices: { "1g.10gb": 7 } }\n`).join("")}`;
+    const found = (...parts: readonly string[]) =>
+      faultOf(() => readMigParted(file(...parts), "a.yaml", h100));
+    expect(found("devices: all", "devices: [1]")).toEqual({
+      code: "capacity.mig_config_not_valid",
+      detail: "a.yaml: a/b~c: a card is cut by two parts: by this one, and by one above it",
+      lines: [5],
+    });
+    expect(found("devices: [0, 1, 0]")).toMatchObject({
+      detail: "a.yaml: a/b~c: card 0 is named twice",
+      lines: [4],
+    });
+    expect(readMigParted(file("devices: [0, 1]", "devices: [2]"), "a.yaml", h100).doubts).toEqual([]);
+    const filters = [
+      'device-filter: "0x233010DE", devices: all',
+      'device-filter: "0x20B510DE", devices: all',
+    ];
+    expect(readMigParted(file(...filters), "a.yaml", h100).doubts).toEqual([]);
   });
 
   test("without a model what stands on no known card is in doubt and not refused", () => {

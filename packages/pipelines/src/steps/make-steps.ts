@@ -1,6 +1,7 @@
+import { opensAt } from "@portolan/capacity/policy";
 import { evidenceEnvironment } from "@portolan/evaluation/contract";
 import type { TrainingSetRequest, TrainingSetView } from "@portolan/features/contract";
-import { type CallContext, digestJson, newId } from "@portolan/kernel";
+import { type CallContext, digestJson, type EpochMicros, formatInstant, newId } from "@portolan/kernel";
 import type { TrainingRunRequest, TrainingRunView } from "@portolan/training/contract";
 import { isPassingRefusal } from "@portolan/training/policy";
 import type { Made } from "../contract.ts";
@@ -93,19 +94,30 @@ export const train: Step<"train"> = async (deps, call, run, stage) => {
     }
     return waiting;
   }
-  if (isQueuedRun(found))
-    return { kind: "wait", note: `the training run ${found.queue.says}`, isQueued: true };
+  const held = heldBackBy(found, deps.clock.now());
+  if (held !== undefined) return { kind: "wait", note: `the training run ${held}`, isQueued: true };
   if (found.state === "waiting" || found.state === "running") return waiting;
   if (found.state !== "succeeded" || !found.result)
     return failed(`the training run ${id} ${found.state}: ${found.failure ?? "no reason given"}`);
   return done(`${found.result.model} came out`, { artifact: found.result.model });
 };
 
-/** Whether a training run waits for a part of a quota or somebody's approval. Pure. */
-export function isQueuedRun(
-  found: TrainingRunView | undefined,
-): found is TrainingRunView & { readonly queue: NonNullable<TrainingRunView["queue"]> } {
-  return found?.state === "waiting" && found.queue !== undefined;
+/** What a training run waits for while its stage's time does not pass: a part of a quota, somebody's approval, its window. Pure. */
+function heldBackBy({ state, queue, request }: TrainingRunView, now: EpochMicros): string | undefined {
+  if (state !== "waiting") return undefined;
+  if (queue) return queue.says;
+  const opens = opensAt(request, now);
+  return opens === undefined ? undefined : `waits for its window, until ${formatInstant(opens)}`;
+}
+
+/**
+ * Since when the time of a training run's stage passes: it may have waited for longer than anybody looked, and have begun before the first look. Undefined
+ * while it is held back, and where it is over: what came out counts. Pure.
+ */
+export function passesSince(found: TrainingRunView, now: EpochMicros): number | undefined {
+  const { state, queue, work } = found;
+  if ((state !== "waiting" && state !== "running") || heldBackBy(found, now) !== undefined) return undefined;
+  return Math.max(queue?.begunAt ?? 0, work?.attempts[0]?.startedAt ?? 0);
 }
 
 function requestOf(run: StoredRun, stage: StageOf<"train">): TrainingRunRequest {

@@ -1,10 +1,17 @@
-import { parseInstant, readAddressRules } from "@portolan/kernel";
+import { asEpochMicros, parseInstant, readAddressRules } from "@portolan/kernel";
 import { expect, test } from "vitest";
 import { countedAs, countedText } from "../resources.ts";
 import { askJson } from "./ask-json.ts";
 import { openCostUsage } from "./opencost-usage.ts";
 import { podTenant } from "./pod-tenant.ts";
-import { type ClusterSeries, clusterUsage, type Series, sevenths, wholeOf } from "./prometheus-usage.ts";
+import {
+  type ClusterSeries,
+  clusterUsage,
+  hoursWithGaps,
+  type Series,
+  sevenths,
+  wholeOf,
+} from "./prometheus-usage.ts";
 
 const end = parseInstant("2026-11-03T01:00:00Z") / 1e6;
 const of = (container: string, value: string, more: Readonly<Record<string, string>> = {}): Series => ({
@@ -136,4 +143,49 @@ test("addresses inside are asked only where they are allowed", async () => {
   await expect(ask("http://169.254.169.254/latest/meta-data")).rejects.toThrow(/169\.254/);
   await expect(ask("https://10.0.0.1/")).rejects.toThrow(/inside|private|not allowed|may not/i);
   await expect(ask("https://user:pass@example.org/")).rejects.toThrow(/user or password/);
+});
+
+test("a pod is whose its labels said last in that hour, in whatever order they are told; a card of no pod is nobody's", () => {
+  const labels = (team: string, seen: readonly (readonly [number, number])[]): Series => ({
+    metric: { namespace: "team-risk", pod: "p", label_team: team },
+    values: seen.map(([at, last]) => [at, String(last)]),
+  });
+  const told = [
+    labels("old", [
+      [end, end - 1800],
+      [end + 3600, end + 1800],
+    ]),
+    labels("new", [[end, end - 60]]),
+  ];
+  const used: Series = {
+    ...of("a", "1"),
+    values: [
+      [end, "1"],
+      [end + 3600, "1"],
+      [end + 7200, "1"],
+    ],
+  };
+  for (const order of [told, told.toReversed()])
+    expect(
+      clusterUsage({ ...none, cpuUsed: [used], labels: order }, "c").map(({ tenant }) => tenant.team),
+    ).toEqual(["new", "old", "risk"]);
+  const card: Series = { metric: { namespace: "gpu-operator", UUID: "GPU-1" }, values: [[end, "0.5"]] };
+  expect(clusterUsage({ ...none, gpuBusy: [card] }, "c")).toEqual([]);
+});
+
+test("hours that were seen in part or not at all are told, also on the days on which clocks change", () => {
+  // Where clocks go back on 25 October 2026 the day has 25 hours, and in UTC 24.
+  const start = parseInstant("2026-10-25T00:00:00+02:00");
+  const until = parseInstant("2026-10-26T00:00:00+01:00");
+  const hours = (until - start) / 3.6e9;
+  expect(hours).toBe(25);
+  const seen = Array.from({ length: hours }, (_, hour): readonly [number, string] => [
+    (start + (hour + 1) * 3.6e9) / 1e6,
+    hour === 3 ? "48" : "60",
+  ]);
+  const gaps = hoursWithGaps([{ metric: {}, values: seen.slice(0, -1) }], { start, end: until });
+  expect(gaps).toEqual([
+    { start: asEpochMicros(start + 3 * 3.6e9), minutesSeen: 48 },
+    { start: asEpochMicros(until - 3.6e9), minutesSeen: 0 },
+  ]);
 });
