@@ -1,3 +1,4 @@
+import { asEpochMicros } from "@portolan/kernel";
 import { testOrganisation } from "@portolan/testkit";
 import { expect, test } from "vitest";
 import { labelledAnswers } from "../src/outcomes-store.ts";
@@ -170,7 +171,7 @@ test("of answers that are together too large the newest are looked at", async ()
   }
   const looked = (most?: number) =>
     db.uow.read(engineer(), async (sql) => {
-      const at = { endpoint, environment: "dev", startedAt: release.startedAt } as const;
+      const at = { endpoint, environment: "dev", startedAt: asEpochMicros(release.startedAt) } as const;
       return (await labelledAnswers(sql, testOrganisation, at, most)).length;
     });
   expect(await looked()).toBe(10);
