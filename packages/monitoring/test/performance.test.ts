@@ -120,8 +120,9 @@ test("of more labels than one answer reads the newest whole windows are told; a 
   );
   await accept(delivery);
   await report(cases.map(({ isPositive }, at) => label(delivery.ids[at] ?? "", isPositive)));
-  const read = (most: number) =>
-    readPerformance(world.performance, world.person(), { endpoint: "many", from: start }, most);
+  const query = { endpoint: "many", from: start };
+  const read = (labels: number, bytes = 1e9) =>
+    readPerformance(world.performance, world.person(), query, { labels, bytes });
   expect(await read(140)).toMatchObject({ truncated: false, from: start });
   const newest = await read(100);
   expect(newest).toMatchObject({ truncated: true, from: start + day });
@@ -129,7 +130,16 @@ test("of more labels than one answer reads the newest whole windows are told; a 
   const cut = await read(50);
   expect(cut).toMatchObject({ truncated: true, from: start + day });
   expect(cut.series[0]?.windows).toMatchObject([{ labels: 80, maturity: 1, verdict: "keeps" }]);
-  expect(cut.series[0]?.windows[0]?.metrics.find(({ metric }) => metric === "accuracy")?.cases).toBe(50);
+  const casesOf = ({ series }: Awaited<ReturnType<typeof read>>) =>
+    series[0]?.windows[0]?.metrics.find(({ metric }) => metric === "accuracy")?.cases;
+  expect(casesOf(cut)).toBe(50);
+  // Answers that are larger are fewer.
+  expect(await read(140, 140 * 1000)).toMatchObject({ truncated: false, from: start });
+  const large = await read(140, 8000);
+  expect(large).toMatchObject({ truncated: true, from: start + day });
+  expect(large.series[0]?.windows).toMatchObject([{ labels: 80, maturity: 1 }]);
+  expect(casesOf(large)).toBeGreaterThan(30);
+  expect(casesOf(large)).toBeLessThan(80);
 });
 
 test("segments by a feature hold together, and what has no value is one of its own", async () => {

@@ -1,4 +1,5 @@
 import type { CallContext, Environment, Sql, UnitOfWork } from "@portolan/kernel";
+import { sql as raw } from "kysely";
 import type { LabelledAnswer, OutcomeCounts } from "./count-outcomes.ts";
 import { countOutcomes } from "./count-outcomes.ts";
 import { countedOf } from "./count-records.ts";
@@ -20,8 +21,9 @@ type LabelView = {
   readonly snapshot_version: number | null;
 };
 
-/** Labels that are looked at; of more the newest predictions'. */
+/** Labels that are looked at; of more the newest predictions', and of large answers, as of lists, as many as are together no larger. */
 const mostLabels = 50_000;
+const mostBytes = 128 * 1024 * 1024;
 
 /** Makes the counts of a release anew of the labels that are there now: corrections and retractions included. */
 export async function refreshOutcomes(
@@ -74,10 +76,11 @@ export async function outcomeCountsOf(sql: Sql, releaseId: string): Promise<Outc
 }
 
 /** The label of each prediction that counts now, of those since the release began. */
-async function labelledAnswers(
+export async function labelledAnswers(
   sql: Sql,
   organisationId: string,
-  { endpoint, environment, startedAt }: StoredRelease,
+  { endpoint, environment, startedAt }: Pick<StoredRelease, "endpoint" | "environment" | "startedAt">,
+  most = mostBytes,
 ): Promise<LabelledAnswer[]> {
   const latest = sql
     .withTables<{ "predictions.labels_v2": LabelView }>()
@@ -91,11 +94,21 @@ async function labelledAnswers(
     .where("snapshot_version", "is not", null)
     .orderBy("prediction_id")
     .orderBy("revision", "desc");
-  const rows = await sql
+  const weighed = sql
     .selectFrom(latest.as("latest"))
     .selectAll()
-    .where("retracted", "=", false)
+    .select(
+      raw<number>`sum(coalesce(octet_length(outputs), 0) + coalesce(pg_column_size(outcome), 0)) over (order by received_at desc, prediction_id)`.as(
+        "bytes",
+      ),
+    )
+    .where("retracted", "=", false);
+  const rows = await sql
+    .selectFrom(weighed.as("weighed"))
+    .selectAll()
+    .where(raw<boolean>`bytes <= ${most}`)
     .orderBy("received_at", "desc")
+    .orderBy("prediction_id")
     .limit(mostLabels)
     .execute();
   return rows.map((row) => ({

@@ -1,5 +1,7 @@
+import { asEpochMicros } from "@portolan/kernel";
 import { testOrganisation } from "@portolan/testkit";
 import { expect, test } from "vitest";
+import { labelledAnswers } from "../src/outcomes-store.ts";
 import type { ReleasePlan } from "../src/plan.ts";
 import {
   charter,
@@ -7,6 +9,7 @@ import {
   db,
   endpoint,
   endpoints,
+  engineer,
   events,
   least,
   looks,
@@ -156,4 +159,23 @@ test("where the charter's task has no several classes nobody is judged by them",
   charter.terms = { latencyMsP95: 50, riskTolerance: "high" };
   for (const wrong of [{ classes: [] }, { ndcgBelow: 0.5 }])
     await expect(start({ plan: { ...plan, wrong } })).rejects.toMatchObject({ code: "rollout.bad_plan" });
+});
+
+test("of answers that are together too large the newest are looked at", async () => {
+  const release = await start({ plan: { ...plan, wrong: { decideAt: 0.5 } } });
+  const ids = Array.from({ length: 10 }, (_, at) => `prd_large_${at}`);
+  for (const id of ids) {
+    clock.advance(1);
+    const scores = Array.from({ length: 100 }, () => 0.123);
+    await report([id], 2, true, 1, scores);
+  }
+  const looked = (most?: number) =>
+    db.uow.read(engineer(), async (sql) => {
+      const at = { endpoint, environment: "dev", startedAt: asEpochMicros(release.startedAt) } as const;
+      return (await labelledAnswers(sql, testOrganisation, at, most)).length;
+    });
+  expect(await looked()).toBe(10);
+  // Each has a hundred scores of six characters.
+  expect(await looked(2500)).toBe(3);
+  expect(await looked(100)).toBe(0);
 });

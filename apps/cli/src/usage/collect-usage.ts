@@ -1,9 +1,18 @@
-import { formatInstant, parseInstant, readAddressRules, systemClock } from "@portolan/kernel";
+import {
+  type EpochMicros,
+  formatInstant,
+  isPortolanError,
+  PortolanError,
+  parseInstant,
+  readAddressRules,
+  systemClock,
+} from "@portolan/kernel";
 import {
   type Collected,
   collectFromOpenCost,
   collectFromPrometheus,
   countedText,
+  type MeteringErrorCode,
   type UsageRecord,
 } from "@portolan/metering";
 import { mostRecords, type UsageReceipt } from "@portolan/metering/contract";
@@ -100,7 +109,12 @@ export function collectedView({ collected: { gaps, end }, leftOut }: CollectedUs
   };
 }
 
-/** Records of hours with gaps replace nothing: a Prometheus that lost what it knew would take away what was counted while it knew. */
+/**
+ * Records of hours with gaps replace nothing: a Prometheus that lost what it knew would take away what was counted while it knew. These hours are sent one
+ * by one, after all others.
+ *
+ * @throws PortolanError `metering.usage_differs` once all else is recorded, where of such hours other records are there
+ */
 export async function recordCollected(
   api: ApiClient,
   { records, gaps }: Collected,
@@ -110,11 +124,28 @@ export async function recordCollected(
   const { true: partly = [], false: whole = [] } = Object.groupBy(records, ({ start }) =>
     starts.has(start) ? "true" : "false",
   );
-  const first = await sendUsage(api, { source, records: whole, replace }, mostRecords);
-  const second = await sendUsage(api, { source, records: partly, replace: false }, mostRecords);
+  const receipts = [await sendUsage(api, { source, records: whole, replace }, mostRecords)];
+  const kept: EpochMicros[] = [];
+  for (const [start, ofHour] of Map.groupBy(partly, (record) => record.start))
+    try {
+      receipts.push(await sendUsage(api, { source, records: ofHour, replace: false }, mostRecords));
+    } catch (error) {
+      if (!isPortolanError(error) || error.code !== ("metering.usage_differs" satisfies MeteringErrorCode))
+        throw error;
+      kept.push(start);
+    }
+  const [first] = kept;
+  if (first !== undefined) throw keptAsTheyWere(first, kept.length);
   return {
-    recorded: first.recorded + second.recorded,
-    known: first.known + second.known,
-    changedPeriods: [...new Set([...first.changedPeriods, ...second.changedPeriods])].toSorted(),
+    recorded: receipts.reduce((sum, { recorded }) => sum + recorded, 0),
+    known: receipts.reduce((sum, { known }) => sum + known, 0),
+    changedPeriods: [...new Set(receipts.flatMap(({ changedPeriods }) => changedPeriods))].toSorted(),
   };
+}
+
+function keptAsTheyWere(first: EpochMicros, count: number): PortolanError<MeteringErrorCode> {
+  return new PortolanError("metering.usage_differs", {
+    detail: `Of ${count} hours of which a part was not seen, the first at ${formatInstant(first)}, records are there that say otherwise. They are kept as they were; all others are recorded.`,
+    mend: "Nothing where they were counted while all was seen; leave these hours out with --from and --to.",
+  });
 }

@@ -27,7 +27,7 @@ export async function subjectColumnNames(
   const marked = [...(await newestColumns(sql, organisationId)).values()].flatMap((columns) =>
     columns.filter(({ subject }) => subject).flatMap(({ name, source }) => [name, source]),
   );
-  return [...new Set([...marked, ...named])];
+  return [...new Set([...marked, ...named])].filter((name) => name !== "");
 }
 
 /** The same columns as sources call them; a column that the order names may be one that no contract reads. */

@@ -19,8 +19,8 @@ export const performancePolicy = {
   level: 0.95,
   /** A probability from here on says yes. */
   threshold: 0.5,
-  /** Labels that one answer reads. */
-  mostLabels: 50_000,
+  /** Labels that one answer reads: of lists of a hundred rows about as many. */
+  most: { labels: 50_000, bytes: 128 * 1024 * 1024 },
   /** Segments by their number of labels; the others are one. */
   mostSegments: 20,
 } as const;

@@ -92,30 +92,52 @@ export interface StoredLabel extends PerformanceKey {
   readonly outputs: string | null;
 }
 
-/** The label of each prediction that counts as of the filter's instant, of the newest predictions first; none that is retracted. */
+/** How much one answer reads: answers of lists are larger than others by far. */
+export interface MostLabels {
+  readonly labels: number;
+  /** Of answers and outcomes together, about. */
+  readonly bytes: number;
+}
+
+/**
+ * The label of each prediction that counts as of the filter's instant, of the newest predictions first; none that is retracted.
+ * @returns `isCut`: there are more than is read, and the last label is the first of these
+ */
 export async function listLabels(
   sql: Sql,
   filter: LabelFilter,
   places: readonly LabelledPlace[],
-  limit: number,
-): Promise<StoredLabel[]> {
-  if (places.length === 0) return [];
-  const rows = await sql
+  most: MostLabels,
+): Promise<{ readonly labels: StoredLabel[]; readonly isCut: boolean }> {
+  if (places.length === 0) return { labels: [], isCut: false };
+  const weighed = sql
     .selectFrom(latestLabels(sql, filter, places).as("latest"))
     .selectAll()
-    .where("retracted", "=", false)
+    .select(
+      raw<number>`(sum(${bytesOfLabel}) over (order by received_at desc, prediction_id))::double precision`.as(
+        "bytes",
+      ),
+    )
+    .where("retracted", "=", false);
+  const rows = await sql
+    .selectFrom(weighed.as("weighed"))
+    .selectAll()
+    .where(raw<boolean>`bytes - (${bytesOfLabel}) <= ${most.bytes}`)
     .orderBy("received_at", "desc")
     .orderBy("prediction_id")
-    .limit(limit)
+    .limit(most.labels + 1)
     .execute();
-  return rows.map((row) => ({
+  const labels = rows.map((row) => ({
     ...keyOfRow(row),
     predictionId: row.prediction_id,
     receivedAt: row.received_at,
     outcome: row.outcome,
     outputs: row.outputs,
   }));
+  return { labels, isCut: rows.length > most.labels || (rows.at(-1)?.bytes ?? 0) > most.bytes };
 }
+
+const bytesOfLabel = raw`coalesce(octet_length(outputs), 0) + coalesce(pg_column_size(outcome), 0)`;
 
 /** How many labels `listLabels` would give without a limit, by series. */
 export async function countLabels(

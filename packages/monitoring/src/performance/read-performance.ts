@@ -28,6 +28,7 @@ import {
   listAnswered,
   listLabelledPlaces,
   listLabels,
+  type MostLabels,
   type PerformanceKey,
   type StoredHour,
   type StoredLabel,
@@ -90,7 +91,7 @@ export async function readPerformance(
   deps: PerformanceDeps,
   call: CallContext,
   query: PerformanceQuery,
-  most: number = performancePolicy.mostLabels,
+  most: MostLabels = performancePolicy.most,
 ): Promise<PerformanceReport> {
   const { filter, windowMicros } = stretchOf(deps.clock.now(), call, query);
   const places = await readablePlaces(deps, call, filter, query.by !== undefined);
@@ -128,7 +129,7 @@ export async function reportOfOrganisation(
   const { filter, windowMicros } = stretchOf(deps.clock.now(), call, { endpoint });
   return reportTurns.take(async () => {
     const places = await deps.work.read(call, (sql) => listLabelledPlaces(sql, filter, environments));
-    const most = performancePolicy.mostLabels;
+    const { most } = performancePolicy;
     const { series } = await gather(deps, call, filter, places, { most, windowMicros });
     const judged: PerformanceSeries[] = [];
     const now = deps.clock.now();
@@ -198,14 +199,12 @@ async function gather(
   call: CallContext,
   filter: LabelFilter,
   places: readonly LabelledPlace[],
-  { most, windowMicros }: { readonly most: number; readonly windowMicros: number },
+  { most, windowMicros }: { readonly most: MostLabels; readonly windowMicros: number },
 ): Promise<{ readonly series: GatheredSeries[]; readonly from: number; readonly truncated: boolean }> {
   return work.read(call, async (sql) => {
-    const found = await listLabels(sql, filter, places, most + 1);
-    const truncated = found.length > most;
+    const { labels: found, isCut: truncated } = await listLabels(sql, filter, places, most);
     const from = truncated ? wholeWindowsFrom(found, windowMicros) : filter.from;
-    const labels = found
-      .slice(0, most)
+    const labels = (truncated ? found.slice(0, -1) : found)
       .filter(({ receivedAt }) => receivedAt >= from)
       .reverse();
     const answered = await listAnswered(sql, { ...filter, from }, places);

@@ -56,7 +56,13 @@ export const ErasureSelector = Type.Union([
   ),
 ]);
 export type ErasureSelector = { readonly predictionIds: readonly string[] } | SubjectQuery;
-const Selector = Compile(ErasureSelector);
+/** As it is kept: data contracts may mark more columns than a request may name. */
+const KeptSelector = Compile(
+  Type.Union([
+    Type.Object({ predictionIds: Type.Array(Type.String()) }),
+    Type.Object({ subject: Type.String(), columns: Type.Optional(Type.Array(Type.String())) }),
+  ]),
+);
 
 export interface EraseDeps {
   readonly uow: UnitOfWork;
@@ -131,7 +137,7 @@ async function perform(deps: PerformDeps, call: CallContext, erasureId: string):
   if (!order) throw new PortolanError("kernel.not_found", { detail: "Not found" });
   if (order.completed_at !== null) return order.erased_count ?? 0;
   const selector: unknown = order.selector;
-  if (!Selector.Check(selector)) {
+  if (!KeptSelector.Check(selector)) {
     throw new PortolanError("kernel.internal", { detail: "an erasure's selector is damaged" });
   }
   const ids =

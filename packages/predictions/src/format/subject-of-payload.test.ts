@@ -24,6 +24,7 @@ describe("whom a prediction is about", () => {
     ["another tensor has it", tensors("city", "jane-4711"), false],
     ["the value is longer", tensors("customer", "jane-47110"), false],
     ["a member has the value", asked({ messages: [], metadata: { CUSTOMER: "jane-4711" } }), true],
+    ["the request has it for its own id", asked({ id: "jane-4711", inputs: [] }), false],
     ["a member of another name has it", asked({ prompt: "jane-4711" }), false],
   ])("%s", (_, payload, is) => {
     expect(isAbout(payload, jane)).toBe(is);
@@ -55,8 +56,39 @@ describe("whom a prediction is about", () => {
     expect(isAbout(asked(long2, "application/grpc"), { subject: long, columns: ["customer"] })).toBe(true);
   });
 
+  test("a request of JSON that failed is on record as bytes, and found all the same; so is what stands in JSON before tensors in bytes", () => {
+    const bytes = "application/octet-stream";
+    const json = JSON.stringify({ inputs: [{ name: "customer", shape: [1], data: ["jane-4711"] }] });
+    expect(isAbout(asked(Buffer.from(json), bytes), jane)).toBe(true);
+    expect(isAbout(asked(Buffer.from(json.replace("4711", "4712")), bytes), jane)).toBe(false);
+    const tail = Buffer.from([0, 0x7d, 0x22, 0xff, 0x80, 0x3f]);
+    expect(isAbout(asked(Buffer.concat([Buffer.from(json), tail]), bytes), jane)).toBe(true);
+    const quoted = JSON.stringify({ note: 'a "brace" {', customer: "jane-4711" });
+    expect(isAbout(asked(Buffer.concat([Buffer.from(quoted), tail]), bytes), jane)).toBe(true);
+  });
+
+  test("columns may have names of any letters, also beside bytes", () => {
+    const named = { subject: "jane-4711", columns: ["KÜRZEL"] };
+    const body = Buffer.concat([
+      Buffer.from([0xc3]),
+      Buffer.from("Kürzel"),
+      Buffer.from([0xe2, 9, 0, 0, 0]),
+      Buffer.from("jane-4711"),
+    ]);
+    expect(isAbout(asked(body, "application/grpc"), named)).toBe(true);
+    expect(isAbout(asked(body, "application/grpc"), { ...named, columns: ["kuerzel"] })).toBe(false);
+  });
+
+  test("a number that doubles cannot tell from others is nobody's", () => {
+    const of = (subject: string) => ({ subject, columns: ["customer"] });
+    expect(isAbout(tensors("customer", 4111111111111111), of("4111111111111111"))).toBe(true);
+    expect(isAbout(asked(Buffer.from('{"customer":9007199254740993}')), of("9007199254740992"))).toBe(false);
+  });
+
   test("a request that nests as deep as a caller likes is read to its end", () => {
     const deep = `${'{"a":'.repeat(100_000)}{"customer":"jane-4711"}${"}".repeat(100_000)}`;
     expect(isAbout(asked(Buffer.from(deep)), jane)).toBe(true);
+    const before = Buffer.concat([Buffer.from(deep), Buffer.from([0])]);
+    expect(isAbout(asked(before, "application/octet-stream"), jane)).toBe(true);
   });
 });

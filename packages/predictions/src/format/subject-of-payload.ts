@@ -10,7 +10,8 @@ export interface SubjectQuery {
 
 /**
  * Whether a prediction is about somebody: its caller said so, or one of the columns has the value in its request: a tensor of that name, or a
- * member of an object. A request that is no JSON is theirs where it names such a column and has the value as one text of a tensor. Pure.
+ * member of an object. A request that is no JSON, or not all of it, is theirs where it names such a column and has the value as one text of a
+ * tensor, too. Pure.
  */
 export function isAbout(payload: PredictionPayload | undefined, query: SubjectQuery): boolean {
   if (!payload) return false;
@@ -19,17 +20,36 @@ export function isAbout(payload: PredictionPayload | undefined, query: SubjectQu
   return names.size > 0 && payload.inputs !== undefined && isAskedOf(payload.inputs, query.subject, names);
 }
 
-function isAskedOf({ mediaType, bytes }: LoggedBody, subject: string, names: ReadonlySet<string>): boolean {
+/** The media type says little: requests that failed are on record as bytes, whatever they were. */
+function isAskedOf({ bytes }: LoggedBody, subject: string, names: ReadonlySet<string>): boolean {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isValue = valueOf(subject);
-  if (mediaType.startsWith("application/json")) {
-    const request = parsed(body.toString("utf8"));
-    if (request !== undefined) return holds(request, names, isValue);
+  const text = body.toString("utf8");
+  const request = parsed(text);
+  if (request !== undefined) return holds(request, names, isValue);
+  const header = headerOf(body);
+  if (header !== undefined && holds(header, names, isValue)) return true;
+  if (!hasText(body, subject)) return false;
+  // What is no text becomes other characters, and leaves names beside it whole.
+  const lower = text.toLowerCase();
+  return [...names].some((name) => lower.includes(name));
+}
+
+const [quote, backslash, opening, closing] = [0x22, 0x5c, 0x7b, 0x7d];
+
+/** The object of JSON that stands before tensors in bytes: some of the request's values may be in it. */
+function headerOf(body: Buffer): unknown {
+  if (body[0] !== opening) return undefined;
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at];
+    if (isText && byte === backslash) at++;
+    else if (byte === quote) isText = !isText;
+    else if (!isText && byte === opening) depth++;
+    else if (!isText && byte === closing && --depth === 0) return parsed(body.toString("utf8", 0, at + 1));
   }
-  const lower = body.toString("latin1").toLowerCase();
-  return (
-    [...names].some((name) => lower.includes(Buffer.from(name).toString("latin1"))) && hasText(body, subject)
-  );
+  return undefined;
 }
 
 /** Texts of tensors begin with their length: of four bytes in the protocol's binary form, of one or two in protobuf. */
@@ -44,8 +64,10 @@ export function hasText(body: Uint8Array, text: string): boolean {
 
 /** Of numbers the number counts, `4711` and `4711.0`. */
 function valueOf(subject: string): (value: unknown) => boolean {
-  const number = /^-?\d{1,15}(\.\d+)?$/.test(subject) ? Number(subject) : undefined;
-  return (value) => value === subject || (typeof value === "number" && value === number);
+  const number = /^-?\d{1,16}(\.\d+)?$/.test(subject) ? Number(subject) : Number.NaN;
+  // Larger ones are not told apart: another person's may read as the same.
+  const isKnown = Math.abs(number) <= Number.MAX_SAFE_INTEGER;
+  return (value) => value === subject || (isKnown && value === number);
 }
 
 function parsed(text: string): unknown {
@@ -70,6 +92,8 @@ function holds(request: unknown, names: ReadonlySet<string>, isValue: (value: un
     const { name, data } = object;
     if (typeof name === "string" && names.has(name.toLowerCase()) && hasValue(data, isValue)) return true;
     for (const [key, value] of Object.entries(object)) {
+      // The protocol's own: of the request, and of nobody.
+      if (key === "id" && Array.isArray(object["inputs"])) continue;
       if (names.has(key.toLowerCase()) && hasValue(value, isValue)) return true;
       left.push(value);
     }
