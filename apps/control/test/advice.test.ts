@@ -118,19 +118,25 @@ async function fill(): Promise<void> {
   await dataset("ds_3", "kept", "o1", "s1");
   await dataset("ds_4", "kept", "o3", "s1", now);
   await dataset("ds_5", "piled", "o5", "s5");
-  // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured.
+  // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured. Of what lab holds, the second container of one pod
+  // works, and of another pod nobody measured a card.
   const hour = 3_600_000_000n * 840n;
   const at = addMicros(now, -60_000_000);
   const period = formatInstant(at).slice(0, 7);
-  for (const [id, resource, hours, team] of [
-    ["u1", "gpu_hours", 100n, "lab"],
-    ["u2", "gpu_busy_hours", 1n, "lab"],
-    ["u3", "gpu_hours", 100n, "field"],
+  for (const [id, resource, hours, team, container] of [
+    ["u1", "gpu_hours", 100n, "lab", "notebook-0/main"],
+    ["u2", "gpu_busy_hours", 0n, "lab", "notebook-0/main"],
+    ["u3", "gpu_hours", 100n, "field", "notebook-0/main"],
+    ["u4", "gpu_hours", 20n, "lab", "trainer-0/reads"],
+    ["u5", "gpu_busy_hours", 0n, "lab", "trainer-0/reads"],
+    ["u6", "gpu_hours", 2n, "lab", "trainer-0/learns"],
+    ["u7", "gpu_busy_hours", 2n, "lab", "trainer-0/learns"],
+    ["u8", "gpu_hours", 10n, "lab", "unseen-0/main"],
   ] as const)
     await insert(
       `insert into metering.usage (organisation_id, source, id, period, meter, resource, business_unit_id, team_id, use_case_id, business_unit, team, use_case, model, environment, quantity, started_at, ended_at, recorded_at)
-       values ($1, 'import/c', $2, $3, 'team-lab/notebook-0/main', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
-      [organisationId, id, period, resource, team, String(hours * hour), at],
+       values ($1, 'import/c', $2, $3, 'team-lab/' || $8::text, $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
+      [organisationId, id, period, resource, team, String(hours * hour), at, container],
     );
 }
 

@@ -139,7 +139,10 @@ export function parseRouting({
 
 /** Who gets which share is said of shares: by itself it would be left out without a word. */
 function requireNoShares(rule: readonly string[], sticky: string | undefined): void {
-  const [stated] = [...rule.map((text) => `--rule ${text}`), ...(sticky === undefined ? [] : [`--sticky ${sticky}`])];
+  const [stated] = [
+    ...rule.map((text) => `--rule ${text}`),
+    ...(sticky === undefined ? [] : [`--sticky ${sticky}`]),
+  ];
   if (stated === undefined) return;
   throw new PortolanError<CliErrorCode>("cli.bad_usage", {
     detail: `${stated.slice(0, 80)} says who gets a share, and no --split says what share`,
