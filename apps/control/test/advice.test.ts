@@ -105,18 +105,18 @@ async function fill(): Promise<void> {
     contract: string,
     object: string,
     source: string,
-    expired: number | null = null,
+    { published = Number(now), expired = null as number | null } = {},
   ) =>
     insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest, row_count, columns, ingestion_id, published_at, batch_at, expired_at)
        values ($1, $2, $3, 'd', 'production', $4, 1000000000, $5, 1, '[]', 'i', $6, $6, $7)`,
-      [id, organisationId, contract, object, source, now, expired],
+      [id, organisationId, contract, object, source, published, expired],
     );
-  await dataset("ds_1", "kept", "o1", "s1");
+  await dataset("ds_1", "kept", "o1", "s1", { published: now - 2 });
   await dataset("ds_2", "mended", "o2", "s1");
   // The same object under another name takes no room of its own, and what has expired takes none.
-  await dataset("ds_3", "kept", "o1", "s1");
-  await dataset("ds_4", "kept", "o3", "s1", now);
+  await dataset("ds_3", "kept", "o1", "s1", { published: now - 1 });
+  await dataset("ds_4", "kept", "o3", "s1", { expired: now });
   await dataset("ds_5", "piled", "o5", "s5");
   // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured. Of what lab holds, the second container of one pod
   // works, and of another pod nobody measured a card.
@@ -171,6 +171,10 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   );
   expect(value("off_peak_window large", "CPU time")).toBe("30.0 min, 30.0 min");
   expect(found.get("duplicate_data kept and mended")?.evidence).toHaveLength(3);
+  // The newest stays, and the bytes of the other go with both of their names.
+  expect(found.get("duplicate_data kept and mended")?.command).toBe(
+    'portolan data expire ds_3 ds_1 --reason "the same source as ds_2"',
+  );
   expect(found.get("idle_cards lab")?.command).toBe("kubectl --namespace team-lab delete pod notebook-0");
   // A core and its hours at the shipped prices, for two workers.
   expect(found.get("dormant_endpoint idle")?.saves?.expected).toMatch(/^\d+\.\d+ USD$/);
