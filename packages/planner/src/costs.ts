@@ -86,6 +86,7 @@ function storageLines(question: CostQuestion, load: Quantity, months: number): C
     costLine(question, training, "storage_gb_month", {
       category,
       what: "training sets",
+      forTraining: true,
       unit,
       quantity: sets,
     }),
@@ -112,7 +113,9 @@ function egressLines(question: CostQuestion, load: Quantity): CostLine[] {
 /** The share of control plane, database and monitoring, around the clock. */
 function platformLines(question: CostQuestion): CostLine[] {
   const { inference, training, assumptions } = question;
-  const place = inference === "edge" ? training : inference;
+  // Beside a device it has no place.
+  const forTraining = inference === "edge";
+  const place = forTraining ? training : inference;
   const cores = assumptions.platformCores.value.expected;
   const memory = assumptions.platformGib.value.expected;
   const regions = assumptions.servingRegions.value;
@@ -121,12 +124,14 @@ function platformLines(question: CostQuestion): CostLine[] {
     costLine(question, place, "cpu_core_hour", {
       category: "platform",
       what: `control plane, ${cores} cores${where}`,
+      forTraining,
       unit: "core hours",
       quantity: times(times(assumptions.platformCores.value, regions), hoursPerMonth),
     }),
     costLine(question, place, "memory_gib_hour", {
       category: "platform",
       what: `control plane, ${memory} GiB${where}`,
+      forTraining,
       unit: "GiB hours",
       quantity: times(times(assumptions.platformGib.value, regions), hoursPerMonth),
     }),

@@ -49,7 +49,7 @@ export interface CostQuestion {
   readonly places?: WorkloadPlaces;
   readonly tier: Tier;
   readonly book: PriceBook;
-  /** Prices of sellers that training may use too; absent: those of `book`. */
+  /** Prices of sellers that training and batches may use too; absent: those of `book`. */
   readonly trainingBook?: PriceBook;
   readonly currency: Currency;
   readonly now: EpochMicros;
@@ -92,6 +92,15 @@ interface LinePart {
   readonly quantity: Quantity;
   readonly products?: readonly string[];
   readonly pricing?: PricingModel;
+  /** What is beside training, and of no category of its own. */
+  readonly forTraining?: boolean;
+}
+
+/** Nobody waits for training and batches: they may be where less availability is promised than answers need. */
+export function bookFor({ book, trainingBook = book }: CostQuestion, category: CostCategory): PriceBook {
+  return category === "training" || category === "fine_tuning" || category === "batch_inference"
+    ? trainingBook
+    : book;
 }
 
 /**
@@ -105,9 +114,8 @@ export function costLine(
   resource: PricedResource,
   part: LinePart,
 ): CostLine {
-  const { products, pricing, ...shown } = part;
-  const trains = part.category === "training" || part.category === "fine_tuning";
-  const book = trains ? (question.trainingBook ?? question.book) : question.book;
+  const { products, pricing, forTraining, ...shown } = part;
+  const book = bookFor(question, forTraining === true ? "training" : part.category);
   const price = priceOnce(book, question, { resource, placement, products, pricing });
   return { ...shown, price, cost: costOf(price.price, part.quantity) };
 }

@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
-import { readTemplate } from "@portolan/charter/templates";
+import { readTemplate, templateNames } from "@portolan/charter/templates";
 import { parseInstant } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
 import { planCharter } from "../plan-charter.ts";
@@ -34,6 +34,33 @@ describe("regions", () => {
     ["99.99%", ["eu-west-1"], 1],
   ])("%s in %j is %i", (availability, regions, count) => {
     expect(regionsOf(planOf(availability, regions))).toBe(count);
+  });
+
+  test("what no seller promises is answered by own machines; training and batches cost what they do where answers may be rented", () => {
+    const assume = ["batch-rows-per-run=1e8", "batch-runs-per-month=4"];
+    const [all, some] = ["99.995%", "99.9%"].map((availability) => planOf(availability, ["eu-*"], assume));
+    expect([all?.placement.training.chosen, all?.placement.inference.chosen]).toEqual(["cloud", "on_prem"]);
+    expect([some?.placement.training.chosen, some?.placement.inference.chosen]).toEqual(["cloud", "cloud"]);
+    const rented = (plan: PlanDocument | undefined) =>
+      plan?.production?.lines.filter(
+        ({ category, what }) =>
+          ["training", "batch_inference"].includes(category) || what === "training sets",
+      );
+    expect(rented(all)?.map(({ category }) => category)).toEqual(
+      expect.arrayContaining(["training", "batch_inference", "storage"]),
+    );
+    expect(rented(all)).toEqual(rented(some));
+  });
+
+  test.each(templateNames)("whatever availability is promised, there is a plan for %s", (name) => {
+    const document = requireValid(parseCharter(readTemplate(name))).document;
+    for (const availability of ["99%", "99.9%", "99.99%", "99.995%", "99.9999%"]) {
+      const { requirements } = document;
+      const plan = planCharter({ ...document, requirements: { ...requirements, availability } }, shipped, {
+        now,
+      });
+      expect(plan.production, availability).toBeDefined();
+    }
   });
 
   test("a second one that residency has no place for is a gap", () => {

@@ -5,7 +5,7 @@ import type { PlannedWorkload } from "../placement-choice.ts";
 import type { Placement } from "../price-book.ts";
 import { combine, mapRange, type Quantity, sumCosts, times } from "../range.ts";
 import { type AssumptionKey, assumptionOption } from "./assumption-catalogue.ts";
-import { type CostLine, type CostQuestion, costLine, isPriced, servingCards } from "./cost-line.ts";
+import { bookFor, type CostLine, type CostQuestion, costLine, isPriced, servingCards } from "./cost-line.ts";
 import { forCosts } from "./load.ts";
 import { replicaGib, spotHoursPaid } from "./machines.ts";
 
@@ -262,7 +262,7 @@ function cheapest(
   machine: Machine,
   linesOf: (paid: Paid, paying: Paying) => CostLine[],
 ): CostLine[] {
-  const book = workload === "fine_tuning" ? (question.trainingBook ?? question.book) : question.book;
+  const book = bookFor(question, workload);
   const asked = { products: undefined, ...machine };
   const one = { low: 1, expected: 1, high: 1 };
   const spotOf: Paying = () => ({ pricing: "spot" });

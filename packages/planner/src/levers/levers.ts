@@ -1,7 +1,14 @@
 import { termsOf } from "@portolan/charter/policy";
 import type { Assumption, Assumptions, Measurements } from "../assumptions.ts";
 import type { AssumptionKey } from "../costs/assumption-catalogue.ts";
-import { type CostQuestion, gpuModels, isPriced, type Practice, servingCards } from "../costs/cost-line.ts";
+import {
+  bookFor,
+  type CostQuestion,
+  gpuModels,
+  isPriced,
+  type Practice,
+  servingCards,
+} from "../costs/cost-line.ts";
 import { servesOnCards, servingShape, sliceShare } from "../costs/machines.ts";
 import { batchesOnCards, retrievalPlace } from "../costs/workloads.ts";
 import { scoresInBatchesAlone } from "../placement/workloads-asked.ts";
@@ -199,7 +206,7 @@ function autoscale(asked: LeverQuestion): Pulled {
 
 export function trainOnSpot(asked: LeverQuestion): Pulled {
   const { assumptions, training, document } = asked.question;
-  const book = asked.question.trainingBook ?? asked.question.book;
+  const book = bookFor(asked.question, "training");
   if (assumptions.trainingRunsPerMonth.value.high === 0) return off("nothing is trained");
   if (training !== "cloud") return off("training is on own machines, which nobody takes away");
   const isOnCards = (document.workload?.trainingGpus ?? 0) > 0;
