@@ -80,7 +80,7 @@ function podsOf(meters: readonly CardMeter[]): PodCards[] {
         namespace: first.namespace,
         pod: first.pod,
         heldHours: hours(containers.reduce((sum, one) => sum + one.held, 0n)),
-        busyHours: hours(busy.reduce((sum: bigint, one = 0n) => sum + one, 0n)),
+        busyHours: hours(busy.reduce<bigint>((sum, one) => sum + (one ?? 0n), 0n)),
         lastAt: Math.max(...containers.map(({ lastAt }) => lastAt)),
       };
     })
