@@ -29,6 +29,8 @@ beforeAll(async () => {
     [0.5, 0, 0],
   ])
     await pushModel(weights);
+  // Versions are measured after they are registered: an evaluation beside it would find no figures.
+  await world.control.runJobs(world.control.jobs.governance);
 });
 afterAll(() => world.control.close());
 

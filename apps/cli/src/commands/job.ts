@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { QueueAnswer, QueueItem, QueueList, QueueView } from "@portolan/capacity/contract";
-import { asEpochMicros, formatDurationMs, formatInstant } from "@portolan/kernel";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Scoring } from "@portolan/scoring/contract";
 import type { TrainingRunView } from "@portolan/training/contract";
 import type { Command } from "commander";
@@ -8,6 +8,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { buildTrainingSet, startTraining } from "../client/training.ts";
 import { findUseCase } from "../client/use-cases.ts";
 import { type CliContext, connect } from "../context.ts";
+import { duration } from "../duration-text.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 import { badUsage } from "../read-input.ts";
@@ -239,7 +240,7 @@ function endText({ state, failure }: Found): string {
 
 function waitLine(queue: QueueView | undefined): string[] {
   const seconds = queue?.expectedWaitSeconds;
-  return seconds === undefined ? [] : [`it may wait about ${formatDurationMs(seconds * 1000)}`];
+  return seconds === undefined || seconds === 0 ? [] : [`it may wait about ${duration(seconds * 1_000_000)}`];
 }
 
 function stateText({ state, reason, idle }: QueueView): string {
@@ -260,7 +261,7 @@ function listText({ isInForce, items }: QueueList): string {
     String(priority),
     queue.request.join(", "),
     queue.position === undefined ? "" : String(queue.position),
-    queue.expectedWaitSeconds === undefined ? "" : formatDurationMs(queue.expectedWaitSeconds * 1000),
+    queue.expectedWaitSeconds === undefined ? "" : duration(queue.expectedWaitSeconds * 1_000_000),
   ]);
   return table(["id", "kind", "team", "state", "priority", "asks for", "position", "wait"], rows);
 }

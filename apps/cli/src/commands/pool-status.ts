@@ -1,7 +1,7 @@
 import type { PoolStatus } from "@portolan/capacity/contract";
-import { formatDurationMs } from "@portolan/kernel";
 import type { Command } from "commander";
 import { connect } from "../context.ts";
+import { duration } from "../duration-text.ts";
 import { table } from "../output.ts";
 import type { ContextOf } from "../program.ts";
 
@@ -36,7 +36,7 @@ function statusText({ isInForce, teams }: PoolStatus): string {
       const wait =
         expectedWaitSeconds === undefined
           ? ""
-          : `, the last of them about ${formatDurationMs(expectedWaitSeconds * 1000)}`;
+          : `, the last of them about ${duration(expectedWaitSeconds * 1_000_000)}`;
       const approval = awaitingApproval === 0 ? "" : `, ${awaitingApproval} of them for approval`;
       const resting = idle === 0 ? "" : ` (${idle} idle)`;
       const ended = stopped === 0 ? "" : `, ${stopped} stopped for being idle`;

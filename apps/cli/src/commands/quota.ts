@@ -8,9 +8,10 @@ import {
   readQuotas,
   simulateQuotas,
 } from "@portolan/capacity";
-import { asEpochMicros, formatDurationMs, formatInstant } from "@portolan/kernel";
+import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
+import { duration } from "../duration-text.ts";
 import type { ContextOf } from "../program.ts";
 import { progressBar } from "../progress.ts";
 import { readInput } from "../read-input.ts";
@@ -115,14 +116,8 @@ function summary(stories: readonly JobStory[]): TeamSummary {
 }
 
 function teamLine({ team, ...its }: TeamSummary & { readonly team: string }): string {
-  const times = [its.meanWaitMs, its.longestWaitMs, its.lostMs].map((ms) => duration(ms).padStart(11));
+  const times = [its.meanWaitMs, its.longestWaitMs, its.lostMs].map((ms) => duration(1000 * ms).padStart(11));
   return `${team.padEnd(24)}${String(its.jobs).padStart(7)}${String(its.neverEnded).padStart(8)}${String(its.evictions).padStart(9)} ${times.join("")}`;
-}
-
-/** To the minute from an hour on, else to the second. */
-function duration(ms: number): string {
-  const unit = ms >= 3_600_000 ? 60_000 : 1000;
-  return ms === 0 ? "0s" : formatDurationMs(Math.round(ms / unit) * unit);
 }
 
 function storyValue({ job, waitedMs, endedAt, evictions, lostMs, waitsFor }: JobStory) {
@@ -152,8 +147,8 @@ function storyLine(story: JobStory, team: string): string[] {
     ];
   if (endedAt === undefined || (waitedMs === 0 && evictions.length === 0)) return [];
   const evicted = evictions.map(({ at, by }) => `; evicted by ${by} at ${instant(at)}`).join("");
-  const lost = lostMs > 0 ? `, ${duration(lostMs)} lost` : "";
-  return [`${team} ${job.id} waited ${duration(waitedMs)}${evicted}${lost}`];
+  const lost = lostMs > 0 ? `, ${duration(1000 * lostMs)} lost` : "";
+  return [`${team} ${job.id} waited ${duration(1000 * waitedMs)}${evicted}${lost}`];
 }
 
 /** Queues of years may end beyond what an instant can say. */

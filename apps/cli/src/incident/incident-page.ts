@@ -1,8 +1,9 @@
 import type { IncidentView } from "@portolan/monitoring/contract";
+import { duration } from "../duration-text.ts";
 import { evidencePage, facts, section, table } from "../evidence-page.ts";
 import { escaped } from "../markup.ts";
 import { timelineSections } from "../timeline/timeline-page.ts";
-import { type Around, duration, entryRow, instant, placeOf, tickText } from "./incident-text.ts";
+import { type Around, entryRow, instant, placeOf, tickText } from "./incident-text.ts";
 
 /** An incident as a page of its own: no script, nothing from elsewhere. The same record gives the same page. Pure. */
 export function incidentPage(incident: IncidentView, around: Around): string {

@@ -10,7 +10,7 @@ import {
 import { expect, test } from "vitest";
 import { faultsOf } from "../../test/command-line-faults.ts";
 import { incidentPage } from "./incident-page.ts";
-import { duration, incidentTable, incidentText, playbookText } from "./incident-text.ts";
+import { incidentTable, incidentText, playbookText } from "./incident-text.ts";
 import { readAround, stretchAround } from "./read-around.ts";
 
 const minute = 60_000_000;
@@ -118,19 +118,6 @@ test("playbooks are shown with what an incident fills in", () => {
   expect(playbookText("delete-data", playbooks["delete-data"])).toContain(
     "portolan data erase SUBJECT --environment {environment} --reason {incident}",
   );
-});
-
-test.each([
-  [null, "-"],
-  [0, "0s"],
-  [999_999, "0s"],
-  [40_000_000, "40s"],
-  [5 * minute, "5min"],
-  [2 * hour + 5 * minute + 9_000_000, "2h 5min"],
-  [76 * hour + minute, "3d 4h"],
-  [24 * hour + 59 * minute, "1d"],
-])("%s microseconds are %s", (micros, words) => {
-  expect(duration(micros)).toBe(words);
 });
 
 test("around an incident lie an hour before and after it, never more than a timeline may have", () => {
