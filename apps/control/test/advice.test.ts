@@ -105,32 +105,38 @@ async function fill(): Promise<void> {
     contract: string,
     object: string,
     source: string,
-    expired: number | null = null,
+    { published = Number(now), expired = null as number | null } = {},
   ) =>
     insert(
       `insert into data.datasets (id, organisation_id, contract, contract_digest, environment, object, size_bytes, source_digest, row_count, columns, ingestion_id, published_at, batch_at, expired_at)
        values ($1, $2, $3, 'd', 'production', $4, 1000000000, $5, 1, '[]', 'i', $6, $6, $7)`,
-      [id, organisationId, contract, object, source, now, expired],
+      [id, organisationId, contract, object, source, published, expired],
     );
-  await dataset("ds_1", "kept", "o1", "s1");
+  await dataset("ds_1", "kept", "o1", "s1", { published: now - 2 });
   await dataset("ds_2", "mended", "o2", "s1");
   // The same object under another name takes no room of its own, and what has expired takes none.
-  await dataset("ds_3", "kept", "o1", "s1");
-  await dataset("ds_4", "kept", "o3", "s1", now);
+  await dataset("ds_3", "kept", "o1", "s1", { published: now - 1 });
+  await dataset("ds_4", "kept", "o3", "s1", { expired: now });
   await dataset("ds_5", "piled", "o5", "s5");
-  // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured.
+  // A hundred hours of cards, busy for one of them; and as many of another team that nobody measured. Of what lab holds, the second container of one pod
+  // works, and of another pod nobody measured a card.
   const hour = 3_600_000_000n * 840n;
   const at = addMicros(now, -60_000_000);
   const period = formatInstant(at).slice(0, 7);
-  for (const [id, resource, hours, team] of [
-    ["u1", "gpu_hours", 100n, "lab"],
-    ["u2", "gpu_busy_hours", 1n, "lab"],
-    ["u3", "gpu_hours", 100n, "field"],
+  for (const [id, resource, hours, team, container] of [
+    ["u1", "gpu_hours", 100n, "lab", "notebook-0/main"],
+    ["u2", "gpu_busy_hours", 0n, "lab", "notebook-0/main"],
+    ["u3", "gpu_hours", 100n, "field", "notebook-0/main"],
+    ["u4", "gpu_hours", 20n, "lab", "trainer-0/reads"],
+    ["u5", "gpu_busy_hours", 0n, "lab", "trainer-0/reads"],
+    ["u6", "gpu_hours", 2n, "lab", "trainer-0/learns"],
+    ["u7", "gpu_busy_hours", 2n, "lab", "trainer-0/learns"],
+    ["u8", "gpu_hours", 10n, "lab", "unseen-0/main"],
   ] as const)
     await insert(
       `insert into metering.usage (organisation_id, source, id, period, meter, resource, business_unit_id, team_id, use_case_id, business_unit, team, use_case, model, environment, quantity, started_at, ended_at, recorded_at)
-       values ($1, 'import/c', $2, $3, 'team-lab/notebook-0/main', $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
-      [organisationId, id, period, resource, team, String(hours * hour), at],
+       values ($1, 'import/c', $2, $3, 'team-lab/' || $8::text, $4, '', '', '', 'research', $5, '', '', 'production', $6, $7, $7, $7)`,
+      [organisationId, id, period, resource, team, String(hours * hour), at, container],
     );
 }
 
@@ -165,6 +171,10 @@ test("what is recorded of endpoints, batches and data becomes advice, with figur
   );
   expect(value("off_peak_window large", "CPU time")).toBe("30.0 min, 30.0 min");
   expect(found.get("duplicate_data kept and mended")?.evidence).toHaveLength(3);
+  // The newest stays, and the bytes of the other go with both of their names.
+  expect(found.get("duplicate_data kept and mended")?.command).toBe(
+    'portolan data expire ds_3 ds_1 --reason "the same source as ds_2"',
+  );
   expect(found.get("idle_cards lab")?.command).toBe("kubectl --namespace team-lab delete pod notebook-0");
   // A core and its hours at the shipped prices, for two workers.
   expect(found.get("dormant_endpoint idle")?.saves?.expected).toMatch(/^\d+\.\d+ USD$/);

@@ -79,7 +79,13 @@ export interface BatchFacts extends Place {
 
 /** Snapshots with the same source, kept more than once. */
 export interface DuplicateData extends Place {
-  readonly copies: readonly { readonly id: string; readonly contract: string; readonly bytes: number }[];
+  /** The newest first. `also` are other snapshots that are the same bytes. */
+  readonly copies: readonly {
+    readonly id: string;
+    readonly also: readonly string[];
+    readonly contract: string;
+    readonly bytes: number;
+  }[];
   readonly sourceDigest: string;
 }
 

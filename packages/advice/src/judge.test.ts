@@ -231,16 +231,17 @@ describe("batches, data and logs", () => {
     expect(advised({ batches: [night] })[0]?.command).toContain("04:00-12:00");
   });
 
-  test("copies of one source cost all but the first", () => {
+  test("copies of one source cost all but the first, and go under all of their names", () => {
     const copies = [1, 2, 3].map((i) => ({
       id: `ds_${i}`,
+      also: i < 3 ? [] : ["ds_0"],
       contract: i < 3 ? "flights" : "delays",
       bytes: i * 1e9,
     }));
     const [found] = advised({ duplicates: [{ ...place, copies, sourceDigest: "sha256:0" }] });
     expect(found?.what).toBe("The same source is kept 3 times, under delays and flights.");
     expect(found?.saves?.expected).toBe("0.1 USD");
-    expect(found?.command).toBe('portolan data expire ds_2 ds_3 --reason "the same source as ds_1"');
+    expect(found?.command).toBe('portolan data expire ds_2 ds_3 ds_0 --reason "the same source as ds_1"');
     expect(found?.costsNow?.expected).toBe("0.12 USD");
   });
 

@@ -138,6 +138,14 @@ test("what control itself did is recorded once, and all of it read again gives t
   expect(JSON.stringify(found), "nobody's name").not.toContain("ada");
   await meterOwn(deps, call());
   expect(await rows()).toEqual(found);
+  // All of it once more, as a migration asks: what was recorded stays whose it was, though the use case has moved since.
+  await db.uow.write(call(), ({ sql: session }) => raw`delete from metering.collected`.execute(session));
+  const moved = {
+    ...deps,
+    tenants: { useCase: async () => ({ ...place, team: "audit", teamId: "team_2" }) },
+  };
+  await meterOwn(moved, call());
+  expect(await rows()).toEqual(found);
   await dropOwn(deps, call());
   expect(await rows()).toEqual([]);
   await meterOwn(deps, call());

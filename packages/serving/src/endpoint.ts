@@ -103,7 +103,7 @@ export const DeployOrder = Type.Object(
       Type.Array(Type.Enum([...keepable]), {
         uniqueItems: true,
         description:
-          "Parts that stay as they are deployed now where the request does not state them; settings of scaling one by one",
+          "Parts that stay as they are deployed now where the request does not state them; settings of scaling one by one, variants by their kind",
       }),
     ),
   },

@@ -1,12 +1,13 @@
 import type { CallContext, UnitOfWork } from "@portolan/kernel";
-import { type DeployRequest, keepable } from "./endpoint.ts";
+import { type AskedVariant, type DeployRequest, keepable } from "./endpoint.ts";
 import type { Scaling } from "./snapshot/runs-schema.ts";
 import { type Deployed, findDeployed } from "./store.ts";
 
 export type KeepablePart = (typeof keepable)[number];
 
 /**
- * A request whose parts that are to be kept stand as they are deployed now; what it states itself goes before, settings of workers one by one. Pure.
+ * A request whose parts that are to be kept stand as they are deployed now; what it states itself goes before, settings of workers one by one, and variants by
+ * their kind. Pure.
  *
  * @param deployed of the same endpoint; of another use case's nothing is taken, and the deployment is refused as it is without
  */
@@ -20,8 +21,22 @@ export function withKeptParts(
   const kept = Object.fromEntries(
     keep.filter((part) => request[part] !== undefined).map((part) => [part, request[part]]),
   );
-  if (!keep.includes("scaling") || !asked.scaling) return { ...kept, ...asked };
-  return { ...kept, ...asked, scaling: withKeptSettings(asked.scaling, request.scaling) };
+  const { scaling, variants } = asked;
+  return {
+    ...kept,
+    ...asked,
+    ...(scaling && keep.includes("scaling") ? { scaling: withKeptSettings(scaling, request.scaling) } : {}),
+    ...(variants && keep.includes("variants") ? { variants: withKeptKinds(variants, request.variants) } : {}),
+  };
+}
+
+/** Shares that are stated leave shadows as they are, and the other way round. */
+function withKeptKinds(
+  asked: readonly AskedVariant[],
+  deployed: readonly AskedVariant[] = [],
+): AskedVariant[] {
+  const stated = new Set(asked.map(({ kind }) => kind));
+  return [...asked, ...deployed.filter(({ kind }) => !stated.has(kind))];
 }
 
 function withKeptSettings(asked: Scaling, { idleSeconds, ...deployed }: Partial<Scaling> = {}): Scaling {

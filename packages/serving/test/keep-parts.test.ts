@@ -1,7 +1,7 @@
 import { aCall, openTestDatabase, type TestDatabase } from "@portolan/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { deployEndpoint, servingMigrations } from "../src/index.ts";
-import { keepingParts } from "../src/keep-parts.ts";
+import { keepingParts, withKeptParts } from "../src/keep-parts.ts";
 import { deployDeps } from "./publishing.ts";
 
 let db: TestDatabase;
@@ -34,4 +34,22 @@ test("what is to stay is as it is deployed, settings of workers one by one; anot
   expect((await keepingParts(deps(), engineer(), "kept", { asked: foreign, keep })).request).toEqual(foreign);
   expect(await keepingParts(deps(), engineer(), "unknown", { asked, keep })).toEqual({ request: asked });
   expect(await keepingParts(deps(), engineer(), "kept", { asked, keep: [] })).toEqual({ request: asked });
+});
+
+test("shares that are stated leave shadows as they are, and a shadow leaves shares", () => {
+  const next = { name: "next", kind: "split", model: "score", version: 2 } as const;
+  const trial = { name: "trial", kind: "shadow", model: "score", version: 3, sample: 1 } as const;
+  const traffic = { split: [{ variant: "next", weight: 10 }] };
+  const deployed = { useCaseId: "uc_1", request: { ...request, variants: [next, trial], traffic } };
+  const other = { ...trial, name: "other", version: 4 };
+  expect(withKeptParts({ ...request, variants: [other] }, ["variants", "traffic"], deployed)).toEqual({
+    ...request,
+    variants: [other, next],
+    traffic,
+  });
+  const more = { split: [{ variant: "next", weight: 50 }] };
+  const wider = { ...request, variants: [next], traffic: more };
+  expect(withKeptParts(wider, ["variants"], deployed)).toEqual({ ...wider, variants: [next, trial] });
+  // Who does not keep them states all of them.
+  expect(withKeptParts(wider, [], deployed)).toEqual(wider);
 });

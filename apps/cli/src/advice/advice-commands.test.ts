@@ -53,7 +53,7 @@ const facts: AdviceFacts = {
     {
       ...place,
       sourceDigest: "sha256:0",
-      copies: [1, 2, 3].map((at) => ({ id: `ds_${at}`, contract: "c", bytes: 1e9 })),
+      copies: [1, 2, 3].map((at) => ({ id: `ds_${at}`, also: [], contract: "c", bytes: 1e9 })),
     },
   ],
   unbounded: [{ ...place, contract: "c", snapshots: 2, bytes: 1e9, days: 400 }],

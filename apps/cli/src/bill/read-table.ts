@@ -45,10 +45,8 @@ export async function readBillTable(
 }
 
 async function jsonTable(path: string, wanted: readonly string[] | undefined): Promise<Table> {
-  const table = readTableJson(await readFile(path, "utf8"));
-  if (table === undefined) throw badTable(path, "it is no JSON array with an object for each row");
-  if (table.rows.length > mostRows) throw badTable(path, `it has more than ${mostRows} rows`);
-  if (table.columns.length > mostColumns) throw badTable(path, `it has more than ${mostColumns} columns`);
+  const table = readTableJson(await readFile(path, "utf8"), { rows: mostRows, columns: mostColumns });
+  if (typeof table === "string") throw badTable(path, table);
   if (wanted === undefined) return table;
   const found = table.columns.flatMap((name, at) => (wanted.includes(name) ? [at] : []));
   return {

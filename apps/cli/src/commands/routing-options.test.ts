@@ -72,7 +72,9 @@ test.each([
   [{ split: ["next=churn:10"] }, "--split"],
   [{ shadow: ["trial"] }, "--shadow"],
   [{ secondary: "churn" }, "--secondary"],
-  [{ rule: ["x-ring"] }, "--rule"],
+  [{ split: ["next=churn/2:10"], rule: ["x-ring"] }, "--rule x-ring=beta:next"],
+  [{ rule: ["x-ring=beta:next"] }, "--split"],
+  [{ keep: true, sticky: "tenant" }, "--split"],
   [{ batchDelay: "2" }, "--batch-delay"],
   [{ batchDelay: "0.5ms" }, "--batch-delay"],
   [{ backend: ["tpu=churn/1:8ms:0.02EUR"] }, "--backend"],
@@ -113,7 +115,12 @@ test("what is to stay is what no option names; one server fewer is named by none
     "batching",
     "scaling",
     "backends",
+    "variants",
   ]);
+  // A shadow takes no share: those that are dealt out stay, as the copies do beside new shares.
+  expect(keptParts({ keep: true, shadow: ["trial=churn/3"] }).keep).toEqual(
+    expect.arrayContaining(["variants", "traffic"]),
+  );
   const none = { keep: true, backend: ["none"], features: "f.json" };
   expect(parseRouting(none)).toEqual({});
   expect(keptParts(none).keep).not.toContain("backends");

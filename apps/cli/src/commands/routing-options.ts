@@ -70,9 +70,8 @@ export function addRoutingOptions(command: Command): Command {
 /** Which parts each option states: what is named does not stay as it is. */
 const partsOf = {
   features: ["features"],
-  split: ["variants", "traffic"],
-  shadow: ["variants", "traffic"],
-  rule: ["traffic"],
+  // Variants of the kinds that are not stated stay: control puts both together.
+  split: ["traffic"],
   cache: ["cacheMebibytes"],
   batchDelay: ["batching"],
   preferredRows: ["batching"],
@@ -106,6 +105,7 @@ export function parseRouting({
   scale = [],
   backend = [],
 }: RoutingOptions): Routing {
+  if (split.length === 0) requireNoShares(rule, sticky);
   const splits = split.map((text) => parseVariant(text, "--split", "next=churn/2:10"));
   const shadows = shadow.map((text) => parseVariant(text, "--shadow", "trial=churn/3"));
   const variants = [
@@ -135,6 +135,19 @@ export function parseRouting({
       ? {}
       : { secondary: parseVersion(secondary, "--secondary", "churn-small/4") }),
   };
+}
+
+/** Who gets which share is said of shares: by itself it would be left out without a word. */
+function requireNoShares(rule: readonly string[], sticky: string | undefined): void {
+  const [stated] = [
+    ...rule.map((text) => `--rule ${text}`),
+    ...(sticky === undefined ? [] : [`--sticky ${sticky}`]),
+  ];
+  if (stated === undefined) return;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `${stated.slice(0, 80)} says who gets a share, and no --split says what share`,
+    mend: "Write both, like --split next=churn/2:10 --rule x-ring=beta:next --sticky tenant",
+  });
 }
 
 function isNone(backend: readonly string[]): boolean {

@@ -1,3 +1,4 @@
+import { isPortolanError } from "@portolan/kernel";
 import {
   type CountLine,
   parsePeriod,
@@ -27,12 +28,7 @@ export async function recordedUsage(
   month: string,
   billed: ReadonlySet<string>,
 ): Promise<NamedUsage> {
-  const query = new URLSearchParams({
-    period: parsePeriod(month),
-    level: "environment",
-    activities: "true",
-  });
-  const report = await (await connect(context)).json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
+  const report = await askUsage(context, parsePeriod(month));
   if (!report.lines.some(({ resource }) => billed.has(resource)))
     throw badUsage(
       `nothing was recorded in ${report.period} of what is on the bill (${[...billed].join(", ")})`,
@@ -52,4 +48,19 @@ export async function recordedUsage(
     }),
   );
   return { usage: statementLines(recorded, billed), counts: recordedCounts(recorded) };
+}
+
+async function askUsage(context: CliContext, period: string): Promise<UsageReport> {
+  const api = await connect(context);
+  const ask = (more: Readonly<Record<string, string>>) => {
+    const query = new URLSearchParams({ period, level: "environment", ...more });
+    return api.json<UsageReport>({ path: `/v1/usage?${query.toString()}` });
+  };
+  try {
+    return await ask({ activities: "true" });
+  } catch (error) {
+    // A control of before does not know the question, and says nothing of what usage was for.
+    if (!isPortolanError(error) || error.code !== "kernel.bad_request") throw error;
+    return ask({});
+  }
 }

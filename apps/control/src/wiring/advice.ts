@@ -104,7 +104,8 @@ async function endpointFacts(
   const from = Math.max(deployedAt, now - observedMicros);
   const of = { organisationId, environment, endpoint: name, to: now };
   const load = await endpointLoad(sql, { ...of, from });
-  const month = await endpointLoad(sql, { ...of, from: now - observedMicros });
+  const monthAgo = now - observedMicros;
+  const month = from === monthAgo ? load : await endpointLoad(sql, { ...of, from: monthAgo });
   const version = await findVersion(sql, organisationId, request.model, request.version);
   const profile = version && (await findComputeProfile(sql, version.id))?.profile;
   const charter = await findInForce(sql, { useCaseId });

@@ -83,7 +83,7 @@ export const duplicateData = ruleOf<DuplicateData>({
         { what: "digest of the source", value: sourceDigest, from: "manifests of all of them" },
       ],
       ...saving(bytesStored(prices.storageGbMonth, twice), "price of storage"),
-      command: `portolan data expire ${others.map(({ id }) => id).join(" ")} --reason "the same source as ${kept.id}"`,
+      command: `portolan data expire ${others.flatMap(({ id, also }) => [id, ...also]).join(" ")} --reason "the same source as ${kept.id}"`,
       changes: `The rows of the copies go; what was made of them stays. Look first who reads them (portolan lineage ${others[0]?.id ?? kept.id}), and let them read ${kept.contract}.`,
     };
   },

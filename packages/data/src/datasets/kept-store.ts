@@ -1,36 +1,46 @@
 import type { Environment, Sql } from "@portolan/kernel";
 import { sql } from "kysely";
 
-/** Snapshots of one source that are kept as several objects. */
+/** Snapshots of one source that are kept as several objects, the newest first: that is what whoever asks for the latest reads. */
 export interface SameSource {
   readonly environment: Environment;
   readonly useCaseId?: string;
   readonly sourceDigest: string;
-  readonly copies: readonly { readonly id: string; readonly contract: string; readonly bytes: number }[];
+  readonly copies: readonly SourceCopy[];
+}
+
+/** One object, by the newest snapshot that it is; `also` are the others: only with all of them its bytes go. */
+interface SourceCopy {
+  readonly id: string;
+  readonly also: readonly string[];
+  readonly contract: string;
+  readonly bytes: number;
 }
 
 /** Of a use case, or of none, in an environment; bytes that are one object are kept once, whoever names them. */
 export async function sameSources(session: Sql, organisationId: string): Promise<readonly SameSource[]> {
+  const newestFirst = sql`order by published_at desc, id desc`;
   const { rows } = await sql<{
     environment: Environment;
     use_case_id: string | null;
     source_digest: string;
-    copies: { id: string; contract: string; bytes: number }[];
+    copies: SourceCopy[];
   }>`
     select environment, use_case_id, source_digest,
-      jsonb_agg(jsonb_build_object('id', id, 'contract', contract, 'bytes', size_bytes) order by published_at, id) as copies
+      jsonb_agg(jsonb_build_object('id', ids[1], 'also', ids[2:], 'contract', contract, 'bytes', bytes) order by newest desc, ids[1] desc) as copies
     from (
-      select distinct on (environment, use_case_id, source_digest, object) *
+      select environment, use_case_id, source_digest, object, array_agg(id ${newestFirst}) as ids, (array_agg(contract ${newestFirst}))[1] as contract,
+        max(size_bytes) as bytes, max(published_at) as newest
       from data.datasets
       where organisation_id = ${organisationId} and expired_at is null
-      order by environment, use_case_id, source_digest, object, published_at, id
+      group by environment, use_case_id, source_digest, object
     ) as kept
     group by 1, 2, 3 having count(*) > 1 order by 1, 2, 3`.execute(session);
   return rows.map(({ environment, use_case_id: useCaseId, source_digest: sourceDigest, copies }) => ({
     environment,
     ...(useCaseId === null ? {} : { useCaseId }),
     sourceDigest,
-    copies: copies.map(({ id, contract, bytes }) => ({ id, contract, bytes })),
+    copies: copies.map(({ id, also, contract, bytes }) => ({ id, also, contract, bytes })),
   }));
 }
 

@@ -43,15 +43,25 @@ test("what was written is read again to the same cells, with each digit; what is
     Tags: '{"team":"risk","share":0.10}',
     SubAccountName: "",
   };
+  const most = { rows: 1000, columns: 100 };
   const rows = [focusColumns.map((column) => cells[column] ?? null)];
-  expect(readTableJson(focusJson({ columns: focusColumns, rows }))).toEqual({ columns: focusColumns, rows });
+  expect(readTableJson(focusJson({ columns: focusColumns, rows }), most)).toEqual({
+    columns: focusColumns,
+    rows,
+  });
   // Of rows with other names all are columns.
-  expect(readTableJson('[{"a": 1.50}, {"b": true, "a": null}]')).toEqual({
+  expect(readTableJson('[{"a": 1.50}, {"b": true, "a": null}]', most)).toEqual({
     columns: ["a", "b"],
     rows: [
       ["1.50", null],
       [null, "true"],
     ],
   });
-  expect(["{}", "[1]", "[[]]", "[null]", '["a"]', "[{"].map(readTableJson)).toEqual(Array(6).fill(undefined));
+  const deep = `[{"a": ${"[".repeat(100_000)}${"]".repeat(100_000)}}]`;
+  const wrong = ["{}", "[1]", "[[]]", "[null]", '["a"]', "[{", deep].map((text) => readTableJson(text, most));
+  expect(wrong).toEqual(Array(7).fill("it is no JSON array with an object for each row"));
+  // A column of its own in each row would be a square of cells.
+  const wide = JSON.stringify(Array.from({ length: 200 }, (_, at) => ({ [`c${at}`]: 1 })));
+  expect(readTableJson(wide, most)).toBe("it has more than 100 columns");
+  expect(readTableJson(wide, { rows: 100, columns: 500 })).toBe("it has more than 100 rows");
 });

@@ -11,7 +11,7 @@ export interface CardUse {
   readonly team: string;
   readonly heldHours: number;
   readonly busyHours: number;
-  /** Containers of a cluster that held them, the longest first. */
+  /** Pods of a cluster that held them, and whose cards somebody measured; the longest first. */
   readonly pods: readonly PodCards[];
 }
 
@@ -51,7 +51,7 @@ export async function readCardUse(
         team,
         heldHours: hoursOf("gpu_hours"),
         busyHours: hoursOf("gpu_busy_hours"),
-        pods: (pods.get(placeKey(first)) ?? []).flatMap(podOf),
+        pods: podsOf(pods.get(placeKey(first)) ?? []),
       },
     ];
   });
@@ -68,12 +68,31 @@ function hours(quantity: bigint): number {
 /** As Kubernetes names things: what else a file may name is no pod, and has no place in a command. */
 const objectName = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
+/** Containers together: who ends a pod ends all of them. One whose cards nobody measured may be at work, and takes its pod out. */
+function podsOf(meters: readonly CardMeter[]): PodCards[] {
+  const found = Map.groupBy(meters.flatMap(containerOf), ({ namespace, pod }) => `${namespace}/${pod}`);
+  return [...found.values()]
+    .flatMap((containers) => {
+      const [first] = containers;
+      const busy = containers.map((one) => one.busy);
+      if (first === undefined || busy.includes(undefined)) return [];
+      return {
+        namespace: first.namespace,
+        pod: first.pod,
+        heldHours: hours(containers.reduce((sum, one) => sum + one.held, 0n)),
+        busyHours: hours(busy.reduce<bigint>((sum, one) => sum + (one ?? 0n), 0n)),
+        lastAt: Math.max(...containers.map(({ lastAt }) => lastAt)),
+      };
+    })
+    .toSorted((a, b) => b.heldHours - a.heldHours);
+}
+
 /** Of a cluster's records alone: a file may name its meters as it likes. */
-function podOf({ meter, held, busy, lastAt }: CardMeter): PodCards[] {
+function containerOf({ meter, ...of }: CardMeter) {
   const [namespace = "", pod = "", container, ...more] = meter.split("/").map(decodedOr);
   if (container === undefined || more.length > 0) return [];
   if (!objectName.test(namespace) || !objectName.test(pod)) return [];
-  return [{ namespace, pod, heldHours: hours(held), busyHours: hours(busy), lastAt }];
+  return [{ namespace, pod, ...of }];
 }
 
 function decodedOr(text: string): string {

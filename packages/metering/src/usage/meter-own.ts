@@ -1,4 +1,10 @@
-import { asEpochMicros, type CallContext, type Clock, type UnitOfWork } from "@portolan/kernel";
+import {
+  asEpochMicros,
+  type CallContext,
+  type Clock,
+  type Transaction,
+  type UnitOfWork,
+} from "@portolan/kernel";
 import { goneUseCase } from "./count-accepted-blocks.ts";
 import { dayMicros } from "./daily-usage.ts";
 import {
@@ -13,7 +19,7 @@ import {
 } from "./own-usage-store.ts";
 import type { TenantPlace, Tenants } from "./ports.ts";
 import { placedAt, putRecords } from "./record-usage.ts";
-import type { PlacedRecord } from "./usage-store.ts";
+import { findUsage, type PlacedRecord } from "./usage-store.ts";
 
 export interface MeterDeps {
   readonly work: UnitOfWork;
@@ -101,7 +107,26 @@ async function put(
     placed.push(...placedAt({ ...record, ...times, source, tenant }, place));
   }
   await work.write(call, async (tx) => {
-    if (placed.length > 0) await putRecords(tx, source, placed, true);
+    if (placed.length > 0) await putRecords(tx, source, await asBefore(tx, source, placed), true);
     await setCollected(tx.sql, call.actor.organisationId, source, upTo);
+  });
+}
+
+/** What is read again stays whose it was: a use case that was moved, renamed or deleted since changes no month that has passed. */
+async function asBefore(
+  tx: Transaction,
+  source: string,
+  placed: readonly PlacedRecord[],
+): Promise<readonly PlacedRecord[]> {
+  const ids = [...new Set(placed.map(({ id }) => id))];
+  const before = await findUsage(tx.sql, tx.call.actor.organisationId, source, ids);
+  const known = new Map(before.map((record) => [record.id, record]));
+  return placed.map((record) => {
+    const old = known.get(record.id);
+    if (!old) return record;
+    const { businessUnitId, teamId, useCaseId } = old;
+    const { businessUnit, team, useCase } = old.tenant;
+    const tenant = { ...record.tenant, businessUnit, team, useCase };
+    return { ...record, businessUnitId, teamId, useCaseId, tenant };
   });
 }

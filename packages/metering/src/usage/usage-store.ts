@@ -261,7 +261,8 @@ function sortKey(sum: UsageSum): string {
 export interface CardMeter extends Pick<UsageSum, "environment" | "useCaseId" | "useCase" | "team"> {
   readonly meter: string;
   readonly held: bigint;
-  readonly busy: bigint;
+  /** Absent: nobody measured it. */
+  readonly busy: bigint | undefined;
   readonly lastAt: number;
 }
 
@@ -271,10 +272,9 @@ export async function cardMeters(
   organisationId: string,
   { start, end }: { readonly start: number; readonly end: number },
 ): Promise<CardMeter[]> {
-  const sumOf = (resource: string) =>
-    sql`coalesce(sum(quantity) filter (where resource = ${resource}), 0)::text`;
+  const sumOf = (resource: string) => sql`(sum(quantity) filter (where resource = ${resource}))::text`;
   const { rows } = await sql<
-    Omit<CardMeter, "held" | "busy"> & { held: string; busy: string }
+    Omit<CardMeter, "held" | "busy"> & { held: string | null; busy: string | null }
   >`select environment, use_case_id as "useCaseId", use_case as "useCase", team, meter, ${sumOf("gpu_hours")} as held,
     ${sumOf("gpu_busy_hours")} as busy, max(ended_at) as "lastAt" from metering.usage
     where organisation_id = ${organisationId} and ${inPeriods(start, end)} and started_at >= ${start}::bigint and started_at < ${end}::bigint
@@ -284,8 +284,8 @@ export async function cardMeters(
   );
   return rows.map((row) => ({
     ...row,
-    held: BigInt(row.held),
-    busy: BigInt(row.busy),
+    held: BigInt(row.held ?? 0),
+    busy: row.busy === null ? undefined : BigInt(row.busy),
     lastAt: Number(row.lastAt),
   }));
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { replicasFor } from "@portolan/capacity/policy";
+import { filledBatch, replicasFor } from "@portolan/capacity/policy";
 import type { CharterDocument } from "@portolan/charter/contract";
 import { parseCharter, requireValid } from "@portolan/charter/policy";
 import { isPortolanError, parseInstant } from "@portolan/kernel";
@@ -9,7 +9,7 @@ import { planCharter } from "../plan-charter.ts";
 import { planJson } from "../plan-json.ts";
 import { renderPlan } from "../render-plan.ts";
 import { readShippedPrices } from "../shipped-prices.ts";
-import { type CardsAsked, cardsFor } from "./answering-cards.ts";
+import { type CardsAsked, cardsFor, filledWhileOthersCome } from "./answering-cards.ts";
 import { parseAssumptions } from "./changed-assumptions.ts";
 
 const asked: CardsAsked = {
@@ -34,6 +34,14 @@ describe("cards that answer in batches", () => {
     // Poisson with a mean of 3, up to 3: 3 - (3 P(0) + 2 P(1) + P(2)) = 3 - (3 + 6 + 4.5) e^-3.
     expect(batched.filled).toBeCloseTo(1 + 3 - 13.5 * Math.exp(-3), 9);
     expect(batched.busy).toBeCloseTo(((600 / batched.filled) * 0.0056) / 2, 9);
+  });
+
+  test("are as full as the sum over all counts says, at every size", () => {
+    for (const others of [1, 2, 3, 31, 500, 4095])
+      expect(filledWhileOthersCome(others), String(others)).toBeCloseTo(
+        filledBatch(100, others + 1, others / 100),
+        8,
+      );
   });
 
   test("are as few as trying every size of batch and every number finds", () => {

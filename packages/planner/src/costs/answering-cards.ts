@@ -1,4 +1,4 @@
-import { filledBatch, replicasFor } from "@portolan/capacity/policy";
+import { replicasFor } from "@portolan/capacity/policy";
 import { isPortolanError } from "@portolan/kernel";
 
 /** What is asked of cards of one kind that answer in batches. */
@@ -60,11 +60,24 @@ export function cardsFor(asked: CardsAsked): CardBatches {
 /** Batches of one size, on as many cards as keep each no busier than planned. */
 function batchesOf({ perSecond, batchMs, requestMs, mostBusy }: CardsAsked, batch: number): CardBatches {
   const waitMs = batch === 1 || perSecond === 0 ? 0 : (1000 * (batch - 1)) / perSecond;
-  const filled = filledBatch(perSecond, batch, waitMs / 1000);
+  const filled = waitMs === 0 ? batch : filledWhileOthersCome(batch - 1);
   const takesMs = batchMs + batch * requestMs;
   const work = ((perSecond / filled) * takesMs) / 1000;
   const cards = Math.max(1, Math.ceil(Number((work / mostBusy).toPrecision(12))));
   return { cards, batch, filled, waitMs, takesMs, busy: work / cards };
+}
+
+/** ln of the factorials of 0, 1, 2, …, as far as they were asked for; a batch has 4,096 requests at most. */
+const logFactorials = [0];
+
+/**
+ * Requests of a batch whose first waits as long as `others` more take to come on average: of a Poisson count N with mean m, E[min(N, m)] = m (1 - P(N = m)). The same as
+ * `filledBatch`, without its sum: all sizes of batches are looked at.
+ */
+export function filledWhileOthersCome(others: number): number {
+  for (let n = logFactorials.length; n <= others; n++)
+    logFactorials.push((logFactorials[n - 1] ?? 0) + Math.log(n));
+  return 1 + others * (1 - Math.exp(others * Math.log(others) - others - (logFactorials[others] ?? 0)));
 }
 
 function inTime(asked: CardsAsked, way: CardBatches): number | { readonly why: string } {

@@ -68,6 +68,18 @@ test("slices of cards are sevenths, of one container added up; four quarters are
   expect(sum).toBe(countedAs("gpu_hours").perUnit);
 });
 
+test("a card that did nothing is measured, unlike one of which nobody says anything", () => {
+  const gpuRequested = [
+    of("a", "1", { resource: "nvidia_com_gpu" }),
+    of("b", "1", { resource: "nvidia_com_gpu" }),
+  ];
+  expect(found({ gpuRequested, gpuBusy: [of("a", "0"), of("b", "NaN")] })).toEqual([
+    ["team-risk/p/a", "gpu_busy_hours", "0"],
+    ["team-risk/p/a", "gpu_hours", "1"],
+    ["team-risk/p/b", "gpu_hours", "1"],
+  ]);
+});
+
 test("what is no number is nothing, and huge numbers stay whole", () => {
   expect(found({ cpuUsed: [of("a", "NaN"), of("b", "-1"), of("c", "+Inf"), of("d", "0")] })).toEqual([]);
   expect(wholeOf(1e15, 3_600_000_000n)).toBe(3_600_000_000n * 10n ** 15n);

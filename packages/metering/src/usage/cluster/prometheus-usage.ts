@@ -89,7 +89,9 @@ export function clusterUsage(series: ClusterSeries, source: string): UsageRecord
       for (const [at, text] of values) {
         const [over, under] = parts(metric);
         const quantity = wholeOf(Number(text), (countedAs(resource).perUnit * over) / under);
-        if (quantity <= 0n) continue;
+        // A card that did nothing is not one that nobody measured.
+        const isIdle = resource === "gpu_busy_hours" && Number(text) === 0;
+        if (quantity <= 0n && !isIdle) continue;
         const hour = hourBefore(at);
         const key = JSON.stringify([containerOf(metric), resource, hour]);
         const before = sums.get(key);
