@@ -56,9 +56,7 @@ test("a control that does not say what usage was for is asked without; the state
     return lines.map(({ names: whose, used, own, total }) => ({ whose, used, own, total }));
   };
   const now = await show();
-  expect(now).toEqual([
-    { whose: [...names.slice(0, 2)], used: { training_hours: "2" }, own: "9", total: "9" },
-  ]);
+  expect(now).toEqual([{ whose: names.slice(0, 2), used: { training_hours: "2" }, own: "9", total: "9" }]);
   knowsActivities = false;
   expect(await show()).toEqual(now);
   expect(asked.map((url) => url.includes("activities"))).toEqual([true, true, false]);

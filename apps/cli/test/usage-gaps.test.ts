@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { asEpochMicros, parseInstant } from "@portolan/kernel";
 import type { UsageRecord } from "@portolan/metering";
@@ -24,18 +24,7 @@ beforeEach(() => {
   others = new Set();
 });
 beforeAll(async () => {
-  server = createServer(async (request, response) => {
-    const body = JSON.parse(Buffer.concat(await request.toArray()).toString("utf8")) as {
-      readonly replace: boolean;
-      readonly records: readonly { readonly id: string }[];
-    };
-    const ids = body.records.map(({ id }) => id);
-    sent.push({ replace: body.replace, ids });
-    const differs = !body.replace && ids.some((id) => others.has(id));
-    response.writeHead(differs ? 409 : 200, { "content-type": "application/json" });
-    const receipt = { recorded: ids.length, known: 0, changedPeriods: ["2026-11"] };
-    response.end(JSON.stringify(differs ? { code: "metering.usage_differs" } : receipt));
-  }).listen(0, "127.0.0.1");
+  server = createServer((request, response) => void answer(request, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   api = new ApiClient({ url: `http://127.0.0.1:${port}`, token: "t" });
@@ -44,6 +33,19 @@ afterAll(() => {
   server.closeAllConnections();
   server.close();
 });
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = JSON.parse(Buffer.concat(await request.toArray()).toString("utf8")) as {
+    readonly replace: boolean;
+    readonly records: readonly { readonly id: string }[];
+  };
+  const ids = body.records.map(({ id }) => id);
+  sent.push({ replace: body.replace, ids });
+  const differs = !body.replace && ids.some((id) => others.has(id));
+  response.writeHead(differs ? 409 : 200, { "content-type": "application/json" });
+  const receipt = { recorded: ids.length, known: 0, changedPeriods: ["2026-11"] };
+  response.end(JSON.stringify(differs ? { code: "metering.usage_differs" } : receipt));
+}
 
 const record = (id: string, at: number): UsageRecord => ({
   source: "c1",
