@@ -18,10 +18,21 @@ export interface RayCluster {
 const objectStoreBytes = 80_000_000;
 
 /**
+ * Ray gives its own servers half a minute or so to come up, which a machine under load does not always do: then it is started anew.
+ *
  * @param python of an environment with `ray[default]`
  * @param dashboard the port of its dashboard, a free one
  */
-export async function startRayCluster(python: string, dashboard: number): Promise<RayCluster> {
+export async function startRayCluster(python: string, dashboard: number, tries = 3): Promise<RayCluster> {
+  try {
+    return await startOnce(python, dashboard);
+  } catch (error) {
+    if (tries <= 1) throw error;
+    return startRayCluster(python, dashboard, tries - 1);
+  }
+}
+
+async function startOnce(python: string, dashboard: number): Promise<RayCluster> {
   const port = await portAboveWorkers(dashboard);
   // Short: the sockets of Ray lie below it, and the kernel takes short paths only.
   const folder = await mkdtemp(join(tmpdir(), "ray-"));
