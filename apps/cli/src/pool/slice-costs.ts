@@ -84,20 +84,20 @@ export function sliceCostsText({ cards, card, profiles, left }: SliceCosts): str
       `  ${`${count} x ${profile}`.padEnd(16)} ${rangeText(together)}; each ${rangeText(each)}, ${slices}/${of} of a card`,
   );
   return [
-    `An hour of the cards: ${rangeText(cards)}; of one ${rangeText(card)} (low, expected, high, on demand)`,
+    `An hour of the cards: ${rangeText(cards)}; of one ${rangeText(card)} (low, expected, high)`,
     ...rows,
     `  ${"nobody's".padEnd(16)} ${rangeText(left)}`,
   ].join("\n");
 }
 
 function rangeText(cost: Cost): string {
-  const amounts = cases.map((which) => cents(cost[which]));
+  const amounts = cases.map((which) => fourDecimals(cost[which]));
   const shown = new Set(amounts).size === 1 ? amounts.slice(0, 1) : amounts;
   return `${shown.join("..")} ${cost.expected.currency}`;
 }
 
-/** To ten-thousandths, half up: a slice costs little an hour. */
-function cents({ nanos }: Money): string {
+/** Half up: a slice costs little an hour. */
+function fourDecimals({ nanos }: Money): string {
   const tenThousandths = (nanos + 50_000n) / 100_000n;
   return `${tenThousandths / 10_000n}.${(tenThousandths % 10_000n).toString().padStart(4, "0")}`;
 }
