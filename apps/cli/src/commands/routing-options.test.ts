@@ -91,6 +91,11 @@ test.each([
   );
 });
 
+test("a command line without routing options is no routing: no option's default is taken for a statement", () => {
+  const command = addRoutingOptions(new Command()).parse([], { from: "user" });
+  expect(parseRouting(command.opts())).toEqual({});
+});
+
 test("rules may look at who asks: tenants are written by name and sent by id", async () => {
   const routing = parseRouting({
     split: ["next=churn/2:10"],

@@ -39,8 +39,7 @@ export function addRoutingOptions(command: Command): Command {
     )
     .option(
       "--sticky <by>",
-      "principal, tenant, request, or a header's name: who keeps meeting the same version",
-      "principal",
+      "principal, tenant, request, or a header's name: who keeps meeting the same version (default: principal)",
     )
     .option("--cache <MiB>", "keep answers by exact inputs, per version and gateway process")
     .option(
