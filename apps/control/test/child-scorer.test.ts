@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runAnalysis } from "@portolan/duckdb";
 import { createLogger, systemClock } from "@portolan/kernel";
+import { classReliabilityBins } from "@portolan/numerics";
 import { openFolderObjectStore } from "@portolan/objectstore";
 import { identityModel, logisticModel, onnxType } from "@portolan/onnx-format/testing";
 import { encodeUpstream } from "@portolan/registry/policy";
@@ -145,9 +146,20 @@ test("of several classes the highest score of each row is what was said, with it
   );
   expect(Array.from(found.labels.subarray(0, 7))).toEqual([0, 0, 0, 1, 1, 1, 2]);
   expect(Array.from(found.likelihoods?.subarray(0, 5) ?? [])).toEqual([0.5, 0.25, 0.375, 0.25, 0.5]);
+  expect(Array.from(found.probabilities?.confidences.subarray(0, 3) ?? [])).toEqual([0.5, 0.5, 0.375]);
+  // By hand, of [0.5, 0.25, 0.25] and the first class: a quarter and two sixteenths.
+  expect(found.squaredErrors?.[0]).toBe(0.375);
+  const { reliability } = found.probabilities ?? {};
+  expect(reliability && classReliabilityBins(reliability, 2)).toMatchObject([
+    { rows: 9000, meanScore: 0.25, positiveShare: 1 / 3 },
+  ]);
   expect(found.slices?.[0]).toMatchObject({ kind: "numbers", column: "a" });
   const scores = await score("scores");
-  expect(scores.likelihoods).toBeUndefined();
+  expect([scores.likelihoods, scores.squaredErrors, scores.probabilities]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
   expect(Array.from(scores.predicted.subarray(0, 5))).toEqual([1, 1, 0, 0, 0]);
   await expect(score("beyond")).rejects.toMatchObject({
     code: "evaluation.not_scorable",

@@ -19,6 +19,7 @@ export const multiclassMetrics = [
   "balanced_accuracy",
   "macro_f1",
   "log_loss",
+  "brier_score",
 ] as const satisfies readonly MetricName[];
 
 /** What is measured of rankings. */

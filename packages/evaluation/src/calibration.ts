@@ -26,7 +26,8 @@ export function calibrationOf(set: ScoredSet): BinaryMetrics["calibration"] {
   };
 }
 
-function reliability(set: ScoredSet, binning: ReliabilityBinning) {
+/** Bins of a reliability diagram with their error. Pure. */
+export function reliability(set: ScoredSet, binning: ReliabilityBinning) {
   const bins = reliabilityBins(set, binning, binCount);
   return { binCount, expectedCalibrationError: expectedCalibrationError(bins), bins };
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@portolan/typebox";
 import { GateResult, HeldOut, Interval } from "./evidence-shapes.ts";
-import { Calibration, ClassFigures, MetricInterval } from "./metric-shapes.ts";
+import { Calibration, ClassCalibration, ClassFigures, MetricInterval } from "./metric-shapes.ts";
 import { MembershipReport, ProbesAsked, RobustnessReport, TrainingDataReport } from "./probes/contract.ts";
 import { FairnessReport, SliceReport } from "./slices/contract.ts";
 import { KpiValue, MeasuredCompute } from "./worth/contract.ts";
@@ -106,6 +106,7 @@ export const RowMetrics = Type.Object({
       description: "Of a classifier of several classes, in the order of their numbers",
     }),
   ),
+  classCalibration: Type.Optional(ClassCalibration),
   rocAucInterval: Type.Optional(Interval),
   queries: Type.Optional(Type.Integer({ description: "Of rankings: those of two rows and more" })),
 });

@@ -11,6 +11,35 @@ const metrics: RowMetrics = {
     { name: "setosa", rows: 60, predicted: 55, recall: share(0.8), precision: share(0.9), f1: 0.85 },
     { name: "virginica", rows: 0, predicted: 0 },
   ],
+  classCalibration: {
+    topLabel: {
+      uniform: { binCount: 10, bins: [], expectedCalibrationError: 0.03 },
+      quantile: { binCount: 10, bins: [], expectedCalibrationError: 0.03 },
+    },
+    classwise: {
+      binCount: 10,
+      expectedCalibrationError: 0.04,
+      support: { rows: 30 },
+      classes: [
+        {
+          name: "setosa",
+          rows: 60,
+          share: 0.6,
+          meanProbability: 0.5,
+          expectedCalibrationError: 0.1,
+          isJudged: true,
+        },
+        {
+          name: "virginica",
+          rows: 0,
+          share: 0,
+          meanProbability: 0,
+          expectedCalibrationError: 0,
+          isJudged: false,
+        },
+      ],
+    },
+  },
   sliced: {
     bins: 4,
     support: { rows: 30 },
@@ -50,6 +79,7 @@ test("classes, slices and groups that are judged have their figures, with the in
     { of: "class setosa", rows: 60, name: "recall", value: 0.8, interval },
     { of: "class setosa", rows: 60, name: "precision", value: 0.9, interval },
     { of: "class setosa", rows: 60, name: "f1", value: 0.85 },
+    { of: "class setosa", rows: 60, name: "expected_calibration_error", value: 0.1 },
     { of: "garden north", rows: 60, name: "accuracy", value: 0.75, interval },
     { of: "sex, age f, young", rows: 40, name: "selection_rate", value: 0.3, interval },
   ]);

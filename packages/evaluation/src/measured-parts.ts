@@ -16,7 +16,12 @@ const ofSlices = ["roc_auc", "accuracy", "macro_f1", "rmse", "mae", "ndcg_at_10"
 const mostFigures = 200;
 
 /** What was measured of each class, slice and group that has enough rows. Pure. */
-export function measuredParts({ classes = [], sliced, fairness }: RowMetrics): PartFigure[] {
+export function measuredParts({
+  classes = [],
+  classCalibration,
+  sliced,
+  fairness,
+}: RowMetrics): PartFigure[] {
   const figures: PartFigure[] = [
     ...classes.flatMap(({ name, rows, recall, precision, f1 }) => {
       const of = { of: `class ${name}`, rows };
@@ -26,6 +31,18 @@ export function measuredParts({ classes = [], sliced, fairness }: RowMetrics): P
         ...(f1 === undefined ? [] : [{ ...of, name: "f1", value: f1 }]),
       ];
     }),
+    ...(classCalibration?.classwise.classes ?? []).flatMap((one) =>
+      one.isJudged
+        ? [
+            {
+              of: `class ${one.name}`,
+              rows: one.rows,
+              name: "expected_calibration_error",
+              value: one.expectedCalibrationError,
+            },
+          ]
+        : [],
+    ),
     ...(sliced?.columns ?? []).flatMap(({ column, slices }) =>
       slices
         .filter(({ isJudged }) => isJudged)

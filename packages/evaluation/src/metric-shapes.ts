@@ -46,6 +46,45 @@ export const Calibration = Type.Object({
   intercept: Type.Optional(LineTerm("Of the same line: 0 is right")),
 });
 
+/** Whether the probabilities of several classes are those that they say. */
+export const ClassCalibration = Type.Object({
+  topLabel: Type.Object(
+    {
+      uniform: Reliability("Bins of one width"),
+      quantile: Reliability("Bins of equally many rows, where scores do not tie"),
+    },
+    { description: "Of the class that was said: its probability, and the share that is right" },
+  ),
+  classwise: Type.Object(
+    {
+      binCount: Type.Integer({ description: "Bins of one width; those without rows are left out" }),
+      expectedCalibrationError: Type.Number({
+        description: "Mean over all classes of each one's error against all others",
+      }),
+      support: Type.Object(
+        { rows: Type.Integer() },
+        { description: "Rows of a class, and rows of others, that its bins need to be told" },
+      ),
+      worst: Type.Optional(
+        Type.String({ description: "Of the classes with enough rows the one with the largest error" }),
+      ),
+      classes: Type.Array(
+        Type.Object({
+          name: Type.String(),
+          rows: Type.Integer({ description: "Rows that are of it" }),
+          share: Type.Number({ description: "Of all rows" }),
+          meanProbability: Type.Number({ description: "That was given to it, over all rows" }),
+          expectedCalibrationError: Type.Number(),
+          isJudged: Type.Boolean({ description: "False: too few rows, and chance makes most of the error" }),
+          bins: Type.Optional(Type.Array(ReliabilityBin)),
+        }),
+      ),
+    },
+    { description: "Of each class against all others" },
+  ),
+});
+export type ClassCalibration = Static<typeof ClassCalibration>;
+
 const ClassShare = (description: string) =>
   Type.Optional(
     Type.Object(

@@ -11,7 +11,7 @@ import type {
   Transaction,
   UnitOfWork,
 } from "@portolan/kernel";
-import type { ClassSet, QuantitySet, ScoredSet } from "@portolan/numerics";
+import type { ClassReliability, ClassSet, QuantitySet, ScoredSet } from "@portolan/numerics";
 import type { ProbeReports } from "./probes/contract.ts";
 import type { SliceValues } from "./slices/slice-values.ts";
 import type { TextCase } from "./text/text-case.ts";
@@ -41,6 +41,12 @@ export interface ScoredQuantities extends QuantitySet {
 
 /** Rows of several classes in the order of their file. */
 export interface ScoredClasses extends ClassSet {
+  /** What calibration needs of all probabilities; absent where scores are none. */
+  readonly probabilities?: {
+    /** Of the class that was said of each row. */
+    readonly confidences: Float64Array;
+    readonly reliability: ClassReliability;
+  };
   readonly baseline?: Float64Array;
   readonly slices?: readonly SliceValues[];
 }

@@ -41,6 +41,18 @@ export function reliabilityBins(
     sums[bin] = (sums[bin] ?? 0) + score;
     positives[bin] = (positives[bin] ?? 0) + (labels[row] ?? 0);
   });
+  return binsOf(edges, { rows, sums, positives });
+}
+
+/** What was counted in each bin: rows, the sum of their scores, and those that are positive. */
+export interface BinCounts {
+  readonly rows: Float64Array;
+  readonly sums: Float64Array;
+  readonly positives: Float64Array;
+}
+
+/** Bins that have rows, between their edges. */
+export function binsOf(edges: readonly number[], { rows, sums, positives }: BinCounts): ReliabilityBin[] {
   return Array.from(rows, (size, bin) => ({ size, bin }))
     .filter(({ size }) => size > 0)
     .map(({ size, bin }) => ({
@@ -53,17 +65,22 @@ export function reliabilityBins(
     }));
 }
 
+/** Edges of bins of one width, from 0 to 1. */
+export function evenEdges(count: number): number[] {
+  const step = 1 / count;
+  return Array.from({ length: count + 1 }, (_, at) => (at === count ? 1 : at * step));
+}
+
 /** Multiples and quantiles are rounded as numpy's `linspace` and `percentile` round them: scores that lie on an edge fall on the same side. */
 function edgesOf(scores: Float64Array, binning: ReliabilityBinning, count: number): number[] {
-  const step = 1 / count;
-  const even = Array.from({ length: count + 1 }, (_, at) => (at === count ? 1 : at * step));
+  const even = evenEdges(count);
   if (binning === "uniform") return even;
   const sorted = scores.toSorted();
   return even.map((p) => quantile(sorted, Math.min(1, (p * 100) / 100)));
 }
 
 /** Number of inner edges below the score. */
-function binOf(edges: readonly number[], score: number): number {
+export function binOf(edges: readonly number[], score: number): number {
   let [low, high] = [1, edges.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -8,16 +8,18 @@ export interface ClassSet {
   readonly labels: Uint16Array;
   /** The probability that was given to the class that the row is of; absent where scores are no probabilities. */
   readonly likelihoods?: Float64Array;
+  /** How far each row's probabilities are from what is so: the sum of squares over all classes, in [0, 2]; absent where scores are no probabilities. */
+  readonly squaredErrors?: Float64Array;
 }
 
 /** How many sums `addClassRow` adds to. */
 export function classSumCount(classCount: number): number {
-  return 3 * classCount + 2;
+  return 3 * classCount + 3;
 }
 
 /**
  * Adds one row to the sums that metrics of classes are made of: of each class its rows that were said right, those that it was said of, and those that are of
- * it; then the log loss, and one.
+ * it; then the log loss, the squared error, and one.
  * @param from place of the first sum
  */
 export function addClassRow(set: ClassSet, row: number, sums: Float64Array, from = 0): void {
@@ -27,7 +29,8 @@ export function addClassRow(set: ClassSet, row: number, sums: Float64Array, from
   add(sums, from + classCount + said, 1);
   add(sums, from + 2 * classCount + is, 1);
   if (set.likelihoods) add(sums, from + 3 * classCount, logLossOf(set.likelihoods[row] ?? Number.NaN));
-  add(sums, from + 3 * classCount + 1, 1);
+  if (set.squaredErrors) add(sums, from + 3 * classCount + 1, set.squaredErrors[row] ?? Number.NaN);
+  add(sums, from + 3 * classCount + 2, 1);
 }
 
 /** The sums of all rows. */
@@ -46,18 +49,26 @@ export function logLossOf(likelihood: number): number {
   return -Math.log(Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, likelihood)));
 }
 
+/** The sum of squares by which a row's probabilities miss what is so. @param label number of the class that the row is of */
+export function squaredErrorOf(probabilities: ArrayLike<number>, label: number): number {
+  let sum = 0;
+  for (let one = 0; one < probabilities.length; one++)
+    sum += ((probabilities[one] ?? Number.NaN) - Number(one === label)) ** 2;
+  return sum;
+}
+
 /** Sums of `addClassRow`, the number of classes, and at which sum they begin. */
 type ClassMetric = (sums: ArrayLike<number>, classCount: number, from?: number) => number;
 
 /**
- * Metrics of several classes that follow from their sums; equal to scikit-learn's `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")` and
- * `log_loss`. As there, a class that no row is of has no part in the balanced accuracy, and one that was never said either has none in the F1.
+ * Metrics of several classes that follow from their sums; equal to scikit-learn's `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")`,
+ * `log_loss` and `brier_score_loss(scale_by_half=False)`. As there, a class that no row is of has no part in the balanced accuracy, and one that was never said either has none in the F1.
  */
 export const classMetrics = {
   accuracy: (sums, classCount, from = 0) => {
     let right = 0;
     for (let one = 0; one < classCount; one++) right += sums[from + one] ?? 0;
-    return ratio(right, sums[from + 3 * classCount + 1] ?? 0);
+    return ratio(right, sums[from + 3 * classCount + 2] ?? 0);
   },
   balanced_accuracy: (sums, classCount, from = 0) =>
     meanOf(classCount, (one) => {
@@ -70,7 +81,9 @@ export const classMetrics = {
       return both === 0 ? undefined : (2 * (sums[from + one] ?? 0)) / both;
     }),
   log_loss: (sums, classCount, from = 0) =>
-    ratio(sums[from + 3 * classCount] ?? 0, sums[from + 3 * classCount + 1] ?? 0),
+    ratio(sums[from + 3 * classCount] ?? 0, sums[from + 3 * classCount + 2] ?? 0),
+  brier_score: (sums, classCount, from = 0) =>
+    ratio(sums[from + 3 * classCount + 1] ?? 0, sums[from + 3 * classCount + 2] ?? 0),
 } as const satisfies Record<string, ClassMetric>;
 export type ClassMetricName = keyof typeof classMetrics;
 

@@ -4,6 +4,7 @@ export * from "./beyond-range.ts";
 export * from "./bootstrap.ts";
 export * from "./calibration.ts";
 export * from "./chi-squared.ts";
+export * from "./class-calibration.ts";
 export * from "./class-metrics.ts";
 export * from "./cohen-kappa.ts";
 export * from "./divergence.ts";

@@ -1,7 +1,12 @@
 import {
   averagePrecision,
   bcaInterval,
+  classMetrics,
+  classReliability,
+  classReliabilityBins,
+  classSums,
   cooksDistances,
+  countProbabilities,
   errorColumns,
   errorMetrics,
   expectedCalibrationError,
@@ -15,6 +20,7 @@ import {
   notInferiorShare,
   type ReliabilityBinning,
   reliabilityBins,
+  squaredErrorOf,
   thresholdCounts,
   wilsonInterval,
 } from "../src/index.ts";
@@ -54,6 +60,20 @@ export type EvaluationCase =
       readonly rows: readonly (readonly number[])[];
       readonly labels: readonly number[];
       readonly ridge: number;
+    }
+  | {
+      readonly kind: "classCalibration";
+      readonly labels: readonly number[];
+      /** Probabilities row by row. */
+      readonly table: readonly (readonly number[])[];
+      readonly bins: number;
+    }
+  | {
+      readonly kind: "classFairness";
+      readonly classes: number;
+      readonly labels: readonly number[];
+      readonly said: readonly number[];
+      readonly groups: readonly number[];
     }
   | ({ readonly kind: "averagePrecision" } & Labelled)
   | ({ readonly kind: "regression" } & Labelled)
@@ -97,6 +117,15 @@ export function ourEvaluationAnswer(one: EvaluationCase): number[] {
       return [normalUpperTail(one.z)];
     case "fairness":
       return fairnessAnswer(one.labels, one.decisions, one.groups);
+    case "classCalibration":
+      return classCalibrationAnswer(one);
+    case "classFairness": {
+      const { labels, said, groups } = one;
+      return Array.from({ length: one.classes }, (_, of) => {
+        const is = (values: readonly number[]) => values.map((value) => Number(value === of));
+        return fairnessAnswer(is(labels), is(said), groups);
+      }).flat();
+    }
     case "ridge": {
       const [first = []] = one.rows;
       const values = Float64Array.from(one.rows.flat());
@@ -117,6 +146,38 @@ export function ourEvaluationAnswer(one: EvaluationCase): number[] {
     case "ndcg":
       return [ndcg(one.scores, one.labels, one.most)];
   }
+}
+
+function classCalibrationAnswer({
+  labels,
+  table,
+  bins,
+}: Extract<EvaluationCase, { kind: "classCalibration" }>): number[] {
+  const [first = []] = table;
+  const classCount = first.length;
+  const counted = classReliability(classCount, bins);
+  for (const [row, scores] of table.entries()) countProbabilities(counted, scores, labels[row] ?? 0);
+  const confidences = table.map((scores) => Math.max(...scores));
+  const predicted = table.map((scores, row) => scores.indexOf(confidences[row] ?? 0));
+  const right = labels.map((label, row) => Number(predicted[row] === label));
+  const errors = Array.from({ length: classCount }, (_, of) =>
+    expectedCalibrationError(classReliabilityBins(counted, of)),
+  );
+  const set = {
+    classCount,
+    labels: Uint16Array.from(labels),
+    predicted: Uint16Array.from(predicted),
+    likelihoods: Float64Array.from(table, (scores, row) => scores[labels[row] ?? 0] ?? 0),
+    squaredErrors: Float64Array.from(table, (scores, row) => squaredErrorOf(scores, labels[row] ?? 0)),
+  };
+  const sums = classSums(set);
+  return [
+    expectedCalibrationError(reliabilityBins(setOf({ scores: confidences, labels: right }), "uniform", bins)),
+    ...errors,
+    errors.reduce((sum, error) => sum + error, 0) / classCount,
+    classMetrics.brier_score(sums, classCount),
+    classMetrics.log_loss(sums, classCount),
+  ];
 }
 
 /** Of a mean, with its jackknife. */
@@ -166,6 +227,8 @@ const tolerances: Readonly<Record<EvaluationCase["kind"], number>> = {
   normalTail: 1e-12,
   fairness: 1e-12,
   ridge: 1e-6,
+  classCalibration: 1e-11,
+  classFairness: 1e-12,
   averagePrecision: 1e-12,
   regression: 1e-10,
   ndcg: 1e-12,

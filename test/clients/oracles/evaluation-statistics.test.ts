@@ -78,7 +78,21 @@ function casesOf(random: () => number): EvaluationCase[] {
       { kind: "ndcg", labels: grades, scores: set.scores, most: 1 + whole(20) },
     ];
   }).flat();
-  return [...calibrations, ...shares, ...intervals, ...groups, ...ridges, ...rankings];
+  const classes = many(20, (): EvaluationCase => {
+    const count = 2 + whole(6);
+    const table = many(30 + whole(400), () => {
+      const raw = many(count, () => random() ** 3);
+      const sum = raw.reduce((all, one) => all + one, 0);
+      return raw.map((one) => one / sum);
+    });
+    const labels = table.map((scores) => {
+      let rest = random();
+      const found = scores.findIndex((score) => (rest -= score) < 0);
+      return found < 0 ? 0 : found;
+    });
+    return { kind: "classCalibration", labels, table, bins: 5 + whole(15) };
+  });
+  return [...calibrations, ...shares, ...intervals, ...groups, ...ridges, ...rankings, ...classes];
 }
 
 test.skipIf(python === undefined)(

@@ -18,6 +18,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     average_precision_score,
+    brier_score_loss,
+    log_loss,
     mean_absolute_error,
     ndcg_score,
     r2_score,
@@ -131,6 +133,38 @@ def ridge(case):
     return [*weights, *distances]
 
 
+def errors_of(scores, labels, bins):
+    shares, means = calibration_curve(labels, scores, n_bins=bins, strategy="uniform")
+    counts = np.bincount(np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], scores), minlength=bins)
+    return np.sum(counts[counts > 0] * np.abs(shares - means)) / len(scores)
+
+
+def class_calibration(case):
+    """Of what was said, of each class against the others and their mean; then the Brier score and the log loss."""
+    labels, table, bins = np.array(case["labels"]), np.array(case["table"]), case["bins"]
+    said = table.argmax(axis=1)
+    top = errors_of(table.max(axis=1), (said == labels).astype(int), bins)
+    classes = range(table.shape[1])
+    errors = [errors_of(table[:, one], (labels == one).astype(int), bins) for one in classes]
+    brier = brier_score_loss(labels, table, labels=list(classes), scale_by_half=False)
+    return [top, *errors, np.mean(errors), brier, log_loss(labels, table, labels=list(classes))]
+
+
+def class_fairness(case):
+    """fairlearn's measures of each class against the others, by what was said."""
+    return [
+        value
+        for one in range(case["classes"])
+        for value in fairness(
+            {
+                "labels": [int(label == one) for label in case["labels"]],
+                "decisions": [int(said == one) for said in case["said"]],
+                "groups": case["groups"],
+            }
+        )
+    ]
+
+
 def regression(case):
     labels, scores = np.array(case["labels"]), np.array(case["scores"])
     return [
@@ -152,6 +186,8 @@ answers = {
     "ridge": ridge,
     "averagePrecision": lambda case: [average_precision_score(case["labels"], case["scores"])],
     "regression": regression,
+    "classCalibration": class_calibration,
+    "classFairness": class_fairness,
     "ndcg": lambda case: [ndcg_score([case["labels"]], [case["scores"]], k=case["most"])],
 }
 
@@ -245,11 +281,44 @@ def metric_cases(random):
     yield {"kind": "ndcg", "labels": [0, 0, 0], "scores": [0.1, 0.2, 0.3], "most": 10}
 
 
+def class_cases(random):
+    for size, classes in [(60, 3), (120, 4), (200, 5)]:
+        for sharpness in [0.5, 3.0]:
+            # Of 1,024ths: their sum is one to the last bit, and edges of bins are hit.
+            odds = sharpness * random.normal(size=(size, classes))
+            table = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
+            table = np.floor(table * 2**10) / 2**10
+            table[:, 0] += 1 - table.sum(axis=1)
+            labels = np.array([random.choice(classes, p=row) for row in table])
+            labels[:classes] = np.arange(classes)
+            yield {"kind": "classCalibration", "labels": labels.tolist(), "table": table.tolist(), "bins": 10 + classes}
+    for size, classes, groups in [(200, 3, 2), (600, 4, 3), (900, 3, 5)]:
+        for lean in [0.0, 0.3]:
+            group = random.integers(0, groups, size=size)
+            labels = random.integers(0, classes, size=size)
+            said = np.where(random.uniform(size=size) < 0.6 - lean * (group == 0), labels, random.integers(0, classes, size=size))
+            # Of each group and class one row is said rightly and one wrongly: a ratio of zeros has no value in fairlearn.
+            at = 0
+            for one in range(groups):
+                for label in range(classes):
+                    group[at : at + 2], labels[at : at + 2] = one, label
+                    said[at : at + 2] = [label, (label + 1) % classes]
+                    at += 2
+            yield {
+                "kind": "classFairness",
+                "classes": classes,
+                "labels": labels.tolist(),
+                "said": said.tolist(),
+                "groups": group.tolist(),
+            }
+
+
 def golden():
     random = np.random.default_rng(seed)
     made = [*calibration_cases(random), *share_cases(random), *bca_cases(random), *fairness_cases(random)]
     made += ridge_cases(random)
     made += metric_cases(random)
+    made += class_cases(random)
     return {
         "source": f"scikit-learn {sklearn.__version__}, scipy {scipy.__version__}, fairlearn {fairlearn.__version__}, "
         f"numpy {np.__version__}, seed {seed}: test/clients/oracles/evaluation_statistics.py --golden",

@@ -36,6 +36,34 @@ test("of several classes each is told with its rows, how often it was said, and 
   expect(text).toContain("the naive answer (most frequent class) has accuracy 0.6667");
 });
 
+test("of several classes calibration is told of what was said and of each class, and a rare one as too small", () => {
+  const bins = { binCount: 10, bins: [], expectedCalibrationError: 0.0312 };
+  const one = { rows: 40, share: 0.6667, meanProbability: 0.7, expectedCalibrationError: 0.05 };
+  const text = told({
+    rows: 60,
+    values: {},
+    classCalibration: {
+      topLabel: { uniform: bins, quantile: { ...bins, expectedCalibrationError: 0.0298 } },
+      classwise: {
+        binCount: 10,
+        expectedCalibrationError: 0.045,
+        support: { rows: 30 },
+        worst: "bus",
+        classes: [
+          { name: "bus", ...one, isJudged: true, bins: [] },
+          { name: "plane", ...one, rows: 20, share: 0.3333, meanProbability: 0.3, isJudged: false },
+        ],
+      },
+    },
+  });
+  expect(text).toContain(
+    "calibration of what was said: expected calibration error 0.0312 (10 bins of one width), 0.0298",
+  );
+  expect(text).toContain("of each class against all others: 0.0450 on average, worst bus");
+  expect(text).toMatch(/bus\s+40\s+0\.6667\s+0\.7000\s+0\.0500/);
+  expect(text).toMatch(/plane\s+20\s+0\.3333\s+0\.3000\s+too few \(30 rows\)/);
+});
+
 const sliced = (slices: SliceReport["columns"][number]["slices"]): RowMetrics => ({
   rows: 100,
   values: {},

@@ -7,6 +7,7 @@ import type {
   SliceReport,
 } from "@portolan/evaluation/contract";
 import { table } from "../output.ts";
+import { classCalibrationText } from "./class-calibration-text.ts";
 import { probesText } from "./probes-text.ts";
 
 /** What an evaluation on rows found, for people: metrics with their intervals, calibration, slices, groups, gates. */
@@ -18,6 +19,7 @@ export function evaluationText({ metrics, gates }: Pick<Evaluation, "metrics" | 
     ...(metrics.classes ? ["", classesText(metrics.classes)] : []),
     ...baselineText(metrics),
     ...calibrationText(metrics),
+    ...classCalibrationText(metrics),
     ...(metrics.sliced ? ["", slicesText(metrics.sliced)] : []),
     ...(metrics.fairness ? ["", fairnessText(metrics.fairness)] : []),
     ...(metrics.kpis ? ["", kpisText(metrics.kpis)] : []),

@@ -1,5 +1,11 @@
 import { readFile } from "node:fs/promises";
 import type { ScoredClasses } from "@portolan/evaluation";
+import {
+  type ClassReliability,
+  classReliability,
+  countProbabilities,
+  squaredErrorOf,
+} from "@portolan/numerics";
 import * as ort from "onnxruntime-node";
 import type { RowsAnswered, RowsAsked } from "./score-messages.ts";
 
@@ -65,14 +71,17 @@ export async function scoreClassRows(
   const rows = labels.length;
   const width = features.length / Math.max(1, rows);
   const predicted = new Uint16Array(rows);
-  const likelihoods = new Float64Array(rows);
+  const [likelihoods, squaredErrors] = [new Float64Array(rows), new Float64Array(rows)];
+  const confidences = new Float64Array(rows);
   let [classCount, areProbabilities] = [0, true];
+  let reliability: ClassReliability | undefined;
   for (let start = 0; start < rows; start += batchRows) {
     const count = Math.min(batchRows, rows - start);
     const outputs = await run(features.slice(start * width, (start + count) * width), count);
     const { data, columns } = tableOf(outputs, count);
     if (columns < 2) throw new Error("the model gives one value for a row, and none for each class");
     classCount = columns;
+    reliability ??= classReliability(columns);
     for (let at = 0; at < count; at++) {
       const row = start + at;
       const scores = data.subarray(at * columns, (at + 1) * columns);
@@ -82,10 +91,16 @@ export async function scoreClassRows(
       predicted[row] = highest(scores);
       likelihoods[row] = scores[label] ?? Number.NaN;
       areProbabilities &&= isDistribution(scores);
+      if (!areProbabilities) continue;
+      squaredErrors[row] = squaredErrorOf(scores, label);
+      confidences[row] = Math.min(1, scores[predicted[row] ?? 0] ?? Number.NaN);
+      countProbabilities(reliability, scores, label);
     }
   }
   const of = { classCount, predicted, labels: Uint16Array.from(labels) };
-  return areProbabilities ? { ...of, likelihoods } : of;
+  return areProbabilities && reliability
+    ? { ...of, likelihoods, squaredErrors, probabilities: { confidences, reliability } }
+    : of;
 }
 
 function highest(scores: Float32Array): number {

@@ -15,6 +15,8 @@ import {
 } from "@portolan/numerics";
 import { bootstrapOptions } from "../binary-metrics.ts";
 import type { MetricInterval, RowMetrics } from "../contract.ts";
+import type { ScoredClasses } from "../ports.ts";
+import { classCalibrationOf } from "./class-calibration.ts";
 
 /** Metrics of several classes, by the charter's names. */
 export const classMetricNames = Object.keys(classMetrics) as readonly string[] as readonly ClassMetricName[];
@@ -38,18 +40,20 @@ export interface ClassBaseline {
  * @throws RangeError for fewer than two rows, rows of one class alone, more classes than are measured, or another number of them than there are names
  */
 export function multiclassMetrics(
-  set: ClassSet,
+  set: ClassSet & Pick<ScoredClasses, "probabilities">,
   { names, metric }: { readonly names: readonly string[] | undefined; readonly metric: string },
   baseline?: ClassBaseline,
 ): RowMetrics {
   requireClasses(set, names);
   const sums = classSums(set);
+  const calibration = classCalibrationOf(set, names);
   return {
     rows: set.labels.length,
     values: classValues(set, sums),
     intervals: { accuracy: shareRight(set, sums), ...bootstrapIntervals(set) },
     bootstrap: { ...bootstrapOptions },
     classes: perClass(set, sums, names),
+    ...(calibration ? { classCalibration: calibration } : {}),
     baseline: besideBaseline(set, metric, baseline),
   };
 }
@@ -67,14 +71,23 @@ export function requireClasses({ classCount, labels }: ClassSet, names: readonly
 }
 
 /** Each metric that the sums hold; log loss only of probabilities. Pure. */
-export function classValues({ classCount, likelihoods }: ClassSet, sums: ArrayLike<number>) {
+export function classValues(set: ClassSet, sums: ArrayLike<number>) {
   return Object.fromEntries(
-    measuredNames(likelihoods).map((name) => [name, classMetrics[name](sums, classCount)]),
+    measuredNames(set).map((name) => [name, classMetrics[name](sums, set.classCount)]),
   );
 }
 
-function measuredNames(likelihoods: ClassSet["likelihoods"]): readonly ClassMetricName[] {
-  return classMetricNames.filter((name) => name !== "log_loss" || likelihoods !== undefined);
+function measuredNames(set: ClassSet): readonly ClassMetricName[] {
+  return classMetricNames.filter((name) => isMeasuredOf(set, name));
+}
+
+/** Whether answers have a metric: those of probabilities are of probabilities alone. Pure. */
+export function isMeasuredOf(
+  { likelihoods, squaredErrors }: Pick<ClassSet, "likelihoods" | "squaredErrors">,
+  metric: ClassMetricName,
+): boolean {
+  if (metric === "log_loss") return likelihoods !== undefined;
+  return metric !== "brier_score" || squaredErrors !== undefined;
 }
 
 /** Share of rows that are said right, with Wilson's interval. Pure. */
@@ -84,7 +97,7 @@ export function shareRight({ classCount, labels }: ClassSet, sums: ArrayLike<num
 }
 
 function bootstrapIntervals(set: ClassSet): Record<string, MetricInterval> {
-  const drawn = measuredNames(set.likelihoods).filter((name) => name !== "accuracy");
+  const drawn = measuredNames(set).filter((name) => name !== "accuracy");
   const found = bootstrapSparseSums(
     {
       rows: set.labels.length,
@@ -131,7 +144,7 @@ function perClass(
 /** Decisions that a naive answer can be held by: it is a class, and no probability. */
 function decisionMetric(metric: string): ClassMetricName {
   const found = classMetricNames.find((name) => name === metric);
-  return found === undefined || found === "log_loss" ? "accuracy" : found;
+  return found === undefined || found === "log_loss" || found === "brier_score" ? "accuracy" : found;
 }
 
 /**
@@ -191,19 +204,24 @@ export function pairedAdvantage(
   };
 }
 
+type MeanOfRows = "accuracy" | "log_loss" | "brier_score";
+
 /** Of a mean over rows the differences of the rows are enough, which is a fraction of the work. */
-function isMeanOfRows(metric: ClassMetricName): metric is "accuracy" | "log_loss" {
-  return metric === "accuracy" || metric === "log_loss";
+function isMeanOfRows(metric: ClassMetricName): metric is MeanOfRows {
+  return metric === "accuracy" || metric === "log_loss" || metric === "brier_score";
 }
 
 function meanAdvantage(
   ours: ClassSet,
   theirs: ClassSet,
-  metric: "accuracy" | "log_loss",
+  metric: MeanOfRows,
   options: BootstrapOptions,
 ): BootstrapDistribution {
   const isRight = ({ predicted, labels }: ClassSet, row: number) => Number(predicted[row] === labels[row]);
-  const loss = ({ likelihoods }: ClassSet, row: number) => logLossOf(likelihoods?.[row] ?? Number.NaN);
+  const loss = ({ likelihoods, squaredErrors }: ClassSet, row: number) =>
+    metric === "log_loss"
+      ? logLossOf(likelihoods?.[row] ?? Number.NaN)
+      : (squaredErrors?.[row] ?? Number.NaN);
   const ahead = Float64Array.from(ours.labels, (_, row) =>
     metric === "accuracy" ? isRight(ours, row) - isRight(theirs, row) : loss(theirs, row) - loss(ours, row),
   );
@@ -214,7 +232,7 @@ function meanAdvantage(
 function summedAdvantage(
   ours: ClassSet,
   theirs: ClassSet,
-  metric: Exclude<ClassMetricName, "accuracy" | "log_loss">,
+  metric: Exclude<ClassMetricName, MeanOfRows>,
   options: BootstrapOptions,
 ): BootstrapDistribution {
   const { classCount } = ours;

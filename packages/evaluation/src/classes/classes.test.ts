@@ -1,31 +1,46 @@
 import { evaluatedMetrics, type ReleaseTerms } from "@portolan/charter/contract";
-import { type ClassSet, classMetrics, classSums, seededRandom } from "@portolan/numerics";
+import {
+  type ClassSet,
+  classMetrics,
+  classReliability,
+  classSums,
+  countProbabilities,
+  seededRandom,
+  squaredErrorOf,
+} from "@portolan/numerics";
 import { describe, expect, test } from "vitest";
 import { judgeChallenger } from "../compare/challenger-gate.ts";
 import { judgeGates } from "../gates.ts";
+import type { ScoredClasses } from "../ports.ts";
 import { answerTask } from "../statistics/statistics-task.ts";
 import { multiclassMetrics } from "./class-metrics.ts";
 import { compareClasses, rarestClass, weighsClasses } from "./compare-classes.ts";
 
 const level = 0.025;
 const heldOut = { shown: true, because: "later" };
-const everything = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"] as const;
+const everything = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_score"] as const;
+
+type Scored = ClassSet & Required<Pick<ScoredClasses, "probabilities">>;
 
 /** Two models of the same rows of five classes, the last of which is rare: each sees so much of the truth. */
 function pair(rows: number, ours: number, theirs: number, seed: number) {
   const random = seededRandom(seed);
   const labels = Uint16Array.from({ length: rows }, () => Math.min(4, Math.floor(random() ** 1.3 * 4.6)));
-  const see = (signal: number): ClassSet => {
+  const see = (signal: number): Scored => {
     const table = Array.from(labels, (label) => {
       const scores = Array.from({ length: 5 }, (_, one) => random() + (one === label ? signal : 0));
       const sum = scores.reduce((all, score) => all + score, 0);
       return scores.map((score) => score / sum);
     });
+    const reliability = classReliability(5);
+    for (const [row, scores] of table.entries()) countProbabilities(reliability, scores, labels[row] ?? 0);
     return {
       classCount: 5,
       labels,
       predicted: Uint16Array.from(table, (scores) => scores.indexOf(Math.max(...scores))),
       likelihoods: Float64Array.from(table, (scores, row) => scores[labels[row] ?? 0] ?? Number.NaN),
+      squaredErrors: Float64Array.from(table, (scores, row) => squaredErrorOf(scores, labels[row] ?? 0)),
+      probabilities: { confidences: Float64Array.from(table, (scores) => Math.max(...scores)), reliability },
     };
   };
   return [see(ours), see(theirs)] as const;
@@ -77,9 +92,65 @@ describe("a classifier of several classes on held-out rows", () => {
     expect(covered).toBeGreaterThan(15);
   });
 
+  test("the errors of calibration are small of probabilities that hold, and the class that is promised too much is the worst", () => {
+    const random = seededRandom(8);
+    const draw = (promise: number): Scored => {
+      const reliability = classReliability(3);
+      const rows = Array.from({ length: 6000 }, () => {
+        const first = random() * 0.9;
+        const truth = [first, (1 - first) * 0.6, (1 - first) * 0.4];
+        const at = random();
+        const label = at < first ? 0 : at < first + (1 - first) * 0.6 ? 1 : 2;
+        // What is promised to the first class is taken from the last alone.
+        const moved = promise * (truth[2] ?? 0);
+        const scores = [first + moved, truth[1] ?? 0, (truth[2] ?? 0) - moved];
+        countProbabilities(reliability, scores, label);
+        return { label, scores };
+      });
+      const predicted = rows.map(({ scores }) => scores.indexOf(Math.max(...scores)));
+      return {
+        classCount: 3,
+        labels: Uint16Array.from(rows, ({ label }) => label),
+        predicted: Uint16Array.from(predicted),
+        probabilities: {
+          confidences: Float64Array.from(rows, ({ scores }) => Math.max(...scores)),
+          reliability,
+        },
+      };
+    };
+    const names = ["bus", "car", "plane"];
+    const held = measure(draw(0), "accuracy", names).classCalibration;
+    expect(held?.topLabel.uniform.expectedCalibrationError).toBeLessThan(0.025);
+    expect(held?.topLabel.quantile.expectedCalibrationError).toBeLessThan(0.025);
+    expect(held?.classwise.expectedCalibrationError).toBeLessThan(0.025);
+    const off = measure(draw(0.9), "accuracy", names).classCalibration;
+    const [bus, car, plane] = off?.classwise.classes ?? [];
+    expect(off?.topLabel.uniform.expectedCalibrationError).toBeGreaterThan(0.06);
+    // By hand: the mean of 0.9 × 0.4 × (1 - first), first even in [0, 0.9], is 0.198; and no bin of theirs errs the other way.
+    expect(plane?.expectedCalibrationError).toBeCloseTo(0.198, 1);
+    expect(bus?.expectedCalibrationError).toBeCloseTo((bus?.meanProbability ?? 0) - (bus?.share ?? 0), 9);
+    expect(car?.expectedCalibrationError).toBeLessThan(0.03);
+    expect(["bus", "plane"]).toContain(off?.classwise.worst);
+    const mean = [bus, car, plane].reduce((sum, one) => sum + (one?.expectedCalibrationError ?? 0), 0) / 3;
+    expect(off?.classwise.expectedCalibrationError).toBeCloseTo(mean, 12);
+  });
+
+  test("a class of fewer than thirty rows has its error, is told as too small, and is never named as the worst", () => {
+    const [set] = pair(150, 0.6, 0.6, 9);
+    const classes = measure(set).classCalibration?.classwise.classes ?? [];
+    const rare = classes.filter(({ rows }) => rows < 30);
+    expect(rare.length).toBeGreaterThan(0);
+    for (const one of classes) {
+      expect(one.isJudged).toBe(one.rows >= 30);
+      expect(one.bins === undefined).toBe(!one.isJudged);
+    }
+    expect(rare.map(({ name }) => name)).not.toContain(measure(set).classCalibration?.classwise.worst);
+  });
+
   test("scores that are no probabilities have no log loss, and everything that is made of decisions", () => {
-    const { likelihoods: _, ...plain } = pair(200, 0.6, 0.6, 3)[0];
+    const { likelihoods: _, squaredErrors: __, probabilities: ___, ...plain } = pair(200, 0.6, 0.6, 3)[0];
     expect(Object.keys(measure(plain).values)).toEqual(["accuracy", "balanced_accuracy", "macro_f1"]);
+    expect(measure(plain).classCalibration).toBeUndefined();
     const bound = terms({ metric: "log_loss", kind: "ceiling", value: 2 });
     expect(judgeGates({ metrics: measure(plain), heldOut }, bound)[0]).toMatchObject({
       passed: false,

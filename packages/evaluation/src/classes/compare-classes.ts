@@ -9,7 +9,7 @@ import {
 import { type Tested, withHolm } from "../compare/compare-scores.ts";
 import { comparisonBootstrap } from "../compare/comparison-bootstrap.ts";
 import type { ComparedValue, ComparisonRule } from "../compare/contract.ts";
-import { classMetricNames, pairedAdvantage, requireClasses } from "./class-metrics.ts";
+import { classMetricNames, isMeasuredOf, pairedAdvantage, requireClasses } from "./class-metrics.ts";
 
 /** Metrics that weigh each class alike, so that the rarest class decides how much is known of them. */
 const perClassMetrics: readonly string[] = ["balanced_accuracy", "macro_f1"];
@@ -47,8 +47,8 @@ export function compareClasses(
   const tested = metrics.map((metric): Tested => {
     const name = classMetricNames.find((one) => one === metric);
     if (name === undefined) throw new RangeError(`${metric} is not measured of several classes`);
-    if (name === "log_loss" && !(challenger.likelihoods && champion.likelihoods))
-      throw new RangeError("log_loss is measured of probabilities alone, and a model's scores are none");
+    if (![challenger, champion].every((set) => isMeasuredOf(set, name)))
+      throw new RangeError(`${name} is measured of probabilities alone, and a model's scores are none`);
     return testOf(challenger, champion, name, margins[metric]);
   });
   return withHolm(tested, level);

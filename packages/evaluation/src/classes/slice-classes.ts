@@ -29,12 +29,16 @@ export function sliceClasses(
   return { bins, support: { rows: least }, columns: sliced, worst };
 }
 
-function rowsAt({ classCount, predicted, labels, likelihoods }: ClassSet, at: readonly number[]): ClassSet {
+function rowsAt(set: ClassSet, at: readonly number[]): ClassSet {
+  const { classCount, predicted, labels, likelihoods, squaredErrors } = set;
   const taken = (from: Uint16Array) => Uint16Array.from(at, (row) => from[row] ?? 0);
   return {
     classCount,
     predicted: taken(predicted),
     labels: taken(labels),
+    ...(squaredErrors
+      ? { squaredErrors: Float64Array.from(at, (row) => squaredErrors[row] ?? Number.NaN) }
+      : {}),
     ...(likelihoods ? { likelihoods: Float64Array.from(at, (row) => likelihoods[row] ?? Number.NaN) } : {}),
   };
 }

@@ -1,3 +1,5 @@
+import { squaredErrorOf } from "@portolan/numerics";
+
 /** One labelled prediction as numbers. */
 export interface Case {
   /** Of a ranking its ndcg_at_10. */
@@ -8,6 +10,8 @@ export interface Case {
   readonly happened?: number;
   /** Of several classes the probability that was given to the one that happened; absent where scores are no probabilities. */
   readonly likelihood?: number;
+  /** Of several classes how far the probabilities are from what happened, in [0, 2]; absent where scores are none. */
+  readonly squaredError?: number;
 }
 
 /**
@@ -68,9 +72,11 @@ export function classCase(
   if (happened === undefined || happened >= values.length) return { said };
   const likelihood = values[happened];
   const areProbabilities =
+    likelihood !== undefined &&
     values.every((value) => value >= 0) &&
     Math.abs(values.reduce((sum, value) => sum + value, 0) - 1) <= nearOne;
-  return { said, happened, ...(areProbabilities && likelihood !== undefined ? { likelihood } : {}) };
+  if (!areProbabilities) return { said, happened };
+  return { said, happened, likelihood, squaredError: squaredErrorOf(values, happened) };
 }
 
 /** A name goes first: classes may be called by numbers that are not their places. */

@@ -16,11 +16,13 @@ const answer = (data: readonly unknown[], shape: readonly number[] = [1, data.le
 
 test("the highest score is what was said, and a name or a number what happened", () => {
   const body = answer([0.2, 0.7, 0.1]);
-  expect(classCase(body, "car", names)).toEqual({ said: 1, happened: 1, likelihood: 0.7 });
-  expect(classCase(body, "plane", names)).toEqual({ said: 1, happened: 2, likelihood: 0.1 });
-  expect(classCase(body, 0, undefined)).toEqual({ said: 1, happened: 0, likelihood: 0.2 });
-  expect(classCase(body, "2", undefined)).toEqual({ said: 1, happened: 2, likelihood: 0.1 });
-  // Of scores that are alike the first is said; what is no distribution gives no likelihood.
+  expect(classCase(body, "car", names)).toMatchObject({ said: 1, happened: 1, likelihood: 0.7 });
+  expect(classCase(body, "plane", names)).toMatchObject({ said: 1, happened: 2, likelihood: 0.1 });
+  expect(classCase(body, 0, undefined)).toMatchObject({ said: 1, happened: 0, likelihood: 0.2 });
+  expect(classCase(body, "2", undefined)).toMatchObject({ said: 1, happened: 2, likelihood: 0.1 });
+  // By hand: 0.04 + 0.09 + 0.01.
+  expect(classCase(body, "car", names).squaredError).toBeCloseTo(0.14, 12);
+  // Of scores that are alike the first is said; what is no distribution gives no likelihood and no squared error.
   expect(classCase(answer([2, 2, -1]), "bus", names)).toEqual({ said: 0, happened: 0 });
 });
 
@@ -43,11 +45,18 @@ test("what is no class, no answer of one row, or of another number of classes, i
 });
 
 /** So many cases of what was said and what happened. */
-const some = (count: number, said: number, happened: number, likelihood?: number): Case[] =>
+const some = (
+  count: number,
+  said: number,
+  happened: number,
+  likelihood?: number,
+  squaredError?: number,
+): Case[] =>
   Array.from({ length: count }, () => ({
     said,
     happened,
     ...(likelihood === undefined ? {} : { likelihood }),
+    ...(squaredError === undefined ? {} : { squaredError }),
   }));
 const byName = (cases: readonly Case[]) =>
   Object.fromEntries(measureCases("classes", cases, 0.95).map(({ metric, ...rest }) => [metric, rest]));
@@ -81,6 +90,14 @@ test("figures are those of the definitions, by hand: 50 of a, of which 40 said; 
     expect(low).toBeLessThan(value);
     expect(high).toBeGreaterThan(value);
   }
+});
+
+test("the Brier score is the mean over answers that are probabilities, up to 2, and is not stated where one is none", () => {
+  const cases = [...some(60, 0, 0, 0.9, 0.02), ...some(60, 1, 0, 0, 2)];
+  const found = byName(cases)["brier_score"];
+  expect(found?.value).toBeCloseTo(1.01, 12);
+  expect([found?.low, found?.high].every((end = 3) => end > 0 && end < 2)).toBe(true);
+  expect(byName([...cases, ...some(1, 0, 0)])["brier_score"]).toBeUndefined();
 });
 
 test("a rare class says nothing of what weighs classes alike, and scores that are no probabilities nothing of the log loss", () => {

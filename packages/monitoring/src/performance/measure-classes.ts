@@ -13,6 +13,9 @@ export function measureClasses(cases: readonly Case[], level: number): Performan
   const right = cases.filter(({ said, happened }) => said === happened).length;
   const likelihoods = cases.flatMap(({ likelihood }) => (likelihood === undefined ? [] : [likelihood]));
   const losses = Float64Array.from(likelihoods, logLossOf);
+  const errors = Float64Array.from(
+    cases.flatMap(({ squaredError }) => (squaredError === undefined ? [] : [squaredError])),
+  );
   const counts = countClasses(cases);
   const isSupported = counts.every(({ happened }) => happened >= performancePolicy.leastOfClass);
   const recalls = counts.map((one) => share("recall", one.right, one.happened, level));
@@ -22,6 +25,9 @@ export function measureClasses(cases: readonly Case[], level: number): Performan
     isSupported ? macroF1(cases, counts, level) : undefined,
     losses.length === cases.length
       ? meanMetric("log_loss", losses, level, { least: 0, most: Number.MAX_VALUE })
+      : undefined,
+    errors.length === cases.length
+      ? meanMetric("brier_score", errors, level, { least: 0, most: 2 })
       : undefined,
   ]);
 }
