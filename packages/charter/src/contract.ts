@@ -25,6 +25,7 @@ export {
   signingRoles,
 } from "./document.ts";
 export type { ExplanationTerms } from "./explanation-terms.ts";
+export type { FairnessDifference, FairnessTerms } from "./fairness-terms.ts";
 export type { FaithfulnessTerms } from "./faithfulness.ts";
 export type { ReviewTerms } from "./human-review.ts";
 export { type KpiDefinition, type KpiTerms, kpiCounts, parseKpi } from "./kpis.ts";
@@ -39,13 +40,11 @@ export type {
 } from "./placement.ts";
 export type { PrivacyTerms } from "./privacy-terms.ts";
 export {
-  type FairnessDifference,
-  type FairnessTerms,
   type ReleaseTerms,
   type SliceTerms,
-  type SupportFloor,
 } from "./release-gates.ts";
 export type { ProbeTerms, RobustnessTerms } from "./release-probes.ts";
+export type { SupportFloor } from "./support-floor.ts";
 export {
   type AccuracyBound,
   type CharterTerms,

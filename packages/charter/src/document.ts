@@ -4,11 +4,12 @@ import { Accuracy } from "./accuracy.ts";
 import { CapacityTerms } from "./approval-size.ts";
 import { controlNames } from "./controls.ts";
 import { Explanations } from "./explanation-terms.ts";
+import { Fairness } from "./fairness-terms.ts";
 import { FaultTolerance } from "./fault-tolerance.ts";
 import { Review } from "./human-review.ts";
 import { MissingFeatures } from "./missing-features.ts";
 import { NonFinite } from "./non-finite.ts";
-import { Fairness, releaseMembers } from "./release-gates.ts";
+import { releaseMembers } from "./release-gates.ts";
 import { closed, ListOf, OneOf, Prose, Slug } from "./schema-parts.ts";
 import {
   DurationText,

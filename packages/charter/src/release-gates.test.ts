@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { deriveFromCharter } from "./derive.ts";
 import type { CharterDocument } from "./document.ts";
 import { parseCharter, requireValid } from "./parse-charter.ts";
-import { releaseFindings } from "./release-gates.ts";
+import { releaseFindings, releaseTerms } from "./release-gates.ts";
 import { readTemplate, type TemplateName } from "./templates.ts";
 
 function template(name: TemplateName): CharterDocument {
@@ -80,7 +80,7 @@ test("attacks, membership and training labels are gates where they have a bound"
 
 test("a floor on support that the task's slices and groups are not judged by is a finding", () => {
   const document = template("flight-delays");
-  const pointers = (task: "binary_classification" | "regression", support: object) => {
+  const pointers = (task: CharterDocument["model"]["task"], support: object) => {
     const { requirements, model } = document;
     const asked = {
       ...document,
@@ -102,9 +102,40 @@ test("a floor on support that the task's slices and groups are not judged by is 
     "/requirements/slices/support/rows",
     "/fairness/support/rows",
   ]);
+  expect(pointers("multiclass_classification", { positives: 40, rows: 100 })).toEqual([
+    "/requirements/slices/support/positives",
+    "/fairness/support/rows",
+  ]);
   expect(pointers("regression", { rows: 100 })).toEqual([]);
   expect(pointers("regression", { rows: 100, positives: 40, negatives: 2 })).toEqual([
     "/requirements/slices/support/positives",
     "/requirements/slices/support/negatives",
   ]);
+});
+
+test("groups are compared by each class, or by the favourable ones; classes that the model has not are findings (C9)", () => {
+  const { model, ...document } = template("flight-delays");
+  const asked = (of: Partial<CharterDocument["model"]>, fairness: object) =>
+    ({
+      ...document,
+      model: { ...model, task: "multiclass_classification", ...of },
+      fairness: { attributes: ["hub"], maximumDifference: 0.1, ...fairness },
+    }) as CharterDocument;
+  const measures = ["equal_opportunity_difference"];
+  const pointers = (of: Partial<CharterDocument["model"]>, fairness: object) =>
+    releaseFindings(asked(of, fairness))
+      .map(({ pointer }) => pointer)
+      .filter((pointer) => pointer.startsWith("/fairness"));
+  const classes = ["home", "ward", "intensive"];
+  expect(pointers({ classes }, { measures })).toEqual([]);
+  expect(pointers({ classes }, { measures, favourable: ["ward", "home"] })).toEqual([]);
+  expect(pointers({ classes }, { measures, favourable: ["ward", "0"] })).toEqual(["/fairness/favourable/1"]);
+  expect(pointers({}, { measures, favourable: ["0", "ward"] })).toEqual(["/fairness/favourable/1"]);
+  expect(pointers({ classes }, { favourable: ["ward"] })).toEqual(["/fairness/favourable"]);
+  expect(pointers({ task: "binary_classification" }, { measures, favourable: ["1"] })).toEqual([
+    "/fairness/favourable",
+  ]);
+  expect(pointers({ task: "regression" }, { measures })).toEqual(["/fairness/measures"]);
+  const terms = releaseTerms(asked({ classes }, { measures, favourable: ["ward"] }), 10).fairness;
+  expect(terms).toMatchObject({ favourable: ["ward"], measures });
 });

@@ -10,6 +10,13 @@ import { isCompared } from "./compared-metrics.ts";
 import type { CharterDocument } from "./document.ts";
 import { type Fact, fact } from "./fact.ts";
 import {
+  type FairnessTerms,
+  fairnessFact,
+  fairnessFindings,
+  fairnessTerms,
+  favourableFindings,
+} from "./fairness-terms.ts";
+import {
   Faithfulness,
   type FaithfulnessTerms,
   faithfulnessFacts,
@@ -22,40 +29,11 @@ import { type BudgetTerms, budgetFacts, budgetFindings, budgetTerms, ModelBudget
 import { Privacy, type PrivacyTerms, privacyFacts } from "./privacy-terms.ts";
 import { type ProbeTerms, probeFacts, probeFindings, probeMembers, probeTerms } from "./release-probes.ts";
 import type { Finding } from "./schema-findings.ts";
-import { closed, Slug } from "./schema-parts.ts";
+import { closed } from "./schema-parts.ts";
+import { defaultSupport, Support, type SupportFloor } from "./support-floor.ts";
 import type { AccuracyBound } from "./terms.ts";
 
-/** Differences between groups, with fairlearn's names and definitions. */
-export const fairnessDifferences = [
-  "demographic_parity_difference",
-  "equalized_odds_difference",
-  "equal_opportunity_difference",
-] as const;
-export type FairnessDifference = (typeof fairnessDifferences)[number];
-
-const defaultSupport = { positives: 30, negatives: 30 } as const;
 const defaultBins = 4;
-
-const Support = Type.Optional(
-  Type.Object(
-    {
-      positives: Type.Optional(
-        Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are positive. Absent: 30." }),
-      ),
-      negatives: Type.Optional(
-        Type.Integer({ minimum: 2, maximum: 1_000_000, description: "Rows that are negative. Absent: 30." }),
-      ),
-      rows: Type.Optional(
-        Type.Integer({
-          minimum: 2,
-          maximum: 1_000_000,
-          description: "Rows of a regression or of several classes, or queries of a ranking. Absent: 30.",
-        }),
-      ),
-    },
-    { ...closed, description: "Fewer rows are too few to be judged." },
-  ),
-);
 
 export const Slices = Type.Object(
   {
@@ -91,34 +69,6 @@ export const Slices = Type.Object(
   { ...closed, description: "Parts of the held-out rows on which the model is measured too." },
 );
 
-export const Fairness = Type.Object(
-  {
-    attributes: Type.Array(Slug("An attribute."), { minItems: 1, maxItems: 16, uniqueItems: true }),
-    maximumDifference: Type.Number({ minimum: 0, maximum: 1 }),
-    measures: Type.Optional(
-      Type.Array(Type.Enum([...fairnessDifferences]), {
-        minItems: 1,
-        uniqueItems: true,
-        description:
-          "Differences that may not exceed maximumDifference, as fairlearn defines them. Absent: groups are not compared.",
-      }),
-    ),
-    minimumRatio: Type.Optional(
-      Type.Number({
-        minimum: 0,
-        maximum: 1,
-        description:
-          "Smallest over largest selection rate, at least; 0.8 is the four-fifths rule. Needs measures.",
-      }),
-    ),
-    intersections: Type.Optional(
-      Type.Boolean({ description: "Groups by each two attributes are compared too. Needs measures." }),
-    ),
-    support: Support,
-  },
-  { ...closed, description: "Groups that must be treated alike, and the largest difference allowed." },
-);
-
 /** Members of a charter's requirements that only releases are judged by. */
 export const releaseMembers = {
   slices: Type.Optional(Slices),
@@ -136,14 +86,6 @@ export const releaseMembers = {
   faithfulness: Type.Optional(Faithfulness),
 };
 
-/** Rows that a part must have to be judged. */
-export interface SupportFloor {
-  readonly positives: number;
-  readonly negatives: number;
-  /** Of what has not two classes: rows, or queries of rankings; absent: 30. */
-  readonly rows?: number;
-}
-
 export interface SliceTerms {
   readonly columns: readonly string[];
   /** Quantile bins of a column of many numbers. */
@@ -151,17 +93,6 @@ export interface SliceTerms {
   readonly support: SupportFloor;
   /** In the unit of the accuracy metric; absent: measured, not judged. */
   readonly maximumGap?: number;
-}
-
-export interface FairnessTerms {
-  /** Columns of the rows: attributes with `_` for `-`. */
-  readonly columns: readonly string[];
-  readonly maximumDifference: number;
-  readonly measures: readonly FairnessDifference[];
-  /** Of selection rates. */
-  readonly minimumRatio?: number;
-  readonly intersections: boolean;
-  readonly support: SupportFloor;
 }
 
 /** Everything that a version is judged by before it is released. */
@@ -219,20 +150,6 @@ function sliceTerms({ columns, bins, support, maximumGap }: Static<typeof Slices
   };
 }
 
-function fairnessTerms(
-  { attributes, maximumDifference, minimumRatio, intersections, support }: Static<typeof Fairness>,
-  measures: readonly FairnessDifference[],
-): FairnessTerms {
-  return {
-    columns: attributes.map((attribute) => attribute.replaceAll("-", "_")),
-    maximumDifference,
-    measures,
-    ...(minimumRatio === undefined ? {} : { minimumRatio }),
-    intersections: intersections ?? false,
-    support: { ...defaultSupport, ...support },
-  };
-}
-
 /** Gates beside the accuracy bound, for people. Pure. */
 export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fact[] {
   const { slices, challenger, modelBudget, kpis = [] } = terms;
@@ -260,18 +177,6 @@ export function releaseFacts(document: CharterDocument, terms: ReleaseTerms): Fa
   ];
 }
 
-function fairnessFact(fairness: NonNullable<CharterDocument["fairness"]>): Fact {
-  const { attributes, maximumDifference, measures, minimumRatio, intersections } = fairness;
-  const groups = `groups of ${attributes.join(", ")}${intersections ? " and of each two of them" : ""}`;
-  const which = measures ? ` in ${measures.join(", ")}` : "";
-  const ratio =
-    minimumRatio === undefined
-      ? ""
-      : `, or whose selection rates have a ratio below ${minimumRatio} between them,`;
-  const statement = `A version that differs by more than ${maximumDifference}${which} between ${groups}${ratio} is not released.`;
-  return fact("fairness_gate", "gate", "/fairness", statement, { ...fairness });
-}
-
 /** What the schema cannot say of these members. Pure. */
 export function releaseFindings(document: CharterDocument): Finding[] {
   return [
@@ -291,6 +196,7 @@ function taskFindings(document: CharterDocument): Finding[] {
   return [
     ...queryFindings(document),
     ...classFindings(document),
+    ...favourableFindings(document),
     ...unmeasuredMembers(document),
     ...supportFindings(document),
   ];
@@ -316,14 +222,14 @@ function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): 
     ...(requirements.modelBudget && model.task === "generation" ? ["/requirements/modelBudget"] : []),
     ...(requirements.slices && !isMeasured ? ["/requirements/slices"] : []),
     ...(requirements.challenger && !isMeasured ? ["/requirements/challenger"] : []),
-    ...(fairness?.measures ? ["/fairness/measures"] : []),
+    ...(fairness?.measures && model.task !== "multiclass_classification" ? ["/fairness/measures"] : []),
     ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
       requirements[name] ? [`/requirements/${name}`] : [],
     ),
   ];
   return stated.map((pointer) => ({
     pointer,
-    detail: `the model's task is ${model.task}, and this is measured of binary_classification only`,
+    detail: `the model's task is ${model.task}, and this is measured of ${pointer === "/fairness/measures" ? "classifiers" : "binary_classification"} only`,
     mend: "Remove it, or correct model.task.",
   }));
 }
@@ -335,20 +241,23 @@ function supportFindings({
   model: { task },
 }: CharterDocument): Finding[] {
   if (task === "generation") return [];
-  const isClasses = task === "binary_classification";
-  const [others, mend] = isClasses
-    ? ([["rows"], "Write positives and negatives instead, or remove it."] as const)
-    : ([["positives", "negatives"], "Write rows instead, or remove it."] as const);
+  const isBinary = task === "binary_classification";
+  // Groups are compared by one class against all others, however many classes there are.
+  const hasGroups = (isBinary || task === "multiclass_classification") && fairness?.measures;
   const places = [
-    ["/requirements/slices", slices?.support],
-    ["/fairness", isClasses && fairness?.measures ? fairness.support : undefined],
-  ] as const;
-  const detail = `the model's task is ${task}, whose parts are judged by ${isClasses ? "their rows of each class" : task === "ranking" ? "their queries" : "their rows"}`;
-  return places.flatMap(([at, support]) =>
-    others
+    { at: "/requirements/slices", what: "slices", support: slices?.support, byClass: isBinary },
+    ...(hasGroups ? [{ at: "/fairness", what: "groups", support: fairness.support, byClass: true }] : []),
+  ];
+  const size = (byClass: boolean) =>
+    byClass ? "rows of each class" : task === "ranking" ? "queries" : "rows";
+  return places.flatMap(({ at, what, support, byClass }) => {
+    const others = byClass ? (["rows"] as const) : (["positives", "negatives"] as const);
+    const detail = `the model's task is ${task}, whose ${what} are judged by their ${size(byClass)}`;
+    const mend = `Write ${byClass ? "positives and negatives" : "rows"} instead, or remove it.`;
+    return others
       .filter((name) => support?.[name] !== undefined)
-      .map((name) => ({ pointer: `${at}/support/${name}`, detail, mend })),
-  );
+      .map((name) => ({ pointer: `${at}/support/${name}`, detail, mend }));
+  });
 }
 
 function gapFindings({ requirements: { slices, accuracy }, model }: CharterDocument): Finding[] {
@@ -367,15 +276,4 @@ function gapFindings({ requirements: { slices, accuracy }, model }: CharterDocum
       mend: `Bound one of ${sliced.join(", ")}, or remove maximumGap.`,
     },
   ];
-}
-
-function fairnessFindings({ fairness }: CharterDocument): Finding[] {
-  if (!fairness || fairness.measures) return [];
-  return (["minimumRatio", "intersections", "support"] as const)
-    .filter((name) => fairness[name] !== undefined)
-    .map((name) => ({
-      pointer: `/fairness/${name}`,
-      detail: "no measure is named, so groups are not compared",
-      mend: "Add measures, e.g. [demographic_parity_difference].",
-    }));
 }

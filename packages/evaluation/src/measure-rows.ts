@@ -37,10 +37,15 @@ export async function measureRows(
     const scored = await scorer.scoreQuantities(asking(query), signal);
     return { ...(await measureScores({ kind: "measure_rankings", scored, query, ...common }, signal)) };
   }
+  const groups = terms?.fairness?.columns ?? [];
   if (terms?.task === "multiclass_classification") {
-    const scored = await scorer.scoreClasses(asking(), signal);
-    const { accuracy, classes } = terms;
-    const of = { metric: accuracy.metric, ...(classes ? { names: classes } : {}) };
+    const scored = await scorer.scoreClasses(asking(...groups), signal);
+    const { accuracy, classes, fairness } = terms;
+    const of = {
+      metric: accuracy.metric,
+      ...(classes ? { names: classes } : {}),
+      ...(fairness ? { fairness } : {}),
+    };
     return { ...(await measureScores({ kind: "measure_classes", scored, ...of, ...common }, signal)) };
   }
   if (terms?.task === "regression") {
@@ -48,7 +53,6 @@ export async function measureRows(
     const { metric } = terms.accuracy;
     return { ...(await measureScores({ kind: "measure_quantities", scored, metric, ...common }, signal)) };
   }
-  const groups = terms?.fairness?.columns ?? [];
   const ofKpis = (terms?.kpis ?? []).flatMap((kpi) => Object.keys(kpi.columns));
   const scored = await scorer.score(asking(...groups, ...ofKpis), signal);
   const task = {

@@ -54,9 +54,10 @@ export function measuredParts({
           }),
         ),
     ),
-    ...(fairness?.attributes ?? []).flatMap(({ columns, groups }) =>
+    ...(fairness?.attributes ?? []).flatMap(({ columns, groups, class: name }) =>
       groups.flatMap(({ value: group, rows, selectionRate, truePositiveRate }) => {
-        const of = { of: `${columns.join(", ")} ${group}`, rows };
+        const by = name === undefined ? "" : `class ${name} by `;
+        const of = { of: `${by}${columns.join(", ")} ${group}`, rows };
         return [
           ...(selectionRate ? [{ ...of, name: "selection_rate", ...selectionRate }] : []),
           ...(truePositiveRate ? [{ ...of, name: "true_positive_rate", ...truePositiveRate }] : []),

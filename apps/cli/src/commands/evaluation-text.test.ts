@@ -96,3 +96,27 @@ test("slices of rankings have queries", () => {
   expect(text).toMatch(/rows\s+queries\s+ndcg_at_10/);
   expect(text).toMatch(/south\s+60\s+31\s+0\.7500/);
 });
+
+test("of several classes groups are told by each class, and a problem stands in its place", () => {
+  const rate = (value: number) => ({ value, interval });
+  const text = told({
+    rows: 60,
+    values: {},
+    fairness: {
+      support: { positives: 30, negatives: 30 },
+      attributes: [
+        {
+          class: "bus",
+          columns: ["sex"],
+          groups: [{ value: "f", rows: 60, positives: 30, isJudged: true, selectionRate: rate(0.4) }],
+          measures: { demographic_parity_difference: 0.2 },
+        },
+        { class: "ship", columns: ["sex"], groups: [], problem: "the model has no class ship" },
+      ],
+    },
+  });
+  expect(text).toMatch(/class\s+groups by\s+value\s+rows\s+selection rate/);
+  expect(text).toMatch(/bus\s+sex\s+f\s+60\s+0\.4000/);
+  expect(text).toMatch(/ship\s+sex\s+the model has no class ship/);
+  expect(text).toMatch(/bus\s+sex\s+demographic_parity_difference\s+0\.2000/);
+});

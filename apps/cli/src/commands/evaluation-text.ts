@@ -1,6 +1,5 @@
 import type {
   Evaluation,
-  FairnessReport,
   KpiValue,
   MeasuredCompute,
   RowMetrics,
@@ -8,6 +7,7 @@ import type {
 } from "@portolan/evaluation/contract";
 import { table } from "../output.ts";
 import { classCalibrationText } from "./class-calibration-text.ts";
+import { fairnessText } from "./fairness-text.ts";
 import { probesText } from "./probes-text.ts";
 
 /** What an evaluation on rows found, for people: metrics with their intervals, calibration, slices, groups, gates. */
@@ -137,26 +137,4 @@ function slicesText({ columns, worst }: SliceReport): string {
   const names = sizes.map((size) => (size === "positives" ? "positive" : size));
   const heads = measured.length === 0 ? [""] : measured;
   return [table(["slice by", "value", "rows", ...names, ...heads], cells), ...told].join("\n");
-}
-
-function fairnessText({ attributes }: FairnessReport): string {
-  const groups = attributes.flatMap(({ columns, problem, groups: found }) => [
-    ...found.map((group) => [
-      columns.join(" × "),
-      group.value,
-      String(group.rows),
-      group.selectionRate?.value.toFixed(4) ?? "too few",
-      group.truePositiveRate?.value.toFixed(4) ?? "",
-      group.falsePositiveRate?.value.toFixed(4) ?? "",
-    ]),
-    ...(problem === undefined ? [] : [[columns.join(" × "), problem, "", "", "", ""]]),
-  ]);
-  const measures = attributes.flatMap(({ columns, measures: found = {} }) =>
-    Object.entries(found).map(([name, value]) => [columns.join(" × "), name, value.toFixed(4)]),
-  );
-  return [
-    table(["groups by", "value", "rows", "selection rate", "true positives", "false positives"], groups),
-    "",
-    table(["groups by", "measure", "value"], measures),
-  ].join("\n");
 }

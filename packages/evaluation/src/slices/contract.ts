@@ -96,6 +96,12 @@ export const FairnessGroup = Type.Object({
 export type FairnessGroup = Static<typeof FairnessGroup>;
 
 export const FairnessAttribute = Type.Object({
+  class: Type.Optional(
+    Type.String({
+      description:
+        "Of several classes the one that is said or not: rows of it are the positives, and those that it was said of are selected",
+    }),
+  ),
   columns: Type.Array(Type.String(), { description: "One column, or two whose values are crossed" }),
   expressions: Type.Optional(
     Type.Record(Type.String(), Type.String(), {
@@ -118,9 +124,14 @@ export const FairnessAttribute = Type.Object({
 });
 export type FairnessAttribute = Static<typeof FairnessAttribute>;
 
-/** How differently groups are treated by decisions at one half. */
+/** How differently groups are treated by decisions at one half, or by what was said of several classes. */
 export const FairnessReport = Type.Object({
   support: Support,
+  favourable: Type.Optional(
+    Type.Array(Type.String(), {
+      description: "Classes that the charter has groups compared by; absent: each class",
+    }),
+  ),
   attributes: Type.Array(FairnessAttribute),
 });
 export type FairnessReport = Static<typeof FairnessReport>;

@@ -1,5 +1,6 @@
 import type { FairnessTerms, SupportFloor } from "@portolan/charter/contract";
 import {
+  type ClassSet,
   fairnessMeasures,
   falsePositiveRate,
   type ScoredSet,
@@ -23,28 +24,87 @@ import {
 export function measureFairness(
   set: ScoredSet,
   values: readonly SliceValues[],
-  { columns, intersections, support }: Pick<FairnessTerms, "columns" | "intersections" | "support">,
+  terms: ComparedBy,
 ): FairnessReport {
-  const grouped = new Map<string, GroupedRows>();
-  const attributes = columns.map((column): FairnessAttribute => {
-    const found = values.find((one) => one.column === column);
-    if (!found) return { columns: [column], problem: "the rows have no such column", groups: [] };
-    if (found.kind === "unfit") return { columns: [column], problem: found.reason, groups: [] };
-    const rows = groupRows(found, defaultSlicing.bins);
-    grouped.set(column, rows);
-    return compareGroups(set, [column], rows, support);
-  });
-  const pairs = intersections ? pairsOf(columns) : [];
+  const { support } = terms;
   return {
     support: { ...support },
-    attributes: [
-      ...attributes,
-      ...pairs.flatMap(([first, second]) => {
-        const [one, other] = [grouped.get(first), grouped.get(second)];
-        return one && other ? [compareGroups(set, [first, second], crossed(one, other), support)] : [];
-      }),
-    ],
+    attributes: groupingsOf(values, terms).map((grouping) => attributeOf(set, grouping, support)),
   };
+}
+
+/** More classes make more comparisons than anybody reads: the charter names those that matter. */
+const mostCompared = 16;
+
+/**
+ * The same of several classes, each of them against all others (one-vs-rest): a group's rows of the class are its positives, and those that it was said of are
+ * selected. Pure.
+ * @param names of the classes, in the order of their numbers; absent: they are known by their number
+ */
+export function measureClassFairness(
+  set: ClassSet,
+  names: readonly string[] | undefined,
+  values: readonly SliceValues[],
+  terms: ComparedBy & Pick<FairnessTerms, "favourable">,
+): FairnessReport {
+  const { support, favourable } = terms;
+  const all = Array.from({ length: set.classCount }, (_, one) => names?.[one] ?? String(one));
+  const groupings = groupingsOf(values, terms);
+  const asked = favourable ?? all;
+  const tooMany = `the model answers ${asked.length} classes: name up to ${mostCompared} in fairness.favourable`;
+  const attributes =
+    asked.length > mostCompared
+      ? groupings.map(({ columns }) => ({ columns, problem: tooMany, groups: [] }))
+      : asked.flatMap((name) => {
+          const one = all.indexOf(name);
+          const decided = one < 0 ? undefined : againstOthers(set, one);
+          return groupings.map((grouping) => ({
+            class: name,
+            ...(decided
+              ? attributeOf(decided, grouping, support)
+              : { columns: grouping.columns, problem: `the model has no class ${name}`, groups: [] }),
+          }));
+        });
+  return { support: { ...support }, ...(favourable ? { favourable: [...favourable] } : {}), attributes };
+}
+
+function againstOthers({ predicted, labels }: ClassSet, one: number): ScoredSet {
+  return {
+    scores: Float64Array.from(predicted, (said) => Number(said === one)),
+    labels: Uint8Array.from(labels, (label) => Number(label === one)),
+  };
+}
+
+type ComparedBy = Pick<FairnessTerms, "columns" | "intersections" | "support">;
+
+/** Rows dealt into groups by one column, or by two, or why they are not. */
+interface Grouping {
+  readonly columns: string[];
+  readonly rows: GroupedRows | string;
+}
+
+function groupingsOf(values: readonly SliceValues[], { columns, intersections }: ComparedBy): Grouping[] {
+  const alone = columns.map((column): Grouping => {
+    const found = values.find((one) => one.column === column);
+    if (!found) return { columns: [column], rows: "the rows have no such column" };
+    if (found.kind === "unfit") return { columns: [column], rows: found.reason };
+    return { columns: [column], rows: groupRows(found, defaultSlicing.bins) };
+  });
+  const rowsOf = (column: string) => alone.find(({ columns: [own] }) => own === column)?.rows;
+  const pairs = intersections ? pairsOf(columns) : [];
+  return [
+    ...alone,
+    ...pairs.flatMap(([first, second]) => {
+      const [one = "", other = ""] = [rowsOf(first), rowsOf(second)];
+      if (typeof one === "string" || typeof other === "string") return [];
+      return [{ columns: [first, second], rows: crossed(one, other) }];
+    }),
+  ];
+}
+
+function attributeOf(set: ScoredSet, { columns, rows }: Grouping, support: SupportFloor): FairnessAttribute {
+  if (typeof rows === "string") return { columns, problem: rows, groups: [] };
+  return compareGroups(set, columns, rows, support);
 }
 
 /** Each two of them once, in their order. Pure. */

@@ -123,6 +123,8 @@ export function judgeFairness(
   const { positives, negatives } = report.support;
   if (positives !== terms.support.positives || negatives !== terms.support.negatives)
     return failed("groups were compared with another support: evaluate again under this charter");
+  if (!isOfSameClasses(report, terms))
+    return failed("groups were compared by other classes: evaluate again under this charter");
   const judged = [
     ...terms.columns.map((column) => judgeAttribute(report, [column], terms)),
     ...(terms.intersections ? pairsOf(terms.columns) : []).map((pair) => judgeAttribute(report, pair, terms)),
@@ -131,6 +133,12 @@ export function judgeFairness(
   if (problems.length > 0) return failed(shortly(problems));
   const observed = shortly(judged.map(({ observed: one }) => one));
   return [{ gate: fairnessGate, passed: true, observed, required }];
+}
+
+function isOfSameClasses({ favourable }: FairnessReport, terms: FairnessTerms): boolean {
+  const asked = terms.favourable;
+  if (!favourable || !asked) return favourable === asked;
+  return favourable.length === asked.length && asked.every((name) => favourable.includes(name));
 }
 
 /** What a gate observed goes into ledger rows, which are short: attributes and their pairs may be more than a hundred. */
@@ -146,42 +154,56 @@ interface JudgedAttribute {
   readonly observed: string;
 }
 
+/** Of several classes each is held to the bounds, and of each measure the worst is told. */
 function judgeAttribute(
   report: FairnessReport,
   columns: readonly string[],
   terms: FairnessTerms,
 ): JudgedAttribute {
-  const name = columns.join(" × ");
-  const found = report.attributes.find((one) => isOf(one, columns));
-  if (!found) return { failures: [`${name} was not compared`], observed: "" };
-  const { measures: values, problem = "groups were not compared", expressions = {} } = found;
-  const told = columns.map((column) => columnName(column, expressions[column])).join(" × ");
-  if (!values) {
-    const why = `${told}: ${problem}`;
-    return columns.length > 1 ? { failures: [], observed: why } : { failures: [why], observed: why };
-  }
-  const bounded = [
-    ...terms.measures.map((measure) => ({
-      measure,
-      isKept: (value: number) => value <= terms.maximumDifference,
-    })),
-    ...(terms.minimumRatio === undefined
-      ? []
-      : [
-          {
-            measure: "demographic_parity_ratio",
-            isKept: (value: number) => value >= (terms.minimumRatio ?? 0),
-          },
-        ]),
-  ].map(({ measure, isKept }) => {
-    const value = values[measure];
-    const says = `${measure} ${value?.toFixed(4) ?? "not measured"} by ${told}`;
-    return { says, isKept: value !== undefined && isKept(value) };
-  });
+  const found = report.attributes.filter((one) => isOf(one, columns));
+  if (found.length === 0) return { failures: [`${columns.join(" × ")} was not compared`], observed: "" };
+  const measured = found.map((one) => boundedMeasures(one, terms));
+  const problems = measured.flatMap((one) => (typeof one === "string" ? [one] : []));
+  const figures = measured.flatMap((one) => (typeof one === "string" ? [] : one));
+  const worst = [...Map.groupBy(figures, ({ measure }) => measure).values()].flatMap((of) =>
+    of.toSorted((a, b) => b.badness - a.badness).slice(0, 1),
+  );
   return {
-    failures: bounded.filter(({ isKept }) => !isKept).map(({ says }) => says),
-    observed: bounded.map(({ says }) => says).join(", "),
+    failures: [
+      // Two attributes together may have few rows in each group.
+      ...(columns.length > 1 ? [] : problems),
+      ...figures.filter(({ isKept }) => !isKept).map(({ says }) => says),
+    ],
+    observed: [...worst.map(({ says }) => says), ...problems].join(", "),
   };
+}
+
+interface BoundedMeasure {
+  readonly measure: string;
+  readonly says: string;
+  readonly isKept: boolean;
+  /** The greater, the less alike are groups treated. */
+  readonly badness: number;
+}
+
+/** The bounded measures of one attribute, or why it has none. */
+function boundedMeasures(
+  { columns, class: of, measures, problem = "groups were not compared", expressions = {} }: FairnessAttribute,
+  { measures: bounded, maximumDifference, minimumRatio }: FairnessTerms,
+): readonly BoundedMeasure[] | string {
+  const named = columns.map((column) => columnName(column, expressions[column])).join(" × ");
+  const told = of === undefined ? named : `${named} for class ${of}`;
+  if (!measures) return `${told}: ${problem}`;
+  const judged = (measure: string, badnessOf: (value: number) => number, most: number): BoundedMeasure => {
+    const value = measures[measure];
+    const badness = value === undefined ? Number.POSITIVE_INFINITY : badnessOf(value);
+    const says = `${measure} ${value?.toFixed(4) ?? "not measured"} by ${told}`;
+    return { measure, says, isKept: badness <= most, badness };
+  };
+  const differences = bounded.map((measure) => judged(measure, (value) => value, maximumDifference));
+  return minimumRatio === undefined
+    ? differences
+    : [...differences, judged("demographic_parity_ratio", (value) => -value, -minimumRatio)];
 }
 
 function isOf({ columns }: FairnessAttribute, asked: readonly string[]): boolean {

@@ -15,7 +15,7 @@ import { compareRankings } from "../rankings/compare-rankings.ts";
 import { rankedQueries, rankingMetrics } from "../rankings/ranking-metrics.ts";
 import { sliceRankings } from "../rankings/slice-rankings.ts";
 import type { FairnessReport, SliceReport } from "../slices/contract.ts";
-import { measureFairness } from "../slices/measure-fairness.ts";
+import { measureClassFairness, measureFairness } from "../slices/measure-fairness.ts";
 import { defaultSlicing, measureSlices } from "../slices/measure-slices.ts";
 import { measureKpis } from "../worth/measure-kpis.ts";
 
@@ -60,6 +60,7 @@ export interface MeasureClassesTask
   readonly metric: string;
   /** Names of the classes, where the charter has some. */
   readonly names?: readonly string[];
+  readonly fairness?: FairnessTerms;
 }
 
 /** What is to be said of rankings. */
@@ -166,12 +167,17 @@ function queriesOf({ slices = [] }: ScoredQuantities, column: string) {
 }
 
 function measureClasses(task: MeasureClassesTask): RowMetrics {
-  const { scored, sliced, slices = defaultSlicing, attributes, metric, names } = task;
+  const { scored, sliced, slices = defaultSlicing, fairness, attributes, metric, names } = task;
+  const values = scored.slices ?? [];
   const metrics = multiclassMetrics(scored, { names, metric }, baselineOf(task));
-  if (sliced.length === 0) return metrics;
   const whole = { set: scored, overall: metrics.values };
-  const bySlice = sliceClasses(whole, sliced, scored.slices ?? [], slices);
-  return { ...metrics, sliced: withExpressions(bySlice, attributes) };
+  const bySlice = sliced.length === 0 ? undefined : sliceClasses(whole, sliced, values, slices);
+  const byGroup = fairness && measureClassFairness(scored, names, values, fairness);
+  return {
+    ...metrics,
+    ...(bySlice ? { sliced: withExpressions(bySlice, attributes) } : {}),
+    ...(byGroup ? { fairness: withGroupExpressions(byGroup, attributes) } : {}),
+  };
 }
 
 /** The naive scores, where the set names a column for them. */
