@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runAnalysis } from "@portolan/duckdb";
 import { createLogger, type Digest, type ObjectStore, systemClock } from "@portolan/kernel";
 import { openFolderObjectStore } from "@portolan/objectstore";
-import { logisticModel, treesModel } from "@portolan/onnx-format/testing";
+import { identityModel, logisticModel, onnxType, treesModel } from "@portolan/onnx-format/testing";
 import { createUpstreamRuntime, openUpstreamAccess } from "@portolan/upstream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createChildProber } from "../src/probing/child-prober.ts";
@@ -86,4 +86,46 @@ test("a feature that the model does not have, or that never varies, is a problem
   };
   expect(await problemOf(["a", "b"], ["c"])).toBe("the model has no feature c");
   expect(await problemOf(["a", "even"], ["even"])).toBe("the rows have one value alone, or none, of even");
+});
+
+test("of several classes any other class is a turn, certificates are refused in words, and membership is told by the own class's probability", async () => {
+  // It answers what it is asked: three columns are the scores of three classes.
+  const model = await objects.put(identityModel(onnxType.float, ["batch", 3]));
+  const put = async (name: string, from: number, isShares: boolean) => {
+    const file = join(folder, `work/${name}.parquet`);
+    const raw = [1, 2, 3].map((one) => `(hash(i * 17 + ${one}) % 100003) / 100003.0 as c${one}`).join(", ");
+    const shares = isShares
+      ? "c1 / (c1 + c2 + c3) as a, c2 / (c1 + c2 + c3) as b, c3 / (c1 + c2 + c3) as c"
+      : "c1 as a, c2 as b, c3 as c";
+    const label = "case when a >= b and a >= c then 0 when b >= c then 1 else 2 end as label";
+    const sql = `copy (select *, ${label} from (select ${shares} from (select ${raw} from range(${from}, ${from + 1500}) t(i)))) to '${file}' (format parquet)`;
+    await runAnalysis({ statements: [{ sql }], readable: [], workFolder: join(folder, "work") });
+    return objects.put(readFileSync(file));
+  };
+  const several = { ...asked, featureColumns: ["a", "b", "c"], model, isSeveral: true };
+  const prober = createChildProber(objects, upstreams);
+  const raw = { dataset: await put("raw", 0, false), training: await put("raw-training", 50_000, false) };
+  // A tenth of the range of even scores, in their standard deviations: 1/√12.
+  const robustness = { mutable: ["a"], radius: 0.1 * Math.sqrt(12) };
+  const plain = await prober.probe({ ...several, ...raw, robustness }, signal);
+  const { turned, rows, turnedAtAll, notCertified } = plain.robustness ?? {};
+  expect([rows, notCertified]).toEqual([200, "certificates are of tree ensembles of two classes"]);
+  // By hand: a's score lies within a tenth of the higher of two others for 0.19 of the rows; by its own range it can always be the highest or not.
+  expect(turned?.interval.low).toBeLessThan(0.19);
+  expect(turned?.interval.high).toBeGreaterThan(0.19);
+  expect(turnedAtAll).toBeGreaterThan(195);
+  expect(plain.membership?.problem).toContain("no probabilities");
+  expect(plain.trainingData?.problem).toContain("two classes only");
+  const shares = {
+    dataset: await put("shares", 0, true),
+    training: await put("shares-training", 50_000, true),
+  };
+  const { membership } = await prober.probe({ ...several, ...shares }, signal);
+  expect(membership).toMatchObject({
+    members: 1500,
+    others: 1500,
+    attacks: [{ attack: "loss" }, { attack: "learned" }],
+  });
+  // The model learned nothing from anybody: of 1,500 rows of either kind the area's standard error is 0.0105, and four of them are allowed.
+  expect(Math.abs((membership?.attacks[0]?.auc ?? 0) - 0.5)).toBeLessThan(0.042);
 });

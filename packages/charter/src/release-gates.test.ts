@@ -139,3 +139,30 @@ test("groups are compared by each class, or by the favourable ones; classes that
   const terms = releaseTerms(asked({ classes }, { measures, favourable: ["ward"] }), 10).fairness;
   expect(terms).toMatchObject({ favourable: ["ward"], measures });
 });
+
+test("several classes are attacked and their training rows guessed; certificates and a review of labels are of two (C9)", () => {
+  const { model, requirements, ...document } = template("flight-delays");
+  const pointers = (task: CharterDocument["model"]["task"]) =>
+    releaseFindings({
+      ...document,
+      model: { ...model, task },
+      requirements: {
+        ...requirements,
+        robustness: { mutable: ["wait"], radius: 0.5, maximumTurned: "20%", minimumCertified: "50%" },
+        membership: { maximumAuc: 0.6 },
+        trainingData: { maximumSuspects: "5%" },
+      },
+    } as CharterDocument)
+      .map(({ pointer }) => pointer)
+      .filter((pointer) => /robustness|membership|trainingData/.test(pointer));
+  expect(pointers("binary_classification")).toEqual([]);
+  expect(pointers("multiclass_classification").toSorted()).toEqual([
+    "/requirements/robustness/minimumCertified",
+    "/requirements/trainingData",
+  ]);
+  expect(pointers("regression").toSorted()).toEqual([
+    "/requirements/membership",
+    "/requirements/robustness",
+    "/requirements/trainingData",
+  ]);
+});

@@ -214,22 +214,30 @@ function queryFindings({ model }: CharterDocument): Finding[] {
   return [{ pointer: "/model/query", detail, mend: "Remove it, or correct model.task." }];
 }
 
+/** Members that are measured of two classes and of several. */
+const ofClassifiers = ["/fairness/measures", "/requirements/robustness", "/requirements/membership"];
+
 function unmeasuredMembers({ requirements, fairness, model }: CharterDocument): Finding[] {
   if (model.task === "binary_classification") return [];
+  const isSeveral = model.task === "multiclass_classification";
   const isMeasured = evaluatedMetrics[model.task].some(isCompared);
   const stated = [
     // Text has no rows, and no machine of its own to be measured on.
     ...(requirements.modelBudget && model.task === "generation" ? ["/requirements/modelBudget"] : []),
     ...(requirements.slices && !isMeasured ? ["/requirements/slices"] : []),
     ...(requirements.challenger && !isMeasured ? ["/requirements/challenger"] : []),
-    ...(fairness?.measures && model.task !== "multiclass_classification" ? ["/fairness/measures"] : []),
-    ...(["kpis", "robustness", "membership", "trainingData"] as const).flatMap((name) =>
-      requirements[name] ? [`/requirements/${name}`] : [],
-    ),
+    ...(fairness?.measures && !isSeveral ? ["/fairness/measures"] : []),
+    ...(
+      ["kpis", "trainingData", ...(isSeveral ? [] : (["robustness", "membership"] as const))] as const
+    ).flatMap((name) => (requirements[name] ? [`/requirements/${name}`] : [])),
+    // Certificates are of the one margin between two classes.
+    ...(isSeveral && requirements.robustness?.minimumCertified !== undefined
+      ? ["/requirements/robustness/minimumCertified"]
+      : []),
   ];
   return stated.map((pointer) => ({
     pointer,
-    detail: `the model's task is ${model.task}, and this is measured of ${pointer === "/fairness/measures" ? "classifiers" : "binary_classification"} only`,
+    detail: `the model's task is ${model.task}, and this is measured of ${ofClassifiers.includes(pointer) ? "classifiers" : "binary_classification"} only`,
     mend: "Remove it, or correct model.task.",
   }));
 }

@@ -5,7 +5,7 @@ export { type Evidence, judgeGates } from "./gates.ts";
 export { gatesText } from "./gates-text.ts";
 export { type HeldOutVerdict, judgeHeldOut, type Span, type VersionOrigin } from "./held-out.ts";
 export { judgePrivacy } from "./privacy-gate.ts";
-export { measureMembership, membershipRows } from "./probes/membership.ts";
+export { measureClassMembership, measureMembership, membershipRows } from "./probes/membership.ts";
 export { reviewedRows, reviewLabels } from "./probes/review-labels.ts";
 export {
   attackedRows,

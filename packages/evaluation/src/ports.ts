@@ -73,6 +73,8 @@ export interface ProbeRequest {
   readonly robustness?: { readonly mutable: readonly string[]; readonly radius: number };
   readonly membership: boolean;
   readonly trainingData: boolean;
+  /** True of a model that answers a score for each of several classes; labels are their numbers. */
+  readonly isSeveral?: boolean;
 }
 
 /** Asks a model more than held-out rows, outside this process. */

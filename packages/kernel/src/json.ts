@@ -17,3 +17,17 @@ export type JsonForm<T> = T extends JsonValue
           ? never
           : { readonly [Key in keyof T]: JsonForm<T[Key]> }
         : never;
+
+/** What a text says in JSON; `undefined` where it is none. Pure. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A member of an object of unknown shape; `undefined` where there is no object, or no such member. Pure. */
+export function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}

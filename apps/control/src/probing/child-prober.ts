@@ -12,7 +12,7 @@ export function createChildProber(objects: ObjectStore, upstreams: ModelRuntime)
   return {
     async probe(request: ProbeRequest, signal: AbortSignal) {
       const { model, dataset, training, labelColumn, featureColumns } = request;
-      const { robustness, membership, trainingData } = request;
+      const { robustness, membership, trainingData, isSeveral = false } = request;
       const datasetPath = await objects.localPath(dataset);
       const trainingPath =
         training !== undefined && (await objects.has(training))
@@ -32,6 +32,7 @@ export function createChildProber(objects: ObjectStore, upstreams: ModelRuntime)
         ...(robustness ? { robustness } : {}),
         membership,
         trainingData,
+        isSeveral,
       });
       const datasets = [datasetPath, ...(trainingPath === undefined ? [] : [trainingPath])];
       const reply = await askModelChild<ProbeReply>(

@@ -1,6 +1,6 @@
-import type { ScoredRows } from "@portolan/evaluation";
 import type { ProbeReports } from "@portolan/evaluation/contract";
 import {
+  measureClassMembership,
   measureMembership,
   membershipRows,
   probeSeed,
@@ -9,9 +9,9 @@ import {
 } from "@portolan/evaluation/policy";
 import { drawRows } from "@portolan/explanations";
 import { messageOf } from "@portolan/kernel";
-import { type Rows, readRows } from "../scoring/read-rows.ts";
-import { openRows, type RunRows, scoreRows } from "../scoring/run-rows.ts";
-import { pickRows } from "./pick-rows.ts";
+import { readQuantityRows, readRows } from "../scoring/read-rows.ts";
+import { openRows, type RunRows, scoreClassRows, scoreRows } from "../scoring/run-rows.ts";
+import { type ProbedRows, pickRows } from "./pick-rows.ts";
 import type { ProbeJob, ProbeReply } from "./probe-messages.ts";
 import { probeRobustness } from "./probe-robustness.ts";
 
@@ -27,7 +27,10 @@ process.once("message", (job: ProbeJob) => {
 
 async function probe(job: ProbeJob): Promise<ProbeReports> {
   const { datasetPath, trainingPath, labelColumn, featureColumns } = job;
-  const read = (path: string) => readRows({ datasetPath: path, labelColumn, featureColumns });
+  const read = (path: string): Promise<ProbedRows> => {
+    const rows = { datasetPath: path, labelColumn, featureColumns };
+    return job.isSeveral ? readQuantityRows(rows) : readRows(rows);
+  };
   const heldOut = await read(datasetPath);
   const training = trainingPath === undefined ? undefined : await read(trainingPath);
   const run = await openRows(job.modelPath);
@@ -41,27 +44,42 @@ async function probe(job: ProbeJob): Promise<ProbeReports> {
 }
 
 async function probeMembership(
-  { noTraining, featureColumns }: ProbeJob,
+  { noTraining, featureColumns, isSeveral }: ProbeJob,
   run: RunRows,
-  heldOut: Rows,
-  training: Rows | undefined,
+  heldOut: ProbedRows,
+  training: ProbedRows | undefined,
 ): Promise<NonNullable<ProbeReports["membership"]>> {
-  if (!training) return { members: 0, others: heldOut.count, attacks: [], problem: noTraining };
-  const scored = async (rows: Rows): Promise<Pick<ScoredRows, "scores" | "labels">> => {
-    const drawn = pickRows(rows, featureColumns.length, drawRows(rows.count, membershipRows, probeSeed));
-    return { scores: await scoreRows(run, drawn.features, drawn.count), labels: drawn.labels };
+  const none = (problem: string) => ({ members: 0, others: heldOut.count, attacks: [], problem });
+  if (!training) return none(noTraining);
+  const draw = (rows: ProbedRows) =>
+    pickRows(rows, featureColumns.length, drawRows(rows.count, membershipRows, probeSeed));
+  if (isSeveral) {
+    const likely = async (rows: ProbedRows) => {
+      const { features, labels } = draw(rows);
+      const { likelihoods, labels: classes } = await scoreClassRows(run, features, labels);
+      return likelihoods && { likelihoods, labels: classes };
+    };
+    const [members, others] = [await likely(training), await likely(heldOut)];
+    return members && others
+      ? measureClassMembership(members, others)
+      : none("the model's scores are no probabilities, so no row has a loss");
+  }
+  const scored = async (rows: ProbedRows) => {
+    const { features, labels, count } = draw(rows);
+    return { scores: await scoreRows(run, features, count), labels: Uint8Array.from(labels) };
   };
   return measureMembership(await scored(training), await scored(heldOut));
 }
 
 function reviewTraining(
-  { noTraining, featureColumns }: ProbeJob,
-  training: Rows | undefined,
+  { noTraining, featureColumns, isSeveral }: ProbeJob,
+  training: ProbedRows | undefined,
 ): NonNullable<ProbeReports["trainingData"]> {
   const none = { rows: 0, sampledEvery: 1, folds: 0, suspected: [], influential: [] };
+  if (isSeveral) return { ...none, problem: "labels are reviewed of two classes only" };
   if (!training) return { ...none, problem: noTraining };
   const every = Math.max(1, Math.ceil(training.count / reviewedRows));
   const places = Array.from({ length: Math.ceil(training.count / every) }, (_, at) => at * every);
   const { features, labels } = pickRows(training, featureColumns.length, places);
-  return reviewLabels(features, labels, every);
+  return reviewLabels(features, Uint8Array.from(labels), every);
 }

@@ -5,7 +5,7 @@ import type { ProbeReports } from "@portolan/evaluation/contract";
 export interface ProbeJob
   extends Pick<
     ProbeRequest,
-    "labelColumn" | "featureColumns" | "robustness" | "membership" | "trainingData"
+    "labelColumn" | "featureColumns" | "robustness" | "membership" | "trainingData" | "isSeveral"
   > {
   /** Absent where another server runs the model: the child then asks its parent. */
   readonly modelPath?: string;

@@ -19,9 +19,8 @@ import { createSession } from "@portolan/onnx/session";
 import { readOnnxModel, signatureOf } from "@portolan/onnx-format";
 import { answersOfTrees, treesOf } from "../explaining/explain-trees.ts";
 import { sayTheSame, takesTable } from "../explaining/model-table.ts";
-import type { Rows } from "../scoring/read-rows.ts";
-import { type RunRows, scoreRows } from "../scoring/run-rows.ts";
-import { pickRows } from "./pick-rows.ts";
+import { type RunRows, sayClasses, scoreRows } from "../scoring/run-rows.ts";
+import { type ProbedRows, pickRows } from "./pick-rows.ts";
 import type { ProbeJob } from "./probe-messages.ts";
 
 /** A score from here on is a decision for the positive class, as in evaluations. */
@@ -34,7 +33,7 @@ export async function probeRobustness(
   job: ProbeJob,
   { mutable, radius }: NonNullable<ProbeJob["robustness"]>,
   run: RunRows,
-  { heldOut, training }: { readonly heldOut: Rows; readonly training: Rows | undefined },
+  { heldOut, training }: { readonly heldOut: ProbedRows; readonly training: ProbedRows | undefined },
 ): Promise<NonNullable<ProbeReports["robustness"]>> {
   const { featureColumns } = job;
   const width = featureColumns.length;
@@ -55,7 +54,9 @@ export async function probeRobustness(
   // Nothing shows how far it goes, and what is left alone turns no decision.
   if (constant.length > 0) return failed(`the rows have one value alone, or none, of ${constant.join(", ")}`);
   const decide = async (rows: Float32Array, count: number) =>
-    (await scoreRows(run, rows, count)).map((score) => Number(score >= half));
+    job.isSeveral
+      ? Float64Array.from(await sayClasses(run, rows, count))
+      : (await scoreRows(run, rows, count)).map((score) => Number(score >= half));
   const drawn = pickRows(heldOut, width, drawRows(heldOut.count, 4 * attackedRows, probeSeed));
   const decided = await decide(drawn.features, drawn.count);
   const right = [...drawn.labels.keys()].filter((row) => decided[row] === drawn.labels[row]);
@@ -63,7 +64,9 @@ export async function probeRobustness(
   const { features: donors } = pickRows(known, width, drawRows(known.count, donorRows, probeSeed));
   const found = await attackRows(decide, rows, { space, seed: probeSeed, donors });
   const distances = found.map(({ distance }) => distance);
-  const certificates = await certify(job.modelPath, rows, space);
+  const certificates = job.isSeveral
+    ? "certificates are of tree ensembles of two classes"
+    : await certify(job.modelPath, rows, space);
   return robustnessReport({ ...stated, distances, certificates });
 }
 

@@ -103,6 +103,20 @@ export async function scoreClassRows(
     : of;
 }
 
+/** The number of the class that the model says of each row, as `scoreClassRows` has it. @throws Error for scores that are no numbers */
+export async function sayClasses(run: RunRows, features: Float32Array, rows: number): Promise<Uint16Array> {
+  const width = features.length / Math.max(1, rows);
+  const said = new Uint16Array(rows);
+  for (let start = 0; start < rows; start += batchRows) {
+    const count = Math.min(batchRows, rows - start);
+    const outputs = await run(features.slice(start * width, (start + count) * width), count);
+    const { data, columns } = tableOf(outputs, count);
+    for (let at = 0; at < count; at++)
+      said[start + at] = highest(data.subarray(at * columns, (at + 1) * columns));
+  }
+  return said;
+}
+
 function highest(scores: Float32Array): number {
   let best = 0;
   scores.forEach((score, at) => {

@@ -1,3 +1,4 @@
+import { memberOf, parsedJson } from "@portolan/kernel";
 import type { Explanation } from "./contract.ts";
 
 /**
@@ -25,23 +26,11 @@ export function classNamesOf(
 
 /** Rows of a recorded answer, in JSON of the Open Inference Protocol or of its V1; undefined where it does not say. Pure. */
 export function answeredRows(answer: string): number | undefined {
-  const body = parsed(answer);
+  const body = parsedJson(answer);
   const predictions = memberOf(body, "predictions");
   if (Array.isArray(predictions)) return predictions.length;
   const outputs = memberOf(body, "outputs");
   const shape = Array.isArray(outputs) ? memberOf(outputs[0], "shape") : undefined;
   const rows: unknown = Array.isArray(shape) ? shape[0] : undefined;
   return typeof rows === "number" && Number.isInteger(rows) && rows > 0 ? rows : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }

@@ -1,4 +1,4 @@
-import { aucInterval, logLosses, rocAuc, type ScoredSet, seededRandom } from "@portolan/numerics";
+import { aucInterval, logLosses, logLossOf, rocAuc, type ScoredSet, seededRandom } from "@portolan/numerics";
 import type { MembershipReport } from "./contract.ts";
 import { probeSeed } from "./robustness-report.ts";
 
@@ -13,16 +13,51 @@ export const membershipRows = 20_000;
  * @param allOthers rows that it cannot have learned from
  */
 export function measureMembership(allMembers: ScoredSet, allOthers: ScoredSet): MembershipReport {
-  const [members, others] = [withScore(allMembers), withScore(allOthers)];
-  const unscored =
-    allMembers.scores.length + allOthers.scores.length - members.scores.length - others.scores.length;
+  const attacked = (all: ScoredSet): AttackedRows => {
+    const rows = withScore(all);
+    return { ...rows, losses: logLosses(rows), unscored: all.scores.length - rows.scores.length };
+  };
+  return attackMembership(attacked(allMembers), attacked(allOthers));
+}
+
+/** Rows of several classes: the number of the class that each is of, and the probability that was given to it. */
+export interface ClassLikelihoods {
+  readonly labels: Uint16Array;
+  readonly likelihoods: Float64Array;
+}
+
+/** The same of several classes: by the loss of the row's own class, and by what its probability shows class by class. Pure. */
+export function measureClassMembership(
+  allMembers: ClassLikelihoods,
+  allOthers: ClassLikelihoods,
+): MembershipReport {
+  const attacked = ({ labels, likelihoods }: ClassLikelihoods): AttackedRows => ({
+    labels,
+    scores: likelihoods,
+    losses: likelihoods.map(logLossOf),
+    unscored: 0,
+  });
+  return attackMembership(attacked(allMembers), attacked(allOthers));
+}
+
+interface AttackedRows {
+  readonly labels: ArrayLike<number> & Iterable<number>;
+  /** By which rows of a class are told apart. */
+  readonly scores: Float64Array;
+  readonly losses: Float64Array;
+  /** Rows that were left out. */
+  readonly unscored: number;
+}
+
+function attackMembership(members: AttackedRows, others: AttackedRows): MembershipReport {
+  const unscored = members.unscored + others.unscored;
   const counts = { members: members.scores.length, others: others.scores.length, unscored };
   const few = Math.min(counts.members, counts.others) < 30;
   if (few) return { ...counts, attacks: [], problem: "fewer than 30 rows of either kind" };
   const labels = Uint8Array.from({ length: counts.members + counts.others }, (_, at) =>
     Number(at < counts.members),
   );
-  const losses = [...logLosses(members), ...logLosses(others)];
+  const losses = [...members.losses, ...others.losses];
   const byLoss = Float64Array.from(losses, (loss) => -loss);
   const scores = [...members.scores, ...others.scores];
   const classes = [...members.labels, ...others.labels];
@@ -59,7 +94,7 @@ function learnedScores(
   const half = Uint8Array.from(scores, () => Number(random() < 0.5));
   const found = new Float64Array(scores.length);
   for (const side of [0, 1]) {
-    for (const label of [0, 1]) {
+    for (const label of new Set(classes)) {
       const rows = scores.flatMap((_, row) => (classes[row] === label ? [row] : []));
       const known = rows.filter((row) => half[row] !== side);
       const sorted = known.map((row) => scores[row] ?? 0).toSorted((a, b) => a - b);

@@ -1,4 +1,4 @@
-import type { ProbeTerms } from "@portolan/charter/contract";
+import type { ReleaseTerms } from "@portolan/charter/contract";
 import type { Digest } from "@portolan/kernel";
 import { scoreRequest } from "../evaluation-rows.ts";
 import type { ProbeRequest } from "../ports.ts";
@@ -9,7 +9,7 @@ import type { ProbesAsked } from "./contract.ts";
 export function probeRequest(
   model: Digest,
   { set, trainedOn }: { readonly set: EvaluationSet; readonly trainedOn: EvaluationSet | undefined },
-  terms: ProbeTerms = {},
+  terms: Partial<ReleaseTerms> = {},
   asked: ProbesAsked = {},
 ): ProbeRequest | undefined {
   const robustness = terms.robustness ?? asked.robustness;
@@ -26,5 +26,6 @@ export function probeRequest(
     ...(robustness ? { robustness: { mutable: robustness.mutable, radius: robustness.radius } } : {}),
     membership,
     trainingData,
+    ...(terms.task === "multiclass_classification" ? { isSeveral: true } : {}),
   };
 }

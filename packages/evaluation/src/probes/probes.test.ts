@@ -1,6 +1,6 @@
 import { seededRandom } from "@portolan/numerics";
 import { describe, expect, test } from "vitest";
-import { measureMembership } from "./membership.ts";
+import { measureClassMembership, measureMembership } from "./membership.ts";
 import { judgeProbes, probeGates } from "./probe-gates.ts";
 import { reviewLabels } from "./review-labels.ts";
 import { robustnessReport } from "./robustness-report.ts";
@@ -190,4 +190,33 @@ test("G17: the share of contradicted labels is at most the bound, and what was n
     ["membership", false],
     ["training-data", false],
   ]);
+});
+
+test("of several classes the loss of a row's own class tells members; of two it tells them exactly as their scores do (G16)", () => {
+  const likely = ({ scores, labels }: ReturnType<typeof scoredSet>) => ({
+    labels: Uint16Array.from(labels),
+    likelihoods: scores.map((score, row) => (labels[row] === 1 ? score : 1 - score)),
+  });
+  const [members, others] = [scoredSet(2000, 1, 0.5), scoredSet(2000, 2, 0.8)];
+  const [two, several] = [
+    measureMembership(members, others),
+    measureClassMembership(likely(members), likely(others)),
+  ];
+  expect(several.attacks[0]?.auc).toBeCloseTo(two.attacks[0]?.auc ?? 0, 12);
+  expect(several.attacks[0]?.auc).toBeGreaterThan(0.55);
+  // Five classes, of which one alone is remembered: what is learned class by class tells more than the loss.
+  const random = seededRandom(5);
+  const made = (isMember: boolean) => {
+    const labels = Uint16Array.from({ length: 4000 }, () => Math.floor(5 * random()));
+    const likelihoods = Float64Array.from(labels, (label) =>
+      label === 4 && isMember ? 0.5 + 0.01 * random() : random(),
+    );
+    return { labels, likelihoods };
+  };
+  const { attacks } = measureClassMembership(made(true), made(false));
+  const [loss, learned] = attacks;
+  expect(loss?.interval.low).toBeLessThan(0.51);
+  expect(learned?.interval.low).toBeGreaterThan(0.55);
+  const few = likely(scoredSet(20, 1, 0.5));
+  expect(measureClassMembership(few, few).problem).toContain("fewer than 30 rows");
 });

@@ -1,3 +1,4 @@
+import { memberOf, parsedJson } from "@portolan/kernel";
 import { squaredErrorOf } from "@portolan/numerics";
 
 /** One labelled prediction as numbers. */
@@ -35,7 +36,7 @@ function scoresOf(outputs: string | null): unknown[] | undefined {
 export function scoreTable(
   outputs: string | null,
 ): { readonly rows: number; readonly values: unknown[] } | undefined {
-  const tensors = outputs === null ? undefined : memberOf(parsed(outputs), "outputs");
+  const tensors = outputs === null ? undefined : memberOf(parsedJson(outputs), "outputs");
   if (!Array.isArray(tensors)) return undefined;
   const tensor: unknown = tensors.findLast((one: unknown) =>
     /^(FP|BF)\d+$/.test(textOf(memberOf(one, "datatype"))),
@@ -102,18 +103,6 @@ export function happenedBy(outcome: unknown): number | undefined {
   if (typeof outcome === "boolean") return Number(outcome);
   if (typeof outcome === "number") return outcome;
   return outcome === "true" ? 1 : outcome === "false" ? 0 : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 function textOf(value: unknown): string {
