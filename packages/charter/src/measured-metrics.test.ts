@@ -125,7 +125,8 @@ describe("what is measured", () => {
       "/requirements/slices/maximumGap",
     ]);
     expect(of({ modelBudget: { size: "5 MB" } })).toEqual([]);
-    expect(of({ membership: { maximumAuc: 0.6 } })).toEqual(["/requirements/membership"]);
+    expect(of({ membership: { maximumAuc: 0.6 } })).toEqual([]);
+    expect(of({ trainingData: { maximumSuspects: "5%" } })).toEqual(["/requirements/trainingData"]);
   });
 
   test("rankings have slices and challengers, and a budget of the model", () => {
