@@ -55,29 +55,67 @@ const claimSlot = slots;
 /** Rows per statement. */
 const rowsPerInsert = 5000;
 
-/** Resolves to their numbers among all events, in their order. */
+/**
+ * Keeps lines, and counts them among what waits at their place, in one statement for each few thousand: a round trip more would be one in every sender's way.
+ *
+ * @param most nothing is kept where that much waits already; what comes with one call may go beyond it
+ * @returns their numbers among all events, in their order; or what waits, where that is as much as may
+ */
 export async function insertEvents(
   sql: Sql,
   place: EventPlace,
   receivedAt: number,
   lines: readonly string[],
-): Promise<number[]> {
-  const { organisationId, contract, environment, useCaseId = null } = place;
+  most?: Waiting,
+): Promise<{ readonly numbers: number[] } | { readonly full: Waiting }> {
   const numbers: number[] = [];
   for (let from = 0; from < lines.length; from += rowsPerInsert) {
-    // One parameter for all lines: a thousand of them cost more to bind than to store.
-    const some = JSON.stringify(lines.slice(from, from + rowsPerInsert));
-    const { rows } = await text<{ seq: number | string }>`
-      insert into data.events (organisation_id, contract, environment, use_case_id, received_at, line)
-      select ${organisationId}, ${contract}, ${environment}, ${useCaseId}, ${receivedAt}, line
-      from json_array_elements_text(${some}::json) with ordinality as t (line, n) order by n
-      returning seq`.execute(tables(sql));
-    for (const { seq } of rows) numbers.push(Number(seq));
+    const some = lines.slice(from, from + rowsPerInsert);
+    const kept = await insertSome(sql, place, receivedAt, some, from === 0 ? most : undefined);
+    if (kept.numbers === null) return { full: numbersOf({ events: kept.waiting, bytes: kept.bytes }) };
+    numbers.push(...kept.numbers);
   }
-  numbers.sort((one, other) => one - other);
+  return { numbers: numbers.sort((one, other) => one - other) };
+}
+
+interface KeptSome {
+  readonly waiting: number | string;
+  readonly bytes: number | string;
+  readonly numbers: readonly number[] | null;
+}
+
+async function insertSome(
+  sql: Sql,
+  { organisationId, contract, environment, useCaseId }: EventPlace,
+  receivedAt: number,
+  lines: readonly string[],
+  most: Waiting | undefined,
+): Promise<KeptSome> {
+  // One parameter for all lines: a thousand of them cost more to bind than to store.
+  const asJson = JSON.stringify(lines);
   const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
-  await addWaiting(sql, place, receivedAt % slots, { events: lines.length, bytes });
-  return numbers;
+  const { rows } = await text<KeptSome>`
+    with before as (
+      select coalesce(sum(waiting), 0) as waiting, coalesce(sum(bytes), 0) as bytes from data.waiting_events
+      where organisation_id = ${organisationId} and contract = ${contract} and environment = ${environment}
+        and use_case_id = ${useCaseId ?? ""}
+    ), kept as (
+      insert into data.events (organisation_id, contract, environment, use_case_id, received_at, line)
+      select ${organisationId}, ${contract}, ${environment}, ${useCaseId ?? null}, ${receivedAt}, line
+      from before, json_array_elements_text(${asJson}::json) with ordinality as t (line, n)
+      where ${most === undefined} or (before.waiting < ${most?.events ?? 0} and before.bytes < ${most?.bytes ?? 0})
+      order by n returning seq
+    ), counted as (
+      insert into data.waiting_events (organisation_id, contract, environment, use_case_id, slot, waiting, bytes)
+      select ${organisationId}, ${contract}, ${environment}, ${useCaseId ?? ""}, ${receivedAt % slots}, count(*), ${bytes}
+      from kept having count(*) > 0
+      on conflict (organisation_id, contract, environment, use_case_id, slot)
+      do update set waiting = data.waiting_events.waiting + excluded.waiting, bytes = data.waiting_events.bytes + excluded.bytes
+    )
+    select waiting, bytes, (select json_agg(seq) from kept) as numbers from before`.execute(tables(sql));
+  const [row] = rows;
+  if (!row) throw new Error("a sum without a row");
+  return row;
 }
 
 const unclaimed = (sql: Sql, place: EventPlace) =>

@@ -51,17 +51,23 @@ export interface EventsToKeep {
   readonly detail: JsonObject;
   /** Events of so long a time become one batch. */
   readonly windowMs: number;
+  /** Nothing is kept where that much waits already; absent where room was made sure of before. */
+  readonly most?: Waiting;
 }
 
 /**
  * Keeps events in the caller's transaction, with their ledger row and the job that makes a batch of them once their window is over. Resolves to their
- * numbers.
+ * numbers, or to what waits where that is as much as may: then nothing is written.
  */
-export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise<number[]> {
-  const { contract, place, lines, windowMs, detail } = events;
+export async function keepEvents(
+  tx: Transaction,
+  events: EventsToKeep,
+): Promise<{ readonly numbers: number[] } | { readonly full: Waiting }> {
+  const { contract, place, lines, windowMs, detail, most } = events;
   const { environment } = place;
   const at = eventPlace(tx.call.actor.organisationId, contract.name, place);
-  const numbers = await insertEvents(tx.sql, at, tx.now, lines);
+  const kept = await insertEvents(tx.sql, at, tx.now, lines, most);
+  if ("full" in kept) return kept;
   await enqueueBatch(tx, contract.name, place, windowMs);
   await tx.record({
     event: "data.events.received",
@@ -69,7 +75,7 @@ export async function keepEvents(tx: Transaction, events: EventsToKeep): Promise
     after: digestBytes(new TextEncoder().encode(lines.join("\n"))),
     detail: { contract: contract.name, version: contract.version, environment, ...detail },
   });
-  return numbers;
+  return kept;
 }
 
 /** The job that makes a batch of the events of the window that is now, once however often it is asked for. */

@@ -16,7 +16,7 @@ import type { EarlyTaker } from "../ports.ts";
 import type { Waiting } from "./event-store.ts";
 import { inTurn } from "./in-turn.ts";
 import { type JudgedEvents, judgeEvents } from "./judge-events.ts";
-import { eventPlace, findFull, keepEvents, windowEnd, windowOf, windowStart } from "./keep-events.ts";
+import { eventPlace, keepEvents, mostWaiting, windowEnd, windowOf, windowStart } from "./keep-events.ts";
 import { validatorAt } from "./validator-at.ts";
 
 export interface EventDeps extends IngestionDeps {
@@ -74,12 +74,13 @@ export async function receiveEvents(
   });
   if (lines.length === 0) return judged;
   const keep = async (tx: Transaction) => {
-    const full = await findFull(tx.sql, at);
-    if (full) throw tooMany(name, full);
     const { accepted, quarantined, deadLetters } = judged;
     const detail = { accepted, quarantined: quarantined.length, deadLetters: deadLetters.length };
     const windowMs = deps.eventWindowMs;
-    return { at: tx.now, numbers: await keepEvents(tx, { contract, place, lines, detail, windowMs }) };
+    const most = mostWaiting;
+    const added = await keepEvents(tx, { contract, place, lines, detail, windowMs, most });
+    if ("full" in added) throw tooMany(name, added.full);
+    return { at: tx.now, numbers: added.numbers };
   };
   const kept = await inTurn(Object.values(at).join(":"), () => deps.uow.write(call, keep));
   await deps.early?.take(at, {

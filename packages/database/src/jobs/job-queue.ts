@@ -37,8 +37,8 @@ export function createJobQueue(database: Database): JobQueue {
   const enqueue = async (tx: TransactionContext, request: JobRequest): Promise<string> => {
     const id = newId("job", tx.now);
     const bossId = randomUUID();
-    const inserted = await insertRun(tx, request, id, bossId);
-    if (!inserted) return openJobWithKey(tx, request);
+    const open = await insertRun(tx, request, id, bossId);
+    if (open !== id) return open;
     const sent = await connection.within(tx.sql, () =>
       boss.send(
         lane,
@@ -132,48 +132,57 @@ async function redispatchJob(
   });
 }
 
+/**
+ * Resolves to the job's id: that of the open job with the same key, where there is one. One statement for both: what many senders ask for again and again is
+ * there but for the first time.
+ */
 async function insertRun(
   tx: TransactionContext,
   request: JobRequest,
   id: string,
   bossId: string,
-): Promise<boolean> {
-  const result = await jobTables(tx.sql)
-    .insertInto("database.job_runs")
-    .values({
-      id,
-      organisation_id: tx.call.actor.organisationId,
-      environment: request.place?.environment ?? null,
-      team_id: request.place?.teamId ?? null,
-      use_case_id: request.place?.useCaseId ?? null,
-      queue: request.queue,
-      boss_id: bossId,
-      key: request.key ?? null,
-      priority: request.priority ?? 0,
-      payload: JSON.stringify(request.payload),
-      call: JSON.stringify(tx.call),
-      state: "waiting",
-      created_at: tx.now,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(["organisation_id", "queue", "key"])
-        .where("key", "is not", null)
-        .where("state", "in", ["waiting", "running", "retrying"])
-        .doNothing(),
+): Promise<string> {
+  const { organisationId } = tx.call.actor;
+  const { queue, place, key = null } = request;
+  const row = {
+    id,
+    organisation_id: organisationId,
+    environment: place?.environment ?? null,
+    team_id: place?.teamId ?? null,
+    use_case_id: place?.useCaseId ?? null,
+    queue,
+    boss_id: bossId,
+    key,
+    priority: request.priority ?? 0,
+    payload: JSON.stringify(request.payload),
+    call: JSON.stringify(tx.call),
+    state: "waiting" as const,
+    created_at: tx.now,
+  };
+  const insert = jobTables(tx.sql)
+    .with("inserted", (db) =>
+      db
+        .insertInto("database.job_runs")
+        .values(row)
+        .onConflict((conflict) =>
+          conflict
+            .columns(["organisation_id", "queue", "key"])
+            .where("key", "is not", null)
+            .where("state", "in", ["waiting", "running", "retrying"])
+            .doNothing(),
+        )
+        .returning("id"),
     )
-    .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
-}
-
-async function openJobWithKey(tx: TransactionContext, request: JobRequest): Promise<string> {
-  const open = await jobTables(tx.sql)
+    .selectFrom("inserted")
+    .select("id");
+  const open = jobTables(tx.sql)
     .selectFrom("database.job_runs")
     .select("id")
-    .where("organisation_id", "=", tx.call.actor.organisationId)
-    .where("queue", "=", request.queue)
-    .where("key", "=", request.key ?? "")
-    .where("state", "in", ["waiting", "running", "retrying"])
-    .executeTakeFirstOrThrow();
-  return open.id;
+    .where("organisation_id", "=", organisationId)
+    .where("queue", "=", queue)
+    .where("key", "=", key)
+    .where("state", "in", ["waiting", "running", "retrying"]);
+  // Of the statement's two parts one has the row: the second does not see what the first inserted.
+  const found = await (key === null ? insert : insert.unionAll(open)).executeTakeFirstOrThrow();
+  return found.id;
 }
