@@ -94,16 +94,7 @@ export function wireServing(
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
-      views: {
-        onDemand: async (call, view) => {
-          const published = await publishedView(base, call, view);
-          return published && onDemandPlanOf(published);
-        },
-        texts: async (call, view) => {
-          const published = await publishedView(base, call, view);
-          return published ? textNamesOf(published) : [];
-        },
-      },
+      views: viewsOf(base),
       location: locationOf(base),
       deployed: attestDeployment,
       releases: { candidateAt },
@@ -171,6 +162,19 @@ function wirePredictions(
     join(config.PORTOLAN_HOME, "keys", "predictions"),
   );
   return predictions;
+}
+
+function viewsOf(base: Foundation): ServingRouteDeps["views"] {
+  return {
+    onDemand: async (call, view) => {
+      const published = await publishedView(base, call, view);
+      return published && onDemandPlanOf(published);
+    },
+    texts: async (call, view) => {
+      const published = await publishedView(base, call, view);
+      return published ? textNamesOf(published) : [];
+    },
+  };
 }
 
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */
