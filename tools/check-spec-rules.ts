@@ -12,7 +12,6 @@ const citedInPart: ReadonlySet<string> = new Set([
   "charter.md",
   "ledger.md",
   "limits.md",
-  "online-rows.md",
   "prediction-log.md",
   "promotion-gates.md",
 ]);
