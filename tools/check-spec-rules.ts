@@ -13,7 +13,6 @@ const citedInPart: ReadonlySet<string> = new Set([
   "ledger.md",
   "limits.md",
   "prediction-log.md",
-  "promotion-gates.md",
 ]);
 
 interface SpecDocument {
