@@ -16,6 +16,7 @@ import { evaluateFlags } from "./flags/evaluate-flags.ts";
 import { type Answer, errorAnswer, fault, json } from "./http/answers.ts";
 import { v1Call, v2Call } from "./http/infer-calls.ts";
 import { readBody } from "./http/read-body.ts";
+import { separateRepeated } from "./http/said-once.ts";
 import { type InferDeps, infer } from "./infer/infer.ts";
 import type { InferCall } from "./infer/infer-call.ts";
 import { recordRefusal } from "./infer/refusal.ts";
@@ -49,6 +50,7 @@ export interface HandleDeps extends InferDeps, FeatureReadDeps {
  * Answers one HTTP request of any kind. Probes of the server itself are open and leave no record; refusals always do.
  */
 export function handle(deps: HandleDeps, request: IncomingMessage): Promise<Answer> {
+  separateRepeated(request);
   const operation = readPath(request.method ?? "GET", request.url ?? "/");
   switch (operation.kind) {
     case "infer":

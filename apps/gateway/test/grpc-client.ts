@@ -31,6 +31,11 @@ export class GrpcClient {
     if (apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${apiKey}`);
   }
 
+  /** From now on each call says this too. */
+  say(name: string, value: string): void {
+    this.#metadata.add(name, value);
+  }
+
   async call<Request extends object, Response extends object>(
     method: string,
     request: { readonly codec: MessageCodec<Request>; readonly message: Request } | Uint8Array,

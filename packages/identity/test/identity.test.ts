@@ -5,6 +5,7 @@ import { newId } from "@portolan/kernel";
 import Fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDevelopmentIssuer, createDirectoryLookups, registerAuthentication } from "../src/index.ts";
+import { askTwice } from "./ask-twice.ts";
 import { bootstrapped, type Installation, openInstallation } from "./installation.ts";
 
 let one: Installation;
@@ -136,6 +137,12 @@ describe("authentication", () => {
       environments: ["dev"],
     });
     expect(await ask(unbound)).toBe(200);
+  });
+  test("whoever names two for whom they act is refused: joined they would read like one", async () => {
+    const { token } = await one.token("edge");
+    const refused = await askTwice(one.app, token, ["usr_one", "usr_two"]);
+    expect(refused).toEqual({ status: 400, detail: "header x-portolan-on-behalf-of is sent more than once" });
+    expect(await askTwice(one.app, token, ["usr_one, the first"])).toMatchObject({ status: 200 });
   });
   test("a route without a declared action, or with an unknown one, does not start", () => {
     const app = Fastify();

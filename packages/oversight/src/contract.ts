@@ -23,8 +23,17 @@ const micros = (description: string) => Type.Integer({ minimum: 0, description }
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
 
-/** A label: yes or no, a class, or a quantity. */
-export const LabelValue = Type.Union([Type.Boolean(), Type.Number(), Type.String({ maxLength: 1000 })]);
+/** A label: yes or no, a class, a quantity, or of a ranking the relevance of each row of its list. */
+export const LabelValue = Type.Union([
+  Type.Boolean(),
+  Type.Number(),
+  Type.String({ maxLength: 1000 }),
+  Type.Array(Type.Number({ minimum: 0 }), {
+    minItems: 2,
+    maxItems: 1000,
+    description: "Of a ranking the relevance of each row of its request, in their order",
+  }),
+]);
 export type LabelValue = Static<typeof LabelValue>;
 
 const Values = Type.Array(
@@ -44,6 +53,10 @@ export const ReviewItem = Type.Object({
   model: Type.String(),
   version: Type.String(),
   task: Type.String({ description: "What the model answers, as its charter says" }),
+  rows: Type.Optional(Type.Integer({ description: "Of a ranking: rows of its list" })),
+  classes: Type.Optional(
+    Type.Array(Type.String(), { description: "Of several classes: their names, as the charter has them" }),
+  ),
   reasons: Type.Array(Type.Enum([...reviewReasons])),
   priority: Type.Integer({ description: "The greater, the sooner" }),
   receivedAt: micros("Arrival of the request, epoch microseconds"),
@@ -68,6 +81,9 @@ export type ReviewList = Static<typeof ReviewList>;
 export const RevealedAnswer = Type.Object({
   value: orNull(LabelValue),
   outputs: Values,
+  scores: Type.Optional(
+    Type.Array(Type.Number(), { description: "Of a ranking: the score of each row, in their order" }),
+  ),
   text: Type.Optional(Type.String({ description: "The answer's body, where it has no tensors of one row" })),
 });
 export type RevealedAnswer = Static<typeof RevealedAnswer>;
@@ -78,6 +94,9 @@ export const ReviewCase = Type.Object({
   leaseUntil: micros("Until then it is this person's; epoch microseconds"),
   inputs: Values,
   features: Values,
+  list: Type.Optional(
+    Type.Array(Values, { description: "Of a ranking: the inputs of each row, in their order" }),
+  ),
   text: Type.Optional(Type.String({ description: "The request's body, where it has no tensors of one row" })),
   withheld: Type.Optional(
     Type.String({ description: "Why nothing of the request is shown: erased, no_space, or not_readable" }),

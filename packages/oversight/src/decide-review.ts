@@ -8,7 +8,7 @@ import {
 } from "@portolan/kernel";
 import type { Concluded, Conclusion, LabelValue, NextRequest, ReviewCase } from "./contract.ts";
 import type { OversightErrorCode } from "./errors.ts";
-import { requireFitting, sameLabel } from "./label-values.ts";
+import { requireFitting, sameLabel, type Wanted } from "./label-values.ts";
 import type { Labels, Records } from "./ports.ts";
 import { viewCase, viewReview } from "./review-case.ts";
 import {
@@ -87,7 +87,7 @@ export async function decideReview(
   value: LabelValue,
 ): Promise<ReviewCase> {
   requirePerson(call);
-  requireFitting((await requireReview(deps, call, id, "reviews:decide")).task, value);
+  requireFitting(wantedOf(await requireReview(deps, call, id, "reviews:decide")), value);
   const decided = await deps.work.write(call, async (tx) => {
     const { review, claim } = await ownClaim(tx, id);
     if (claim.first_value !== null)
@@ -129,7 +129,7 @@ export async function concludeReview(
         "Decide first, without the model's answer: it is shown then.",
       );
     const value = conclusion.value ?? claim.first_value;
-    requireFitting(review.task, value);
+    requireFitting(wantedOf(review), value);
     const overrides = review.answer === null ? null : !sameLabel(value, review.answer);
     requireReason(conclusion, overrides === true);
     const { comment = null } = conclusion;
@@ -146,6 +146,10 @@ export async function concludeReview(
   });
   if (concluded.review.state === "closed") await deps.labels.join(asControl(call));
   return concluded;
+}
+
+function wantedOf({ task, list_rows: rows, classes }: ReviewRow): Wanted {
+  return { task, rows, classes };
 }
 
 function requireReason({ reason, comment }: Conclusion, isOverride: boolean): void {

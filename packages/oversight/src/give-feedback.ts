@@ -9,11 +9,13 @@ import {
   systemActor,
   type UnitOfWork,
 } from "@portolan/kernel";
-import type { PredictionHeader } from "@portolan/predictions/contract";
+import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { Feedback, FeedbackReceipt, FeedbackSummary } from "./contract.ts";
 import type { OversightErrorCode } from "./errors.ts";
 import { insertFeedback, listFeedbackPlaces, summariseFeedback } from "./feedback-store.ts";
+import { requireListOf } from "./label-values.ts";
 import type { Labels, Records } from "./ports.ts";
+import { rowsIn } from "./record-values.ts";
 
 export interface FeedbackDeps {
   readonly work: UnitOfWork;
@@ -27,7 +29,7 @@ export interface FeedbackDeps {
  * Keeps what a caller or user says of an answer; the same again changes nothing. A correction or override is a label too where the caller may report outcomes, until a review
  * or a reported outcome says better.
  *
- * @throws PortolanError `oversight.bad_feedback`, `kernel.not_found` for a prediction that is not there yet or may not be spoken of
+ * @throws PortolanError `oversight.bad_feedback`, `oversight.bad_value` for relevances of an answer that is no such list, `kernel.not_found` for a prediction that is not there yet or may not be spoken of
  */
 export async function giveFeedback(
   deps: FeedbackDeps,
@@ -35,7 +37,8 @@ export async function giveFeedback(
   feedback: Feedback,
 ): Promise<FeedbackReceipt> {
   requireWhole(feedback);
-  const header = await requirePrediction(deps, call, feedback.predictionId);
+  const { header, payload } = await requirePrediction(deps, call, feedback.predictionId);
+  if (feedback.value !== undefined) requireListOf(rowsIn(payload?.outputs), feedback.value);
   const { organisationId } = call.actor;
   const { useCaseId, environment } = header.context;
   const resource = { type: "Outcome", organisationId, useCaseId, environment };
@@ -81,7 +84,7 @@ async function requirePrediction(
   { records, authorizer }: FeedbackDeps,
   call: CallContext,
   predictionId: string,
-): Promise<PredictionHeader> {
+): Promise<StoredPrediction> {
   const missing = (): PortolanError =>
     new PortolanError("kernel.not_found", {
       detail: `there is no prediction ${predictionId}`,
@@ -94,7 +97,7 @@ async function requirePrediction(
   const { useCaseId, environment } = found.header.context;
   const resource = { type: "Prediction", id: predictionId, organisationId, useCaseId, environment };
   await requireSeen(authorizer, call, { action: "feedback:write", resource }, missing);
-  return found.header;
+  return found;
 }
 
 /** What was said of an endpoint's versions, as far as the caller may read outcomes. */

@@ -9,7 +9,9 @@ export interface ReviewCharters {
   termsFor(
     call: CallContext,
     useCaseId: string,
-  ): Promise<{ readonly review: ReviewTerms; readonly task: string } | undefined>;
+  ): Promise<
+    { readonly review: ReviewTerms; readonly task: string; readonly classes?: readonly string[] } | undefined
+  >;
 }
 
 /** Records of predictions, asked for by control itself; `predictions` has them. */

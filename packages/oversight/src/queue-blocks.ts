@@ -1,4 +1,3 @@
-import type { ReviewTerms } from "@portolan/charter/contract";
 import {
   type CallContext,
   digestJson,
@@ -11,7 +10,7 @@ import {
 } from "@portolan/kernel";
 import type { AcceptedBlock, StoredPrediction } from "@portolan/predictions/contract";
 import type { Records, ReviewCharters } from "./ports.ts";
-import { answerOf } from "./record-values.ts";
+import { answerOf, rowsIn } from "./record-values.ts";
 import { insertReviews, isSeen, markSeen, type NewReview } from "./review-store.ts";
 import { isAnswer, type Selection, selectReview } from "./select-review.ts";
 
@@ -23,7 +22,7 @@ export interface QueueDeps {
   readonly recordBatch: RecordBatch;
 }
 
-type Terms = { readonly review: ReviewTerms; readonly task: string };
+type Terms = NonNullable<Awaited<ReturnType<ReviewCharters["termsFor"]>>>;
 
 /**
  * Queues what accepted blocks hold for people, before the gateway is told that it may forget them. Each block is looked at once, by the charters in force then; a block that comes
@@ -81,7 +80,7 @@ async function queueBlock(
 
 function reviewOf(
   { header, payload }: StoredPrediction,
-  { review, task }: Terms,
+  { review, task, classes }: Terms,
   { reasons, priority, people }: Selection,
   now: EpochMicros,
 ): NewReview {
@@ -96,12 +95,14 @@ function reviewOf(
     model_name: context.model?.name ?? "",
     model_version: context.model?.version ?? "",
     task,
+    list_rows: task === "ranking" ? (rowsIn(payload?.outputs) ?? null) : null,
+    classes: task === "multiclass_classification" && classes?.length ? classes : null,
     reasons,
     priority,
     received_at: receivedAt,
     queued_at: now,
     due_at: now + review.dueWithinMs * 1000,
-    answer: answerOf(task, payload?.outputs) ?? null,
+    answer: answerOf(task, payload?.outputs, classes) ?? null,
     people,
   };
 }

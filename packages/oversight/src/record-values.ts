@@ -44,12 +44,7 @@ export function namedValues(
 ): NamedValue[] | undefined {
   const tensors = tensorsOf(body, member);
   if (!tensors || tensors.some(({ rows }) => rows !== 1)) return undefined;
-  return tensors.flatMap(({ name, values }) =>
-    values.map((value, at) => ({
-      name: values.length === 1 ? name : `${name}[${at}]`,
-      value: isPlain(value) ? value : null,
-    })),
-  );
+  return tensors.flatMap(({ name, values }) => named(name, values));
 }
 
 /**
@@ -57,24 +52,94 @@ export function namedValues(
  * and what is no finite number.
  */
 export function scoreOf(outputs: LoggedBody | undefined): number | undefined {
-  const tensor = tensorsOf(outputs, "outputs")?.findLast(({ datatype }) => /^(FP|BF)\d+$/.test(datatype));
+  const tensor = scoresTensor(outputs);
   const value = tensor?.rows === 1 ? tensor.values.at(-1) : undefined;
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
+/** Rows of an answer: those of its last floating-point output; undefined where there is none. */
+export function rowsIn(outputs: LoggedBody | undefined): number | undefined {
+  const rows = scoresTensor(outputs)?.rows;
+  return rows !== undefined && Number.isInteger(rows) && rows > 0 ? rows : undefined;
+}
+
+function scoresTensor(outputs: LoggedBody | undefined): Tensor | undefined {
+  return tensorsOf(outputs, "outputs")?.findLast(({ datatype }) => /^(FP|BF)\d+$/.test(datatype));
+}
+
+/** The scores of a list, row after row: of each the last value, as performance reads them; undefined where one is no finite number. */
+export function listScores(outputs: LoggedBody | undefined): number[] | undefined {
+  const tensor = scoresTensor(outputs);
+  if (!tensor) return undefined;
+  const scores = rowsOfTensor(tensor)?.map((row) => row.at(-1));
+  return scores?.every((score) => typeof score === "number" && Number.isFinite(score))
+    ? (scores as number[])
+    : undefined;
+}
+
+/** The values of each row of a request, by their names; undefined for other bodies, and where tensors differ in their rows. */
+export function listedRows(inputs: LoggedBody | undefined): NamedValue[][] | undefined {
+  const tensors = tensorsOf(inputs, "inputs");
+  const rows = tensors?.[0]?.rows;
+  if (!tensors || rows === undefined || tensors.some((tensor) => tensor.rows !== rows)) return undefined;
+  const listed = Array.from({ length: rows > mostListedRows ? 0 : rows }, (): NamedValue[] => []);
+  for (const tensor of tensors) {
+    const values = rowsOfTensor(tensor);
+    if (!values) return undefined;
+    for (const [at, row] of listed.entries()) row.push(...named(tensor.name, values[at] ?? []));
+  }
+  return listed.length < 2 ? undefined : listed;
+}
+/** As many as outcomes have relevances. */
+const mostListedRows = 1000;
+
+function rowsOfTensor({ rows, values }: Tensor): unknown[][] | undefined {
+  const width = values.length / rows;
+  if (!Number.isInteger(rows) || rows < 1 || !Number.isInteger(width) || width < 1) return undefined;
+  return Array.from({ length: rows }, (_, at) => values.slice(at * width, (at + 1) * width));
+}
+
+function named(name: string, values: readonly unknown[]): NamedValue[] {
+  return values.map((value, at) => ({
+    name: values.length === 1 ? name : `${name}[${at}]`,
+    value: isPlain(value) ? value : null,
+  }));
+}
+
 /**
- * What the model said, as a label: yes from a score of 0.5 on; of several classes the one text or whole number that it names; a quantity for regression; undefined where
- * an answer is no label, as a text is none.
+ * What the model said, as a label: yes from a score of 0.5 on; a quantity for regression; of several classes the one of the highest score, by its name where the charter
+ * names as many, else the one text or whole number that the answer names, else its number; undefined where an answer is no label, as a text and the scores of a list are none.
  */
-export function answerOf(task: string, outputs: LoggedBody | undefined): LabelValue | undefined {
+export function answerOf(
+  task: string,
+  outputs: LoggedBody | undefined,
+  classes?: readonly string[],
+): LabelValue | undefined {
   if (task === "generation" || task === "ranking") return undefined;
   const score = scoreOf(outputs);
   if (task === "binary_classification") return score === undefined ? undefined : score >= 0.5;
   if (task === "regression") return score;
-  const named = tensorsOf(outputs, "outputs")?.find(
+  const highest = highestOf(outputs);
+  if (highest && classes?.length === highest.of) return classes[highest.at];
+  const said = tensorsOf(outputs, "outputs")?.find(
     ({ datatype, rows, values }) => rows === 1 && values.length === 1 && /^(BYTES|U?INT\d+)$/.test(datatype),
   )?.values[0];
-  return typeof named === "string" || typeof named === "number" ? named : undefined;
+  return typeof said === "string" || typeof said === "number" ? said : highest?.at;
+}
+
+/** Of scores that are alike the first is the highest, as performance has it. */
+function highestOf(
+  outputs: LoggedBody | undefined,
+): { readonly at: number; readonly of: number } | undefined {
+  const tensor = scoresTensor(outputs);
+  if (tensor?.rows !== 1 || tensor.values.length < 2) return undefined;
+  const values = tensor.values.filter((value) => typeof value === "number" && Number.isFinite(value));
+  if (values.length < tensor.values.length) return undefined;
+  const numbers = values as number[];
+  return {
+    at: numbers.indexOf(numbers.reduce((most, value) => Math.max(most, value), -Infinity)),
+    of: numbers.length,
+  };
 }
 
 /** A body as people may read it where it has no tensors: its text, cut; undefined for bytes. */

@@ -2,7 +2,7 @@ import type { CallContext } from "@portolan/kernel";
 import type { StoredPrediction } from "@portolan/predictions/contract";
 import type { RevealedAnswer, ReviewCase, ReviewItem } from "./contract.ts";
 import type { Records } from "./ports.ts";
-import { namedValues, readableText } from "./record-values.ts";
+import { listedRows, listScores, namedValues, readableText } from "./record-values.ts";
 import type { ClaimRow, ReviewRow } from "./review-store.ts";
 
 /** A review as everybody may see it who may see reviews: neither what the model said nor what anybody decided. */
@@ -16,6 +16,8 @@ export function viewReview(row: ReviewRow, now: number): ReviewItem {
     model: row.model_name,
     version: row.model_version,
     task: row.task,
+    ...(row.list_rows === null ? {} : { rows: row.list_rows }),
+    ...(row.classes === null ? {} : { classes: [...row.classes] }),
     reasons: [...row.reasons],
     priority: row.priority,
     receivedAt: row.received_at,
@@ -41,26 +43,31 @@ export async function viewCase(
   return {
     review: viewReview(review, now),
     leaseUntil: claim.lease_until,
-    ...viewRequest(record),
+    ...viewRequest(review, record),
     ...(claim.first_value === null ? {} : { own: claim.first_value, answer: viewAnswer(review, record) }),
   };
 }
 
 function viewRequest(
+  { task }: ReviewRow,
   record: StoredPrediction | undefined,
-): Pick<ReviewCase, "inputs" | "features" | "text" | "withheld"> {
+): Pick<ReviewCase, "inputs" | "features" | "list" | "text" | "withheld"> {
   const payload = record?.payload;
   const features = (payload?.features ?? []).map(({ name, value }) => ({ name, value }));
   if (!payload) return { inputs: [], features, withheld: record?.withheld ?? "erased" };
   const inputs = namedValues(payload.inputs, "inputs");
   if (inputs) return { inputs, features };
+  const list = task === "ranking" ? listedRows(payload.inputs) : undefined;
+  if (list) return { inputs: [], features, list };
   const text = readableText(payload.inputs);
   return { inputs: [], features, ...(text === undefined ? { withheld: "not_readable" } : { text }) };
 }
 
-function viewAnswer({ answer }: ReviewRow, record: StoredPrediction | undefined): RevealedAnswer {
+function viewAnswer({ answer, task }: ReviewRow, record: StoredPrediction | undefined): RevealedAnswer {
   const outputs = record?.payload?.outputs;
   const values = namedValues(outputs, "outputs");
+  const scores = task === "ranking" ? listScores(outputs) : undefined;
+  if (scores) return { value: answer, outputs: [], scores };
   const text = values ? undefined : readableText(outputs);
   return { value: answer, outputs: values ?? [], ...(text === undefined ? {} : { text }) };
 }

@@ -46,6 +46,7 @@ export async function insertReviews(sql: Sql, reviews: readonly NewReview[]): Pr
           ...review,
           reasons: raw<ReviewTable["reasons"]>`${JSON.stringify(review.reasons)}::jsonb`,
           answer: json(review.answer),
+          classes: review.classes && raw<readonly string[]>`${JSON.stringify(review.classes)}::jsonb`,
           state: "open" as const,
         })),
       )

@@ -2,7 +2,7 @@ import type { ReviewTerms } from "@portolan/charter/contract";
 import type { PredictionPayload, StoredPrediction } from "@portolan/predictions/contract";
 import { expect, test } from "vitest";
 import { aRecord, bodyOf } from "../test/records.ts";
-import { answerOf, rowOf } from "./record-values.ts";
+import { answerOf, listedRows, listScores, rowOf, rowsIn } from "./record-values.ts";
 import { selectReview } from "./select-review.ts";
 
 const terms: ReviewTerms = { every: false, dueWithinMs: 3_600_000, sample: 0, secondReview: 0 };
@@ -86,7 +86,44 @@ test("what the model said is a label of its task, or none", () => {
   expect(answerOf("regression", payload.outputs)).toBe(0.7);
   expect(answerOf("multiclass_classification", payload.outputs)).toBe(1);
   expect(answerOf("multiclass_classification", text)).toBe("red");
+  expect(answerOf("multiclass_classification", payload.outputs, ["cat", "dog"])).toBe("dog");
+  expect(answerOf("multiclass_classification", payload.outputs, ["cat", "dog", "owl"])).toBe(1);
+  expect(answerOf("multiclass_classification", scoresOnly([0.4, 0.4, 0.2]))).toBe(0);
+  expect(answerOf("multiclass_classification", scoresOnly([0.4, null, 0.2]))).toBeUndefined();
+  expect(answerOf("ranking", payload.outputs)).toBeUndefined();
   expect(answerOf("generation", payload.outputs)).toBeUndefined();
   expect(answerOf("binary_classification", undefined)).toBeUndefined();
   expect(rowOf(payload)).toMatchObject({ score: 0.7, "probabilities[1]": 0.7, tenure_months: 2 });
 });
+
+test("a list has the values and the score of each row, and none where tensors differ, rows cannot be told apart, or a score is none", () => {
+  const tensor = (name: string, datatype: string, shape: readonly number[], data: readonly unknown[]) => ({
+    name,
+    datatype,
+    shape,
+    data,
+  });
+  const inputs = [tensor("x", "FP32", [2, 2], [1, 2, 3, 4]), tensor("site", "BYTES", [2], ["a", "b"])];
+  expect(listedRows(bodyOf("inputs", inputs))).toEqual([
+    [
+      { name: "x[0]", value: 1 },
+      { name: "x[1]", value: 2 },
+      { name: "site", value: "a" },
+    ],
+    [
+      { name: "x[0]", value: 3 },
+      { name: "x[1]", value: 4 },
+      { name: "site", value: "b" },
+    ],
+  ]);
+  for (const odd of [tensor("y", "FP32", [3], [1, 2, 3]), tensor("y", "FP32", [2, 2], [1, 2, 3])])
+    expect(listedRows(bodyOf("inputs", [...inputs, odd]))).toBeUndefined();
+  expect(listedRows(bodyOf("inputs", [tensor("x", "FP32", [1], [1])]))).toBeUndefined();
+  const outputs = bodyOf("outputs", [tensor("p", "FP32", [2, 2], [0.9, 0.1, 0.2, 0.8])]);
+  expect([rowsIn(outputs), listScores(outputs)]).toEqual([2, [0.1, 0.8]]);
+  expect(listScores(bodyOf("outputs", [tensor("p", "FP32", [2], [0.9, null])]))).toBeUndefined();
+  expect([rowsIn(undefined), listScores(undefined)]).toEqual([undefined, undefined]);
+});
+
+const scoresOnly = (data: readonly unknown[]) =>
+  bodyOf("outputs", [{ name: "p", datatype: "FP32", shape: [1, data.length], data }]);

@@ -11,6 +11,8 @@ export type ReviewTable = {
   readonly model_name: string;
   readonly model_version: string;
   readonly task: string;
+  readonly list_rows: number | null;
+  readonly classes: readonly string[] | null;
   readonly reasons: readonly ReviewReason[];
   readonly priority: number;
   readonly received_at: number;

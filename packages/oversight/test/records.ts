@@ -5,6 +5,10 @@ export interface RecordOptions {
   readonly score: number;
   readonly id?: string;
   readonly inputs?: Readonly<Record<string, number | string>>;
+  /** What the model gives each class; instead of `score`. */
+  readonly probabilities?: readonly number[];
+  /** Scores of the rows of a list, whose inputs are their places; instead of `score`. */
+  readonly list?: readonly number[];
   /** Names the endpoint too. */
   readonly useCaseId?: string;
 }
@@ -15,6 +19,8 @@ export function aRecord({
   id = "prd_0mwr2jm00abcdefghjkmnpqrst_1_0_0",
   inputs = { amount: 10, country: "DE" },
   useCaseId = "uc_1",
+  probabilities = [1 - score, score],
+  list,
 }: RecordOptions): StoredPrediction {
   const tensors = Object.entries(inputs).map(([name, value]) => ({
     name,
@@ -42,15 +48,29 @@ export function aRecord({
       status: { kind: "ok" },
     },
     payload: {
-      inputs: bodyOf("inputs", tensors),
+      inputs: bodyOf("inputs", list ? [column("place", [...list.keys()])] : tensors),
       features: [{ name: "tenure_months", value: 2, source: "online" }],
-      outputs: bodyOf("outputs", [
-        { name: "label", datatype: "INT64", shape: [1], data: [Number(score >= 0.5)] },
-        { name: "probabilities", datatype: "FP32", shape: [1, 2], data: [1 - score, score] },
-      ]),
+      outputs: list
+        ? bodyOf("outputs", [column("score", list)])
+        : bodyOf("outputs", [
+            { name: "label", datatype: "INT64", shape: [1], data: [Number(score >= 0.5)] },
+            {
+              name: "probabilities",
+              datatype: "FP32",
+              shape: [1, probabilities.length],
+              data: probabilities,
+            },
+          ]),
     },
   };
 }
+
+const column = (name: string, data: readonly number[]) => ({
+  name,
+  datatype: "FP64",
+  shape: [data.length, 1],
+  data,
+});
 
 export function bodyOf(member: "inputs" | "outputs", tensors: readonly object[]): LoggedBody {
   return { mediaType: "application/json", bytes: Buffer.from(JSON.stringify({ [member]: tensors })) };

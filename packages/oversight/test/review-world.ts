@@ -39,7 +39,10 @@ export interface ReviewWorld extends AsyncDisposable {
   readonly predictions: PredictionsDeps;
   readonly oversight: Omit<OversightDeps, "sessions" | "catalogue">;
   /** What charters say, by use case. */
-  readonly terms: Map<string, { readonly review: ReviewTerms; readonly task: string }>;
+  readonly terms: Map<
+    string,
+    { readonly review: ReviewTerms; readonly task: string; readonly classes?: readonly string[] }
+  >;
 }
 
 export async function openReviewWorld(clock: FakeClock): Promise<ReviewWorld> {

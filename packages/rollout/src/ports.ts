@@ -1,4 +1,4 @@
-import type { CallContext, Environment, Transaction } from "@portolan/kernel";
+import type { CallContext, Environment, Sql, Transaction } from "@portolan/kernel";
 import type { BlockAddress, PredictionHeader, StoredPrediction } from "@portolan/predictions/contract";
 import type { DeployRequest } from "@portolan/serving/contract";
 
@@ -18,17 +18,19 @@ export interface ReleasedEndpoint {
   readonly deployedBy: string;
   readonly businessUnitId: string;
   readonly teamId: string | null;
-  /** Versions whose end at this endpoint is announced, or has come. */
-  readonly ending: readonly {
-    readonly model: string;
-    readonly version: number;
-    /** Epoch microseconds. */
-    readonly endsAt: number;
-  }[];
 }
 
 export interface Endpoints {
   find(call: CallContext, environment: Environment, name: string): Promise<ReleasedEndpoint | undefined>;
+  /**
+   * When the end of a version at an endpoint is announced for, or came, in epoch microseconds; undefined where it is not. Read in the transaction that starts
+   * its release: of an end and a release of the same moment only one is committed.
+   */
+  endOf(
+    sql: Sql,
+    at: { readonly organisationId: string; readonly environment: Environment; readonly endpoint: string },
+    version: { readonly model: string; readonly version: number },
+  ): Promise<number | undefined>;
   /** @throws PortolanError what `deploy` would throw */
   check(call: CallContext, name: string, request: DeployRequest): Promise<void>;
   /**

@@ -6,6 +6,7 @@ import {
   newId,
   PortolanError,
   type ResourceRef,
+  type Sql,
   type UnitOfWork,
 } from "@portolan/kernel";
 import { approvalsNeeded } from "./approvals.ts";
@@ -73,6 +74,7 @@ export async function startRelease(
         `The release ${open} is running at ${endpoint}.`,
         `Wait for it, or end it: portolan release rollback ${endpoint}`,
       );
+    await requireNotEnding(tx.sql, deps.endpoints, release);
     const id = newId("release", tx.now);
     await insertRelease(tx.sql, { ...release, id, startedAt: tx.now });
     await tx.record({
@@ -95,6 +97,22 @@ export async function startRelease(
   return view;
 }
 
+/** What callers are told the end of is not brought to them. The end and the release are held against each other, whichever comes first. */
+async function requireNotEnding(
+  sql: Sql,
+  endpoints: Endpoints,
+  release: Pick<NewRelease, "organisationId" | "environment" | "endpoint" | "model" | "version">,
+): Promise<void> {
+  const { endpoint, model, version } = release;
+  const endsAt = await endpoints.endOf(sql, release, { model, version });
+  if (endsAt === undefined) return;
+  throw refused(
+    "rollout.version_ending",
+    `The end of ${model}/${version} at ${endpoint} is announced for ${formatInstant(asEpochMicros(endsAt))}.`,
+    `Release another version, or take its end back: portolan endpoint sunset ${endpoint} --version ${version} --withdraw --reason …`,
+  );
+}
+
 /** The release that is asked for, judged against what the endpoint serves. */
 function releaseOf(
   call: CallContext,
@@ -115,13 +133,6 @@ function releaseOf(
       "rollout.nothing_to_release",
       `${model}/${version} is the champion of ${endpoint}.`,
       "Name another version: portolan model list.",
-    );
-  const end = found.ending.find((one) => one.model === model && one.version === version);
-  if (end)
-    throw refused(
-      "rollout.version_ending",
-      `The end of ${model}/${version} at ${endpoint} is announced for ${formatInstant(asEpochMicros(end.endsAt))}.`,
-      `Release another version, or take its end back: portolan endpoint sunset ${endpoint} --version ${version} --withdraw --reason …`,
     );
   const plan = planOf(asked, terms);
   return {

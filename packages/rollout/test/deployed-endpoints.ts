@@ -1,6 +1,6 @@
 import { type CallContext, type Environment, PortolanError } from "@portolan/kernel";
 import type { DeployRequest } from "@portolan/serving/contract";
-import type { Endpoints, ReleasedEndpoint } from "../src/ports.ts";
+import type { Endpoints } from "../src/ports.ts";
 
 /** Deployments in memory, each published at once in a snapshot of its own. */
 export class DeployedEndpoints implements Endpoints {
@@ -15,7 +15,7 @@ export class DeployedEndpoints implements Endpoints {
   /** What happens between a look at the endpoint and its deployment, once. */
   meanwhile: (() => Promise<unknown>) | undefined;
   /** Versions whose end is announced. */
-  ending: ReleasedEndpoint["ending"] = [];
+  ending: readonly { readonly model: string; readonly version: number; readonly endsAt: number }[] = [];
   readonly #name: string;
   readonly #environment: Environment;
   #snapshot = 100;
@@ -40,8 +40,11 @@ export class DeployedEndpoints implements Endpoints {
     const deploymentId = this.inForce;
     const owner = { businessUnitId: "bu_1", teamId: null };
     const deployedBy = this.by.at(-1) ?? "";
-    const { ending } = this;
-    return { deploymentId, snapshotVersion: this.#snapshot, request, deployedBy, ...owner, ending };
+    return { deploymentId, snapshotVersion: this.#snapshot, request, deployedBy, ...owner };
+  }
+
+  async endOf(...[, , { model, version }]: Parameters<Endpoints["endOf"]>): Promise<number | undefined> {
+    return this.ending.find((one) => one.model === model && one.version === version)?.endsAt;
   }
 
   async check(_call: CallContext, _name: string, request: DeployRequest): Promise<void> {

@@ -26,6 +26,7 @@ export {
 } from "./snapshot/publish-snapshot.ts";
 export type { PartRefusal } from "./snapshot/refusals.ts";
 export { type Deployed, deploymentsNaming, findDeployed, findDeployment, listDeployed } from "./store.ts";
+export { announcedEndOf } from "./sunsets/sunset-store.ts";
 export { requireUpstreamPlace } from "./upstream-places.ts";
 
 export const servingMigrations: MigrationSet = {

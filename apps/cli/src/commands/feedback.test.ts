@@ -15,6 +15,9 @@ test("feedback on the command line is one thing: a rating, a correction or an ov
   });
   expect(feedbackOf("prd_1", { override: "red" })).toMatchObject({ kind: "override", value: "red" });
   expect(feedbackOf("prd_1", { correct: "-1.5e3" })).toMatchObject({ value: -1500 });
+  expect(feedbackOf("prd_1", { correct: "[0, 2,1.5]" })).toMatchObject({ value: [0, 2, 1.5] });
+  for (const list of ["[1]", "[]", "[1, -1]", "[1, x]", "[1,,2]"])
+    expect(() => feedbackOf("prd_1", { correct: list })).toThrow("cli.bad_usage");
   for (const options of [{}, { rating: "6" }, { rating: "3", correct: "true" }, { correct: "" }])
     expect(() => feedbackOf("prd_1", options)).toThrow();
 });

@@ -27,7 +27,7 @@ export function registerFeedbackCommands(program: Command, contextOf: ContextOf)
     .option("--comment <text>", "in words")
     .addHelpText(
       "after",
-      "\nExamples:\n  portolan feedback give prd_… --rating 4\n  portolan feedback give prd_… --correct false --as shop",
+      "\nExamples:\n  portolan feedback give prd_… --rating 4\n  portolan feedback give prd_… --correct false --as shop\n  portolan feedback give prd_… --correct '[0, 2, 1]' --as shop      relevances of a ranking's rows",
     )
     .action(async (predictionId: string, options: FeedbackOptions, command: Command) => {
       const context = contextOf(command);

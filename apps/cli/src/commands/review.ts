@@ -1,6 +1,7 @@
 import { PortolanError, parseInstant } from "@portolan/kernel";
 import {
   type Concluded,
+  type LabelValue,
   type NextReview,
   overrideReasons,
   type ReviewCase,
@@ -92,7 +93,10 @@ function registerDecide(review: Command, contextOf: ContextOf): void {
   review
     .command("decide <review> <value>")
     .description("Decide without the model's answer; it is shown then")
-    .addHelpText("after", "\nExample:\n  portolan review decide rev_… true --as rita")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  portolan review decide rev_… true --as rita\n  portolan review decide rev_… '[0, 2, 1]' --as rita      relevances of a ranking's rows",
+    )
     .action(async (id: string, value: string, _options: object, command: Command) => {
       const context = contextOf(command);
       const body = { value: labelOf(value) };
@@ -167,13 +171,26 @@ function pathOf(id: string): string {
   return `/v1/reviews/${encodeURIComponent(id)}`;
 }
 
-/** `true`, `false` and numbers are themselves; any other word is a class. @throws PortolanError `cli.bad_usage` for nothing */
-export function labelOf(text: string): string | number | boolean {
+/** `true`, `false` and numbers are themselves, `[0, 2, 1]` the relevances of a list; any other word is a class. @throws PortolanError `cli.bad_usage` for nothing, and for a list of anything else */
+export function labelOf(text: string): LabelValue {
   if (text === "")
     throw new PortolanError<CliErrorCode>("cli.bad_usage", {
       detail: "there is no decision",
       mend: "Write true, false, a class or a number.",
     });
+  if (/^\s*\[.*\]\s*$/.test(text)) return relevancesOf(text);
   if (text === "true" || text === "false") return text === "true";
   return /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text) ? Number(text) : text;
+}
+
+function relevancesOf(text: string): number[] {
+  const values = text
+    .replace(/^\s*\[|\]\s*$/g, "")
+    .split(",")
+    .map((one) => (one.trim() === "" ? Number.NaN : Number(one)));
+  if (values.length >= 2 && values.every((value) => Number.isFinite(value) && value >= 0)) return values;
+  throw new PortolanError<CliErrorCode>("cli.bad_usage", {
+    detail: `${text} is no list of relevances`,
+    mend: "Write a number from 0 on for each row of the list, as '[0, 2, 1]'.",
+  });
 }

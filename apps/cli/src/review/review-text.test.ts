@@ -32,6 +32,21 @@ test("a case names what it is about and what comes next; the answer only once it
   );
 });
 
+test("a list is told row by row, with how to decide it; its scores and the decision in the order of the rows", () => {
+  const list = [0, 1].map((value) => [{ name: "place", value }]);
+  const of = { ...review, task: "ranking", rows: 2 };
+  const shown = { review: of, leaseUntil: 0, inputs: [], features: [], list };
+  expect(caseText(shown)).toMatch(
+    /row 1: place = 0\nrow 2: place = 1\ndecide: portolan review decide rev_1 '\[<relevance>, …\]' \(2 of them\)/,
+  );
+  const decided = caseText({
+    ...shown,
+    own: [0, 3],
+    answer: { value: null, outputs: [], scores: [0.2, 0.9] },
+  });
+  expect(decided).toMatch(/you decided: \[0, 3\]\nthe model said: scores \[0.2, 0.9\]/);
+});
+
 test("figures of nothing say so, and figures have their intervals", () => {
   const none = { count: 0, of: 0, share: null, low: null, high: null };
   const half = { count: 5, of: 10, share: 0.5, low: 0.24, high: 0.76 };

@@ -1,6 +1,7 @@
 import { asEpochMicros, formatInstant } from "@portolan/kernel";
 import type {
   Concluded,
+  LabelValue,
   ReviewCase,
   ReviewItem,
   ReviewList,
@@ -22,6 +23,7 @@ export function caseText({
   review,
   inputs,
   features,
+  list,
   text,
   withheld,
   own,
@@ -35,19 +37,39 @@ export function caseText({
     `why: ${review.reasons.join(", ")}; ${dueText(review)}; yours until ${instant(leaseUntil)}`,
     ...values("inputs", inputs),
     ...values("features", features),
+    ...(list ?? []).map(
+      (row, at) => `row ${at + 1}: ${row.map(({ name, value }) => `${name} = ${String(value)}`).join(", ")}`,
+    ),
+    ...(review.classes ? [`classes: ${review.classes.join(", ")}`] : []),
     ...(text === undefined ? [] : ["request:", text]),
     ...(withheld === undefined ? [] : [`the request is not shown: ${withheld}`]),
   ];
   if (!answer || own === undefined)
-    return [...lines, `decide: portolan review decide ${review.id} <value>`].join("\n");
+    return [...lines, `decide: portolan review decide ${review.id} ${wordOf(review)}`].join("\n");
   return [
     ...lines,
-    `you decided: ${String(own)}`,
-    `the model said: ${answer.value === null ? "nothing that is a label" : String(answer.value)}`,
+    `you decided: ${labelText(own)}`,
+    `the model said: ${saidText(answer)}`,
     ...values("outputs", answer.outputs),
     ...(answer.text === undefined ? [] : ["answer:", answer.text]),
     `keep it or take another: portolan review conclude ${review.id} [--value <label>] [--reason <code>]`,
   ].join("\n");
+}
+
+/** How a decision of its task is written. */
+function wordOf({ task, rows }: ReviewItem): string {
+  return task === "ranking"
+    ? `'[<relevance>, …]'${rows === undefined ? "" : ` (${rows} of them)`}`
+    : "<value>";
+}
+
+function labelText(value: LabelValue): string {
+  return typeof value === "object" ? `[${value.join(", ")}]` : String(value);
+}
+
+function saidText({ value, scores }: NonNullable<ReviewCase["answer"]>): string {
+  if (value !== null) return labelText(value);
+  return scores ? `scores [${scores.join(", ")}]` : "nothing that is a label";
 }
 
 export function concludedText({ review, value, overrides, label }: Concluded): string {
@@ -56,9 +78,9 @@ export function concludedText({ review, value, overrides, label }: Concluded): s
     review.state !== "open"
       ? label === null
         ? "closed without a label: people could not agree"
-        : `closed; label ${String(label)}`
+        : `closed; label ${labelText(label)}`
       : `${review.concluded} of ${review.people} people have decided`;
-  return `${review.id}: ${String(value)}${kind}; ${rest}`;
+  return `${review.id}: ${labelText(value)}${kind}; ${rest}`;
 }
 
 export function statsText(stats: ReviewStats): string {

@@ -45,8 +45,9 @@ export function queueDeps(
     charters: {
       termsFor: async (call, useCaseId) => {
         const found = await inForceCharter(charter, call, { useCaseId });
-        const review = found && termsOf(found.charter).review;
-        return review && { review, task: found.charter.model.task };
+        if (!found) return undefined;
+        const { review, classes } = termsOf(found.charter);
+        return review && { review, task: found.charter.model.task, ...(classes ? { classes } : {}) };
       },
     },
     records: recordsOf(predictions),

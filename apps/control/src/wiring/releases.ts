@@ -11,6 +11,7 @@ import type {
 } from "@portolan/rollout";
 import { startReleaseController } from "@portolan/rollout";
 import {
+  announcedEndOf,
   checkDeployment,
   type DeployDeps,
   deployEndpoint,
@@ -101,13 +102,9 @@ function endpointsOf({ work }: Foundation, serving: DeployDeps): Endpoints {
       if (!found) return undefined;
       const { deploymentId, snapshotVersion, request, deployedBy, route } = found;
       const { businessUnitId, teamId } = route;
-      const ending = found.retiring.map(({ model, version, ends_at: endsAt }) => ({
-        model,
-        version,
-        endsAt,
-      }));
-      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId, ending };
+      return { deploymentId, snapshotVersion, request, deployedBy, businessUnitId, teamId };
     },
+    endOf: announcedEndOf,
     check: (call, name, request) => checkDeployment(serving, call, name, request),
     deploy: async (call, name, request, insteadOf) =>
       (await deployEndpoint(serving, call, name, request, insteadOf)).deploymentId,

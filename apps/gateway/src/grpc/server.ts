@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import {
@@ -14,6 +15,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Answer } from "../http/answers.ts";
 import type { CallerGone } from "../http/caller-gone.ts";
+import { splitRepeated } from "../http/said-once.ts";
 import type { ClientCertificates, PresentedCertificate } from "../limits/client-certificates.ts";
 import type { TlsFiles } from "../listeners.ts";
 import { asAnswer, type GrpcAnswer } from "./grpc-answer.ts";
@@ -162,9 +164,10 @@ type ServerCall = (ServerUnaryCall<Uint8Array, Uint8Array> | ServerDuplexStream<
 };
 
 function requestOf(call: ServerCall, message: Uint8Array): GrpcRequest {
-  const headers: Record<string, string> = {};
+  const headers: IncomingHttpHeaders = {};
   for (const [key, value] of Object.entries(call.metadata.getMap()))
     if (typeof value === "string") headers[key] = value;
+  splitRepeated(headers);
   // `ipv4:port` or `[ipv6]:port`, as node:net names peers.
   const remoteAddress = call.getPeer().replace(/:\d+$/, "");
   const watch = () => watchCall(call);

@@ -82,13 +82,8 @@ export function readOnBehalfOf(
   { active, caller }: Admitted,
   headers: IncomingMessage["headers"],
 ): string | undefined {
-  const named = headers["x-portolan-on-behalf-of"];
+  const named = readShortLine(headers, "x-portolan-on-behalf-of", "whom the caller acts for");
   if (named === undefined) return undefined;
-  if (typeof named !== "string" || !shortLine.test(named))
-    throw new PortolanError<ServingErrorCode>("serving.bad_request", {
-      detail: "x-portolan-on-behalf-of is not a short line of ASCII.",
-      mend: "Send at most 200 printable characters, once.",
-    });
   const { environment, endpoint } = active.route;
   if (mayActFor(state, caller, environment, endpoint)) return named;
   throw new PortolanError<ServingErrorCode>("serving.act_for_forbidden", {
@@ -103,12 +98,16 @@ export function readOnBehalfOf(
  * @throws PortolanError `serving.bad_request`
  */
 export function readSubject(headers: IncomingMessage["headers"]): string | undefined {
-  const named = headers["x-portolan-subject"];
-  if (named === undefined) return undefined;
-  if (typeof named === "string" && shortLine.test(named)) return named;
+  return readShortLine(headers, "x-portolan-subject", "a key of the person, as your data have it");
+}
+
+function readShortLine(headers: IncomingMessage["headers"], name: string, what: string): string | undefined {
+  const named = headers[name];
+  if (named === undefined || (typeof named === "string" && shortLine.test(named))) return named;
+  const wrong = typeof named === "string" ? "is not a short line of ASCII" : "names more than one";
   throw new PortolanError<ServingErrorCode>("serving.bad_request", {
-    detail: "x-portolan-subject is not a short line of ASCII.",
-    mend: "Send at most 200 printable characters, once: a key of the person, as your data have it.",
+    detail: `${name} ${wrong}.`,
+    mend: `Send at most 200 printable characters, once: ${what}.`,
   });
 }
 

@@ -16,6 +16,7 @@ import { localAnswer } from "./local-answers.ts";
 import { nonFiniteInput, nonFiniteOutput, withoutInfinities } from "./non-finite.ts";
 import { faultOf, type RunDeps, runVersion, type VersionAnswer } from "./run-model.ts";
 import { circuitOpen, displaced, isDisplaced, overloaded, standsAlone } from "./shed.ts";
+import { hasEnded } from "./standing-headers.ts";
 import type { UpstreamCalls } from "./upstream-calls.ts";
 
 /** Who answered in the model's place, as it is named in the response. */
@@ -129,15 +130,16 @@ type ChainStep =
 const noSteps: readonly ChainStep[] = [];
 
 /** What may answer when the chosen version does not. A variant's requests go back to the champion first. */
-function stepsOf({ chosen, champion }: Asked): readonly ChainStep[] {
+function stepsOf({ chosen, champion, receivedAt }: Asked): readonly ChainStep[] {
   if (standsAlone({ chosen, champion })) return noSteps;
   const steps: ChainStep[] = championSteps(chosen, champion);
   for (const step of champion.route.fallbacks) {
     if (step.kind === "rule" || step.kind === "fixed") steps.push({ kind: "local", step });
     else {
       const version = step.kind === "secondary_model" ? champion.others.secondary : champion.others.previous;
-      // An older snapshot may name a text model, which reads no tensors.
-      if (version && version.route.model.upstream?.protocol !== "openai")
+      // An older snapshot may name a text model, which reads no tensors, or a version whose announced end has come since.
+      const isFit = version?.route.model.upstream?.protocol !== "openai";
+      if (version && isFit && !hasEnded(version, receivedAt))
         steps.push({ kind: "version", version, answeredBy: step.kind });
     }
   }

@@ -22,7 +22,7 @@ import { latencyOf, noteSubject, type Progress, serverTiming } from "./progress.
 import { appendRecord, notRecorded, submitAnswer } from "./record-prediction.ts";
 import { recordRefusal } from "./refusal.ts";
 import { type ShedReason, shedAnswer, shedReason } from "./shed.ts";
-import { answerBy, standingHeaders } from "./standing-headers.ts";
+import { answerBy, standingHeaders, tellWhoAnswered } from "./standing-headers.ts";
 import type { StatisticsBook } from "./statistics-book.ts";
 import { upstreamCallsOf } from "./upstream-calls.ts";
 
@@ -118,6 +118,7 @@ async function predict(
   const answer = await answerFor(deps, asked, call);
   const { featuresMicros, queueMicros, runMicros, fallback } = answer;
   const isFallback = fallback !== undefined;
+  tellWhoAnswered(progress, answer);
   progress.timed = { featuresMicros, queueMicros, runMicros, readyMs: readyMs + readMs, isFallback };
   return await reply(deps, call, { asked, answer, admission, progress, readMs });
 }

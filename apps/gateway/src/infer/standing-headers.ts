@@ -2,6 +2,7 @@ import { asEpochMicros, type EpochMicros, formatHttpDate } from "@portolan/kerne
 import type { Route } from "@portolan/serving/contract";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
 import { notServed } from "./admit.ts";
+import type { ChainFallback } from "./answer-chain.ts";
 import type { Progress } from "./progress.ts";
 import { snapshotAgeHeaders } from "./snapshot-age.ts";
 
@@ -23,7 +24,7 @@ export function sunsetHeaders(sunset: Announced): Readonly<Record<string, string
 
 /**
  * What every answer of a route says, whatever was asked: the age of an old snapshot, and the endpoint's announced end.
- * @throws PortolanError `serving.snapshot_expired` when the charter refuses, `serving.not_served` when the announced end has come
+ * @throws PortolanError `serving.snapshot_expired` when the charter refuses, `serving.not_served` when the announced end of the endpoint, or of its own version, has come
  */
 export function standingHeaders(
   active: ActiveRoute,
@@ -32,10 +33,10 @@ export function standingHeaders(
 ): Record<string, string> {
   const headers = snapshotAgeHeaders(active, state);
   const { sunset } = active.route;
-  if (!sunset) return headers;
-  // Control takes the route away when the end has come; a gateway without control keeps to what was announced.
-  if (now >= sunset.endsAt) throw notServed();
-  return { ...headers, ...toldOf(sunset) };
+  // Control takes the route away when the end has come, its own version's too; a gateway without control keeps to what was announced.
+  if (sunset && now >= sunset.endsAt) throw notServed();
+  if (active.isStandIn !== true && hasEnded(active, now)) throw notServed();
+  return sunset ? { ...headers, ...toldOf(sunset) } : headers;
 }
 
 function toldOf(sunset: Announced): Readonly<Record<string, string>> {
@@ -50,10 +51,10 @@ function retirementOf({ route, backend }: ActiveRoute): Retiring | undefined {
   return route.retiring?.find((one) => one.model === name && one.version === version);
 }
 
-/** Who answers, and what its answer says of its end. */
-interface Answering {
-  readonly active: ActiveRoute;
-  readonly headers: Readonly<Record<string, string>>;
+/** Whether the announced end of the version itself has come. Pure. */
+export function hasEnded(version: ActiveRoute, now: EpochMicros): boolean {
+  const retirement = retirementOf(version);
+  return retirement !== undefined && now >= retirement.endsAt;
 }
 
 /**
@@ -65,16 +66,10 @@ function stillAnswering(
   chosen: ActiveRoute,
   champion: ActiveRoute,
   { now, isNamed }: { readonly now: EpochMicros; readonly isNamed: boolean },
-): Answering {
-  const retirement = retirementOf(chosen);
-  if (!retirement) return { active: chosen, headers: {} };
-  if (now >= retirement.endsAt) {
-    if (isNamed || chosen === champion) throw notServed();
-    return stillAnswering(champion, champion, { now, isNamed });
-  }
-  const { sunset } = chosen.route;
-  // What ends first is told: behind the endpoint's end there is none of its versions.
-  return { active: chosen, headers: sunset && sunset.endsAt <= retirement.endsAt ? {} : toldOf(retirement) };
+): ActiveRoute {
+  if (!hasEnded(chosen, now)) return chosen;
+  if (isNamed || chosen === champion) throw notServed();
+  return stillAnswering(champion, champion, { now, isNamed });
 }
 
 /**
@@ -88,8 +83,27 @@ export function answerBy(
   champion: ActiveRoute,
   isNamed: boolean,
 ): ActiveRoute {
-  const { active, headers } = stillAnswering(drawn, champion, { now: progress.receivedAt, isNamed });
-  progress.headers = { ...progress.headers, ...headers };
+  const active = stillAnswering(drawn, champion, { now: progress.receivedAt, isNamed });
+  if (active.route.retiring) tellEnd(progress, active.route, retirementOf(active));
   progress.active = active;
   return active;
+}
+
+/** A version's end is told with its own answers alone: where another one answers in its place, with that one's; a rule and a fixed answer have none. */
+export function tellWhoAnswered(
+  progress: Progress,
+  { by, fallback }: { readonly by: ActiveRoute; readonly fallback?: ChainFallback | undefined },
+): void {
+  if (!fallback || !by.route.retiring) return;
+  const { answeredBy } = fallback;
+  const isVersion = answeredBy !== "rule" && answeredBy !== "fixed";
+  tellEnd(progress, by.route, isVersion ? retirementOf(by) : undefined);
+}
+
+/** What ends first is told: behind the endpoint's end there is none of its versions. */
+function tellEnd(progress: Progress, { sunset }: Route, retirement: Retiring | undefined): void {
+  const first = sunset && retirement ? (sunset.endsAt <= retirement.endsAt ? sunset : retirement) : undefined;
+  const end = first ?? sunset ?? retirement;
+  const { deprecation: _, sunset: __, link: ___, ...headers } = progress.headers;
+  progress.headers = end ? { ...headers, ...toldOf(end) } : headers;
 }

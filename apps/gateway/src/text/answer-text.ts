@@ -17,7 +17,7 @@ import { flaggedVersion, flagHeader } from "../infer/flagged-version.ts";
 import { type InferDeps, refusePrediction } from "../infer/infer.ts";
 import { noteSubject, type Progress, sinceMicros } from "../infer/progress.ts";
 import { callerGone } from "../infer/run-model.ts";
-import { answerBy, standingHeaders } from "../infer/standing-headers.ts";
+import { answerBy, standingHeaders, tellWhoAnswered } from "../infer/standing-headers.ts";
 import { upstreamCallsOf } from "../infer/upstream-calls.ts";
 import { rateHeaders } from "../limits/caller-limits.ts";
 import type { ActiveRoute, ServingState } from "../snapshot/serving-state.ts";
@@ -117,6 +117,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     chosen,
     champion,
     request: asked,
+    receivedAt: progress.receivedAt,
     priority,
     timeoutMs,
     elapsedMs: () => performance.now() - readyMs,
@@ -124,6 +125,7 @@ async function generate(deps: InferDeps, state: ServingState, arrival: TextArriv
     ...(upstreams ? { upstreams } : {}),
   };
   const beginning = await begin(deps, text, reservation, prepared.estimate.promptTokens);
+  tellWhoAnswered(progress, beginning);
   const answering: TextAnswering = {
     deps,
     asked: text,

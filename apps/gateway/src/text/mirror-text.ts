@@ -49,6 +49,7 @@ async function show(
     chosen: version,
     champion: version,
     request,
+    receivedAt: progress.receivedAt,
     priority: "low",
     timeoutMs: version.route.limits.timeoutMs,
     elapsedMs: () => performance.now() - startMs,

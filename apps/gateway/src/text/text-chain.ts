@@ -1,4 +1,4 @@
-import { isPortolanError } from "@portolan/kernel";
+import { type EpochMicros, isPortolanError } from "@portolan/kernel";
 import type { RetryBudget, RunPriority, TextModel, TextRequest } from "@portolan/serving/policy";
 import { badRequest, writeTextRequest } from "@portolan/serving/policy";
 import { fault } from "../http/answers.ts";
@@ -7,6 +7,7 @@ import { answerBy, shareMs, wasHurried } from "../infer/chain-budget.ts";
 import type { HealthBook } from "../infer/health-book.ts";
 import { callerGone, faultOf } from "../infer/run-model.ts";
 import { displaced, isDisplaced } from "../infer/shed.ts";
+import { hasEnded } from "../infer/standing-headers.ts";
 import type { UpstreamCall, UpstreamCalls } from "../infer/upstream-calls.ts";
 import type { ActiveRoute } from "../snapshot/serving-state.ts";
 import { documentOf, firstEventOf, isEventStream } from "./first-answer.ts";
@@ -31,6 +32,7 @@ export interface TextAsked {
   readonly chosen: ActiveRoute;
   readonly champion: ActiveRoute;
   readonly request: TextRequest;
+  readonly receivedAt: EpochMicros;
   readonly priority: RunPriority;
   /** Until the answer, or the first part of a stream. */
   readonly timeoutMs: number;
@@ -77,7 +79,7 @@ interface Step {
   readonly answeredBy: AnsweredBy;
 }
 
-function versionsOf({ chosen, champion, request }: TextAsked): [Step, ...Step[]] {
+function versionsOf({ chosen, champion, request, receivedAt }: TextAsked): [Step, ...Step[]] {
   const back = chosen === champion ? [] : [{ version: champion, answeredBy: "champion" as const }];
   const { secondary, previous } = champion.others;
   const steps = champion.route.fallbacks.flatMap(({ kind }): Step[] => {
@@ -85,7 +87,10 @@ function versionsOf({ chosen, champion, request }: TextAsked): [Step, ...Step[]]
       kind === "secondary_model" ? secondary : kind === "previous_version" ? previous : undefined;
     return version ? [{ version, answeredBy: kind }] : [];
   });
-  const fit = [...back, ...steps].filter(({ version }) => findMisfit(version, request) === undefined);
+  // A gateway without control keeps to the ends that were announced.
+  const fit = [...back, ...steps].filter(
+    ({ version }) => !hasEnded(version, receivedAt) && findMisfit(version, request) === undefined,
+  );
   return [{ version: chosen, answeredBy: "champion" }, ...fit];
 }
 

@@ -120,6 +120,13 @@ function declarations(request: FastifyRequest): Pick<CallContext, "purpose" | "o
   const read = (name: string): string | undefined => {
     const value = request.headers[name];
     if (value === undefined) return undefined;
+    // Node joins what is sent twice to "a, b", which reads like one name.
+    const { rawHeaders } = request.raw;
+    if (rawHeaders.filter((said, at) => at % 2 === 0 && said.toLowerCase() === name).length > 1)
+      throw new PortolanError("kernel.bad_request", {
+        detail: `header ${name} is sent more than once`,
+        mend: "Send it once, or not at all.",
+      });
     if (typeof value === "string" && declarationForm.test(value)) return value;
     throw new PortolanError("kernel.bad_request", { detail: `header ${name} is not a short line of ASCII` });
   };

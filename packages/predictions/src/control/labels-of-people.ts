@@ -7,7 +7,7 @@ import { countLabelsFrom, insertOutcome, joinOutcomes } from "./outcome-store.ts
 export interface LabelOfPerson {
   readonly predictionId: string;
   readonly environment: Environment;
-  readonly outcome: number | boolean | string;
+  readonly outcome: number | boolean | string | readonly number[];
   readonly source: "review" | "feedback";
 }
 

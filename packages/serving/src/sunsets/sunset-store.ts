@@ -1,4 +1,4 @@
-import type { Sql } from "@portolan/kernel";
+import type { Environment, Sql } from "@portolan/kernel";
 
 /** An announced end that nobody took back. */
 export interface SunsetRow {
@@ -36,6 +36,45 @@ const columns = [
   "model",
   "version",
 ] as const satisfies readonly (keyof SunsetRow)[];
+
+/** An endpoint as people name it. */
+interface EndpointPlace {
+  readonly organisationId: string;
+  readonly environment: Environment;
+  readonly endpoint: string;
+}
+
+/**
+ * When the end of a version at an endpoint is announced for, or came, in epoch microseconds. Transactions that write are serializable: one that goes by what
+ * this says, and one that announces an end by what the other wrote, cannot both be committed.
+ */
+export async function announcedEndOf(
+  session: Sql,
+  place: EndpointPlace,
+  { model, version }: { readonly model: string; readonly version: number },
+): Promise<number | undefined> {
+  const row = await session
+    .withTables<{
+      "serving.sunsets": SunsetsTable;
+      "serving.endpoints": {
+        readonly id: string;
+        readonly organisation_id: string;
+        readonly environment: Environment;
+        readonly name: string;
+      };
+    }>()
+    .selectFrom("serving.sunsets as s")
+    .innerJoin("serving.endpoints as e", "e.id", "s.endpoint_id")
+    .where("e.organisation_id", "=", place.organisationId)
+    .where("e.environment", "=", place.environment)
+    .where("e.name", "=", place.endpoint)
+    .where("s.model", "=", model)
+    .where("s.version", "=", version)
+    .where("s.withdrawn_at", "is", null)
+    .select("s.ends_at")
+    .executeTakeFirst();
+  return row?.ends_at;
+}
 
 /** @param version of the endpoint; absent: of all of it */
 export async function findSunset(

@@ -6,6 +6,7 @@ import { type Conclusion, type LabelValue, overrideReasons } from "../../contrac
 import { concludeReview, type DecideDeps, decideReview, openReview, takeNext } from "../../decide-review.ts";
 import { readReview, readReviews } from "../../read-reviews.ts";
 import { type Html, page, pageHeaders } from "./html.ts";
+import { relevancesFrom } from "./relevances-from.ts";
 import { casePage, concludedPage, listPage, nothingPage, problemPage, signInPage } from "./review-pages.ts";
 import type { PageSessions } from "./sessions.ts";
 
@@ -103,7 +104,7 @@ function caseRoutes(app: FastifyInstance, deps: PageDeps): void {
     { config, schema: { ...hidden, params: IdParams } },
     async (request, reply) => {
       const { id } = request.params;
-      const value = await labelFrom(deps, request, id, fieldOf(request.body, "value"));
+      const value = await decisionFrom(deps, request, id);
       const shown = await decideReview(deps, request.call, id, value);
       const title = `Review of ${shown.review.endpoint}`;
       return send(deps, request, reply, title, casePage(shown, tokenOf(deps, request)));
@@ -127,6 +128,13 @@ async function conclusionFrom(deps: PageDeps, request: FastifyRequest, id: strin
   if (fieldOf(request.body, "keep") === "model")
     return { value: await labelFrom(deps, request, id, fieldOf(request.body, "model")), ...words };
   return { ...(reason === undefined ? {} : { reason }), ...words };
+}
+
+async function decisionFrom(deps: PageDeps, request: FastifyRequest, id: string): Promise<LabelValue> {
+  const { task, rows = 0 } = await readReview(deps, request.call, id);
+  return task === "ranking"
+    ? relevancesFrom(rows, (name) => fieldOf(request.body, name))
+    : labelFrom(deps, request, id, fieldOf(request.body, "value"));
 }
 
 /** The text of a form as a label of the review's task. */

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { ReviewCase, ReviewItem } from "../../contract.ts";
 import { type Html, html, page } from "./html.ts";
-import { casePage, concludedPage, listPage, nothingPage, problemPage, signInPage } from "./review-pages.ts";
+import {
+  casePage,
+  concludedPage,
+  listPage,
+  mostFields,
+  nothingPage,
+  problemPage,
+  signInPage,
+} from "./review-pages.ts";
 
 const hostile = `"><script>alert(1)</script><img src=x onerror='alert(2)'>`;
 const review: ReviewItem = {
@@ -37,6 +45,21 @@ const answered: ReviewCase = {
   answer: { value: true, outputs: [{ name: "p", value: 0.9 }], text: hostile },
 };
 const quantity: ReviewCase = { ...toDecide, review: { ...review, task: "regression" } };
+const classes: ReviewCase = {
+  ...toDecide,
+  review: { ...review, task: "multiclass_classification", classes: ["cat", hostile] },
+};
+const list: ReviewCase = {
+  ...toDecide,
+  review: { ...review, task: "ranking", rows: 2 },
+  list: [[{ name: hostile, value: hostile }], [{ name: hostile, value: null }]],
+};
+const listAnswered: ReviewCase = {
+  ...list,
+  own: [0, 3],
+  answer: { value: null, outputs: [], scores: [0.25, 0.75] },
+};
+const long: ReviewCase = { ...list, review: { ...list.review, rows: mostFields + 1 } };
 const concluded = { review, value: false, overrides: true, label: null };
 const bodies: Readonly<Record<string, Html>> = {
   "sign in": signInPage(hostile),
@@ -44,6 +67,10 @@ const bodies: Readonly<Record<string, Html>> = {
   "empty list": listPage({ reviews: [], open: 0, overdue: 0 }, "tok"),
   case: casePage(toDecide, "tok"),
   "case of a quantity": casePage(quantity, "tok"),
+  "case of classes": casePage(classes, "tok"),
+  "case of a list": casePage(list, "tok"),
+  "case of a long list": casePage(long, "tok"),
+  "answer to a list": casePage(listAnswered, "tok"),
   answer: casePage(answered, "tok"),
   concluded: concludedPage(concluded, "tok"),
   problem: problemPage(hostile, hostile, { id: "rev_1", token: "tok" }),
@@ -119,4 +146,18 @@ test("what is put into markup is escaped, in text and in attributes", () => {
   expect(html`<p title="${`a"b`}">${"<i>&'"}${[html`<b>x</b>`]}${undefined}${1}</p>`.text).toBe(
     '<p title="a&#34;b">&#60;i&#62;&#38;&#39;<b>x</b>1</p>',
   );
+});
+
+test("a list is decided row by row, and shows the decision and the model's scores beside its rows then", () => {
+  const ids = tagsOf(casePage(list, "tok").text, "input").map((tag) => attribute(tag, "id"));
+  expect(ids.filter((id) => id?.startsWith("row-"))).toEqual(["row-1", "row-2"]);
+  expect(casePage(list, "tok").text).not.toMatch(/Score of the model|0\.25/);
+  const { text } = casePage(listAnswered, "tok");
+  expect(text).toMatch(/<td>0<\/td><td>0\.25<\/td>[^]*<td>3<\/td><td>0\.75<\/td>/);
+  expect(text).toMatch(/You decided: 0, 3\./);
+  expect(casePage(long, "tok").text).toMatch(/name="value"/);
+});
+
+test("classes with names are chosen from them", () => {
+  expect(casePage(classes, "tok").text).toMatch(/<select id="value"[^]*<option value="cat">cat<\/option>/);
 });

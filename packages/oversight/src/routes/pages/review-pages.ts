@@ -53,23 +53,64 @@ ${reviews.length === 0 ? html`<p>Nothing waits.</p>` : table}`;
 
 /** A case as its person sees it now: to decide, or with the answer, to conclude. */
 export function casePage(shown: ReviewCase, token: string): Html {
-  const { review, inputs, features, text, withheld, leaseUntil } = shown;
+  const { review, inputs, features, list, text, withheld, leaseUntil } = shown;
   return html`<p>${review.model}, version ${review.version}, in ${review.environment}. Why: ${whyOf(review)}. ${dueOf(review)}. Yours until ${instant(leaseUntil)}.</p>
 <h2>What was asked</h2>
 ${withheld === undefined ? undefined : html`<p>The request is not shown: ${withheld}.</p>`}
 ${valuesTable("Inputs", inputs)}
 ${valuesTable("Features", features)}
+${list && listTable(list, shown.own, shown.answer?.scores)}
 ${text === undefined ? undefined : html`<pre role="region" tabindex="0" aria-label="Request">${text}</pre>`}
 ${shown.answer && shown.own !== undefined ? concludeForm(shown, shown.own, shown.answer, token) : decideForm(review, token)}`;
 }
 
-function decideForm({ id, task }: ReviewItem, token: string): Html {
-  const field =
-    task === "binary_classification"
-      ? html`<p><input type="radio" id="yes" name="value" value="true" required> <label for="yes">Yes</label></p>
-<p><input type="radio" id="no" name="value" value="false" required> <label for="no">No</label></p>`
-      : html`<p><label for="value">${task === "regression" ? "A number" : "A class or label"}</label>
-<input type="text" id="value" name="value" required maxlength="1000"></p>`;
+/** The rows of a ranking, with what was decided of each and the model's score once they may be seen. */
+function listTable(
+  list: NonNullable<ReviewCase["list"]>,
+  own: LabelValue | undefined,
+  scores: readonly number[] | undefined,
+): Html {
+  const names = (list[0] ?? []).map(({ name }) => name);
+  const decided = typeof own === "object" ? own : undefined;
+  const head = (name: string): Html => html`<th scope="col">${name}</th>`;
+  const cell = (value: string | number | boolean | null | undefined): Html =>
+    html`<td>${value === null || value === undefined ? "nothing" : String(value)}</td>`;
+  const rows = list.map(
+    (values, at) =>
+      html`<tr><th scope="row">${at + 1}</th>${values.map(({ value }) => cell(value))}${decided && cell(decided[at])}${scores && cell(scores[at])}</tr>`,
+  );
+  return html`<table><caption>The list</caption><thead><tr>${head("Row")}${names.map(head)}${decided && head("Relevance, as you decided")}${scores && head("Score of the model")}</tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+/** What a decision is put in by, as the task has it. */
+function decisionField({ task, classes, rows }: ReviewItem): Html {
+  if (task === "binary_classification")
+    return html`<p><input type="radio" id="yes" name="value" value="true" required> <label for="yes">Yes</label></p>
+<p><input type="radio" id="no" name="value" value="false" required> <label for="no">No</label></p>`;
+  if (classes)
+    return html`<p><label for="value">A class</label>
+<select id="value" name="value" required><option value="">Choose a class</option>${classes.map((name) => html`<option value="${name}">${name}</option>`)}</select></p>`;
+  if (task === "ranking" && rows !== undefined && rows <= mostFields)
+    return html`<p>How relevant is each row of the list? 0: not at all.</p>${Array.from(
+      { length: rows },
+      (_, at) => html`<p><label for="row-${at + 1}">Relevance of row ${at + 1}</label>
+<input type="text" inputmode="decimal" id="row-${at + 1}" name="row-${at + 1}" required maxlength="30"></p>`,
+    )}`;
+  const what =
+    task === "regression"
+      ? "A number"
+      : task === "ranking"
+        ? "The relevance of each row, in their order, as [0, 2, 1]"
+        : "A class or label";
+  return html`<p><label for="value">${what}</label>
+<input type="text" id="value" name="value" required maxlength="20000"></p>`;
+}
+/** More rows than these are decided in one line. */
+export const mostFields = 100;
+
+function decideForm(review: ReviewItem, token: string): Html {
+  const { id } = review;
+  const field = decisionField(review);
   return html`<h2>Your decision</h2>
 <p>The model's answer is shown once your decision is recorded. The decision cannot be changed then; you may conclude otherwise.</p>
 <form method="post" action="/reviews/${id}/decision">${tokenField(token)}
@@ -96,8 +137,11 @@ function concludeForm(
     differs &&
     html`<p><label for="reason">Why is it not the model's answer? Needed where you keep your decision.</label>
 <select id="reason" name="reason"><option value="">Choose a reason</option>${reasons}</select></p>`;
+  const said = answer.scores
+    ? "Its scores stand in the list: it puts the highest first."
+    : "It said nothing that is a label.";
   return html`<h2>What the model said</h2>
-<p>${value === null ? "It said nothing that is a label." : `It said: ${labelText(value)}`} You decided: ${labelText(own)}</p>
+<p>${value === null ? said : `It said: ${labelText(value)}`} You decided: ${labelText(own)}</p>
 ${valuesTable("Outputs", answer.outputs)}
 ${answer.text === undefined ? undefined : html`<pre role="region" tabindex="0" aria-label="Answer">${answer.text}</pre>`}
 <h2>Conclude</h2>
@@ -159,7 +203,7 @@ function valuesTable(caption: string, values: ReviewCase["inputs"]): Html | unde
 
 function labelText(value: LabelValue): string {
   if (typeof value === "boolean") return value ? "yes." : "no.";
-  return `${value}.`;
+  return `${typeof value === "object" ? value.join(", ") : value}.`;
 }
 
 function whyOf({ reasons }: ReviewItem): string {
