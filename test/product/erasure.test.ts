@@ -257,9 +257,8 @@ async function predictedInBytes(value: number): Promise<{ named: string[]; raw: 
   const header = "inference-header-content-length";
   const binary = await predicted({ [header]: String(jsonBytes) }, Buffer.concat(parts));
   const raw = await predicted({ [header]: "0" }, Buffer.concat(parts.slice(1)));
-  const client = new GrpcClient(product.state().grpcAddress ?? "", setting.applicationKey, undefined, {
-    "x-portolan-purpose": "staff-planning",
-  });
+  const client = new GrpcClient(product.state().grpcAddress ?? "", setting.applicationKey);
+  client.say("x-portolan-purpose", "staff-planning");
   const asked = writeGrpcInfer({ name: endpoint, version: "" }, [tensor]);
   const { trailers } = await client.call("ModelInfer", asked, messages.inferResponse);
   client.close();

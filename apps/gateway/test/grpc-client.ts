@@ -15,19 +15,12 @@ export class GrpcClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
-  /** @param more metadata of each call */
-  constructor(
-    address: string,
-    apiKey: string | undefined,
-    tls?: ClientTls,
-    more: Readonly<Record<string, string>> = {},
-  ) {
+  constructor(address: string, apiKey: string | undefined, tls?: ClientTls) {
     const own = tls && [tls.key, tls.cert].map((pem) => (pem === undefined ? null : Buffer.from(pem)));
     const channel = tls
       ? credentials.createSsl(Buffer.from(tls.ca), own?.[0], own?.[1])
       : credentials.createInsecure();
     this.#client = new Client(address, channel);
-    for (const [name, value] of Object.entries(more)) this.#metadata.set(name, value);
     if (apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${apiKey}`);
   }
 
