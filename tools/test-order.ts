@@ -24,6 +24,7 @@ export const slowFiles: readonly string[] = [
   "test/chaos/capacity.test.ts",
   "test/chaos/data.test.ts",
   "test/product/feature-parity.test.ts",
+  "test/product/text-features.test.ts",
   "test/services/chunk-upstream.test.ts",
   "test/chaos/ledger.test.ts",
   "packages/data/test/ingestion.test.ts",

@@ -37,6 +37,7 @@ export {
   hasLog,
   isValueView,
   onDemandPlanOf,
+  textNamesOf,
   type ValueFeature,
   viewReference,
   type WindowFeature,

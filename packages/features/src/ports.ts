@@ -1,6 +1,7 @@
 import type { EpochMicros } from "@portolan/kernel";
 import type { EarlyLine } from "./early/early-line.ts";
 import type { EventRecord, WindowShape } from "./events/event-record.ts";
+import type { FeatureValue } from "./feature-value.ts";
 import type { LogRecord } from "./log/log-record.ts";
 
 export type ValueStatus = "present" | "null" | "not_found" | "outside_max_age";
@@ -12,13 +13,13 @@ export interface OnlineVector {
   /** When the values were computed, or the event time of what states them; epoch microseconds, absent when there are none. */
   readonly asOf?: EpochMicros;
   /** By feature name; a value that is not present is null and says why. */
-  readonly values: Readonly<Record<string, { readonly value: number | null; readonly status: ValueStatus }>>;
+  readonly values: Readonly<Record<string, { readonly value: FeatureValue; readonly status: ValueStatus }>>;
 }
 
 export interface OnlineRow {
   readonly key: readonly (string | number)[];
   /** In the order of the view's features. */
-  readonly values: readonly (number | null)[];
+  readonly values: readonly FeatureValue[];
 }
 
 /** A view's values in one environment of one organisation: the same name elsewhere is another view. */
@@ -146,7 +147,7 @@ export interface OnlineColumns {
   /** Of each cell that is present, where in `text` its value begins and ends; elsewhere they say nothing. */
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
-  /** JSON, in ASCII: a number, or a text for NaN and the infinities. */
+  /** JSON, in UTF-8: a number, a text, or the names of NaN and the infinities as texts. */
   readonly text: Uint8Array;
 }
 

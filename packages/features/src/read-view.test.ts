@@ -2,7 +2,7 @@ import { parseExpression } from "@portolan/expressions";
 import { expect, test } from "vitest";
 import { adviseView } from "./advise-view.ts";
 import { featureViewDigest, readFeatureView } from "./read-view.ts";
-import { featureNamesOf, isValueView, onDemandPlanOf } from "./view-model.ts";
+import { featureNamesOf, isValueView, onDemandPlanOf, textNamesOf } from "./view-model.ts";
 
 const types = {
   account: "text",
@@ -35,6 +35,18 @@ test("a view of values has its features in order, and a digest that its text's s
   );
   expect(featureViewDigest(spaced)).toBe(featureViewDigest(view));
   expect(featureViewDigest(read(values))).not.toBe(featureViewDigest(view));
+});
+
+test("a value may be a text, which on-demand features read as one (F74)", () => {
+  const view = read(
+    `${values}  - { name: op, value: op }\n  - { name: is_asked, onDemand: op = asked }\n`,
+    "request:\n  - { name: asked, type: text }\n",
+  );
+  expect(textNamesOf(view)).toEqual(["op"]);
+  expect(onDemandPlanOf(view)).toMatchObject({ stored: ["balance", "is_low", "op"], texts: ["op"] });
+  expect(onDemandPlanOf(read(`${values}  - { name: x, onDemand: balance * 2 }\n`))).not.toHaveProperty(
+    "texts",
+  );
 });
 
 test("the last k values are k features, the newest of them a plain last, and share a name with no other", () => {
@@ -115,7 +127,9 @@ test("what is no view of values is refused where it stands, with what to write i
     [refused(values + windows), 7, "view of its own"],
     [refused(windows, "tombstone: op = 'D'\n"), 7, "events: log"],
     [refused(values, "tombstone: cents\n"), 7, "boolean column"],
-    [refused("  - { name: op, value: op }\n"), 8, "Compare it"],
+    [refused("  - { name: known, value: known }\n"), 8, "Compare it"],
+    [refused("  - { name: worst, aggregate: max, of: op, window: 1h }\n"), 8, "view of values"],
+    [refused(`${values}  - { name: x, onDemand: "'a'" }\n`), 10, "computed on demand is a number"],
     [refused("  - { name: n, aggregate: distinct, of: op, window: 1h }\n"), 8, "limit: 50"],
     [refused("  - { name: n, aggregate: distinct, of: op, limit: 0, window: 1h }\n"), 8, "1 to 1000"],
     [refused("  - { name: n, aggregate: min, of: cents, limit: 5, window: 1h }\n"), 8, "bounds a distinct"],

@@ -4,7 +4,7 @@ import { type YamlKind, type YamlNode, YamlSource } from "@portolan/yaml-source"
 import { readOnDemand, readRequestFields } from "./on-demand/read-on-demand.ts";
 import { isNumeric, readExpression, readName } from "./read-expression.ts";
 import { readDuration, readWindow, type ScaledColumns } from "./read-window.ts";
-import { type EventIdentity, type FeatureView, type ValueFeature } from "./view-model.ts";
+import { type EventIdentity, type FeatureView, textNamesOf, type ValueFeature } from "./view-model.ts";
 
 const viewYaml: YamlKind = { noun: "feature view", maximumBytes: 256 * 1024 };
 
@@ -109,7 +109,8 @@ function readFeatures(
   const features = kept.filter((item) => !stated.includes(item)).flatMap((item) => readWindow(item, source));
   const stored = [...features, ...values].map(({ name }) => name);
   const request = readRequestFields(root.get("request"));
-  const onDemand = readOnDemand(node, computed, request, stored);
+  const texts = textNamesOf({ values });
+  const onDemand = readOnDemand(node, computed, request, stored, texts);
   const names = new Set([...stored, ...onDemand.map(({ name }) => name)]);
   if (names.size < stored.length + onDemand.length) node.report("repeats a name");
   const tombstone = readTombstone(root.get("tombstone"), columns);
@@ -204,9 +205,12 @@ function readValue(node: YamlNode, columns: ColumnTypes): ValueFeature {
   node.only(["name", "value", "description"]);
   const name = readName(node);
   const value = readExpression(node.get("value"), columns);
-  if (value && !isNumeric(value))
+  if (value && !isNumeric(value) && value.type !== "text")
     node
       .get("value")
-      .report(`is ${value.type}; a model takes numbers`, "Compare it, or take a part of it such as hour(…).");
+      .report(
+        `is ${value.type}; a model takes numbers and texts`,
+        "Compare it, or take a part of it such as hour(…).",
+      );
   return { name, value: value ?? { op: "literal", type: "int", value: "0" } };
 }

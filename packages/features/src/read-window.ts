@@ -119,7 +119,7 @@ function readAggregated(
           : `is ${of.type}, which ${aggregate} does not take`,
         moreTypes[aggregate] === undefined
           ? "Give its column a scale in the contract (portolan.scale), and name the column alone; or count in cents or milliseconds."
-          : `Give it an integer, a truth value or a ${moreTypes[aggregate]}.`,
+          : `Give it an integer, a truth value or a ${moreTypes[aggregate]}${of.type === "text" ? "; the newest text is a feature of a view of values (`value: ...`)" : ""}.`,
       );
   if (!of && aggregate !== "count") node.report(`needs \`of\` for a ${aggregate}`);
   const whole = { ...(of ? { of } : {}), scale };

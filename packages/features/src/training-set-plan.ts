@@ -15,7 +15,14 @@ import { segmentsRelation } from "./log/log-sql.ts";
 import { pointInTimeOracle, pointInTimeStatements } from "./log/point-in-time-plan.ts";
 import { withOnDemand } from "./on-demand/on-demand-plan.ts";
 import type { TrainingSetRequest } from "./resources.ts";
-import { type FeatureView, featureNamesOf, hasLog, isEventView, isValueView } from "./view-model.ts";
+import {
+  type FeatureView,
+  featureNamesOf,
+  hasLog,
+  isEventView,
+  isValueView,
+  textNamesOf,
+} from "./view-model.ts";
 import { oracleStatement } from "./windows/window-oracle.ts";
 import { windowStatements } from "./windows/window-plan.ts";
 
@@ -96,6 +103,11 @@ export function trainingSetPlan(input: TrainingSetPlanInput): AnalysisStatement[
     throw invalid("two features, attributes or the label share a name", "Rename one of them.");
   if (request.baseline !== undefined && !names.includes(request.baseline))
     throw invalid(`the baseline ${request.baseline} is no feature of the set`, "Name one of the features.");
+  if (
+    request.baseline !== undefined &&
+    views.some((view) => textNamesOf(view).includes(request.baseline ?? ""))
+  )
+    throw invalid(`the baseline ${request.baseline} is a text`, "Name a feature that is a number.");
   const derivations = views.map((view, index) => derivationOf(input, view, index));
   const joined = views.map((_, index) => `join w${index} on w${index}._row = p._row`);
   const values = views.flatMap((view, index) => [
@@ -293,8 +305,10 @@ function parseRequest(name: string, text: string, columns: ColumnTypes): Express
   if (expression.type === "int" || expression.type === "float" || expression.type === "bool")
     return expression;
   throw invalid(
-    `${name} is ${expression.type}; a model takes numbers`,
-    "Compare it, or take a part of it such as hour(…).",
+    `${name} is ${expression.type}; what a row states is a number`,
+    expression.type === "text"
+      ? "Compare it, or make it a feature of a view of values."
+      : "Compare it, or take a part of it such as hour(…).",
   );
 }
 

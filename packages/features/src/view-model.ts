@@ -26,7 +26,7 @@ export interface WindowFeature {
 /** A value that an event states: that of the newest event that is visible, no window. */
 export interface ValueFeature {
   readonly name: string;
-  /** `int`, `float`, or `bool` (read as 0 and 1), over the columns of the source. */
+  /** `int`, `float`, `text`, or `bool` (read as 0 and 1), over the columns of the source. */
   readonly value: Expression;
 }
 
@@ -99,6 +99,11 @@ export function storedNamesOf({ features, values = [] }: Pick<FeatureView, "feat
   return [...features, ...values].map(({ name }) => name);
 }
 
+/** Names of those that are texts; all others are numbers. */
+export function textNamesOf({ values = [] }: Pick<FeatureView, "values">): string[] {
+  return values.filter(({ value }) => value.type === "text").map(({ name }) => name);
+}
+
 /** Names of a view's features: those that a store keeps, then those that are computed on demand. */
 export function featureNamesOf(view: Pick<FeatureView, "features" | "values" | "onDemand">): string[] {
   return [...storedNamesOf(view), ...(view.onDemand ?? []).map(({ name }) => name)];
@@ -107,10 +112,12 @@ export function featureNamesOf(view: Pick<FeatureView, "features" | "values" | "
 /** What whoever serves a view needs to know of its on-demand features; undefined where it has none. */
 export function onDemandPlanOf(view: FeatureView): OnDemandPlan | undefined {
   const { request = [], onDemand } = view;
+  const texts = textNamesOf(view);
   return (
     onDemand && {
       request,
       stored: storedNamesOf(view),
+      ...(texts.length > 0 ? { texts } : {}),
       features: onDemand.map(({ name, value }) => ({ name, expression: expressionText(value) })),
     }
   );

@@ -2,6 +2,7 @@ import { dataPlaces, eraseJob, orderErasure, publishContract, readErasure } from
 import { asEpochMicros } from "@portolan/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
+import type { FeatureValue } from "../src/feature-value.ts";
 import { featurePlaces, onlinePlace, refoldPlace } from "../src/index.ts";
 import { readMaterialization, startMaterialization } from "../src/materializations.ts";
 import { findView } from "../src/store.ts";
@@ -80,7 +81,7 @@ async function materialized(asOf: number): Promise<void> {
   expect(state).toBe("done");
 }
 
-async function online(airport: string, at: number): Promise<(number | null)[]> {
+async function online(airport: string, at: number): Promise<FeatureValue[]> {
   const { organisationId } = f.call.actor;
   const found = await f.deps.uow.read(f.call, (sql) => findView(sql, organisationId, "gates"));
   const of = { organisationId, environment: "dev", view: "gates@1", digest: found?.digest ?? "" };

@@ -14,6 +14,7 @@ import { asEpochMicros, type Digest, type JobRun, type JsonForm, type Transactio
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../data/test/data-fixture.ts";
 import { createByteRemoval } from "../../registry/src/index.ts";
+import type { FeatureValue } from "../src/feature-value.ts";
 import { type FeatureDeps, featurePlaces, onlinePlace, onlineSearch } from "../src/index.ts";
 import { onlineHeader } from "../src/online-header.ts";
 import { findView } from "../src/store.ts";
@@ -103,7 +104,7 @@ async function ordered(subject: string, more: { dryRun?: boolean } = {}) {
   );
 }
 
-async function onlineBalance(account: string): Promise<number | null | undefined> {
+async function onlineBalance(account: string): Promise<FeatureValue | undefined> {
   const view = await f.deps.uow.read(f.call, (sql) => findView(sql, f.call.actor.organisationId, "accounts"));
   if (!view) throw new Error("no view");
   const header = onlineHeader({

@@ -76,7 +76,14 @@ test("moving everything by the same time, and renaming entities, changes nothing
 });
 
 test("the ttl counts to its last microsecond", async () => {
-  const record = { account: "a", event: 5, available: 5, sequence: 1, isTombstone: false, values: [7, 0.5] };
+  const record = {
+    account: "a",
+    event: 5,
+    available: 5,
+    sequence: 1,
+    isTombstone: false,
+    values: [7, 0.5, "AA"],
+  };
   const schedule = {
     records: [record],
     probes: [4, 5, 5 + ttl, 6 + ttl].map((at) => ({ account: "a", at })),

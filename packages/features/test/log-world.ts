@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { createDuckDbEngine } from "@portolan/duckdb";
 import fc from "fast-check";
+import { type FeatureValue, textCell } from "../src/feature-value.ts";
 import * as logRecord from "../src/log/log-record.ts";
 import { compareRank, type LogRecord } from "../src/log/log-record.ts";
 import { type PointInTimeInput, pointInTimeStatements } from "../src/log/point-in-time-plan.ts";
@@ -27,6 +28,7 @@ tombstone: gone
 features:
   - { name: balance, value: balance }
   - { name: rating, value: rating }
+  - { name: carrier, value: carrier }
 `,
     "accounts.yaml",
     () => ({
@@ -36,6 +38,7 @@ features:
       gone: "bool",
       balance: "int",
       rating: "float",
+      carrier: "text",
     }),
   );
   if (!isValueView(view)) throw new Error("it has no values");
@@ -54,7 +57,7 @@ export interface Probe {
 
 export interface Answer {
   readonly status: string;
-  readonly values: readonly (number | null)[];
+  readonly values: readonly FeatureValue[];
 }
 
 /** Records that came in this order, some of them in one batch; probes may be equal to one another. */
@@ -74,6 +77,22 @@ const rating = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
 );
 
+/** Empty, two normal forms of one letter, what numbers and nothing look like, what JSON and SQL escape, and letters of four bytes. */
+const carrier = fc.oneof(
+  fc.constantFrom(
+    "",
+    "\u00e9",
+    "e\u0301",
+    "NaN",
+    "null",
+    "7",
+    "it's \"\\",
+    "\u0000a\u0000",
+    "\u{1f6eb}".repeat(63),
+  ),
+  fc.string({ unit: "binary", maxLength: 20 }),
+);
+
 export const aSchedule: fc.Arbitrary<Schedule> = fc
   .record({
     events: fc.array(
@@ -83,7 +102,7 @@ export const aSchedule: fc.Arbitrary<Schedule> = fc
         // Late, skewed into the future, and known at once.
         lag: fc.constantFrom(0, 0, 1, 5, 12),
         isTombstone: fc.constantFrom(false, false, false, true),
-        values: fc.tuple(fc.option(balance), fc.option(rating)),
+        values: fc.tuple(fc.option(balance), fc.option(rating), fc.option(carrier)),
       }),
       { maxLength: 60 },
     ),
@@ -103,7 +122,7 @@ export const aSchedule: fc.Arbitrary<Schedule> = fc
       isTombstone,
       available: event + lag,
       sequence: index + 1,
-      values: isTombstone ? [null, null] : values,
+      values: isTombstone ? [null, null, null] : values,
     })),
     probes,
     restarts,
@@ -138,7 +157,7 @@ export function naiveAnswers({ records, probes }: Schedule): Answer[] {
 }
 
 function nothing(status: string): Answer {
-  return { status, values: [null, null] };
+  return { status, values: [null, null, null] };
 }
 
 /** The fold, with a writer that ends after each of `restarts` and leaves nothing but what it has written. */
@@ -179,7 +198,7 @@ export async function plannedAnswers(
   const { rows } = await engine.run({
     statements: [
       {
-        sql: "create table records (sequence bigint, k0 varchar, event bigint, available bigint, tombstone boolean, v0 bigint, v1 double)",
+        sql: "create table records (sequence bigint, k0 varchar, event bigint, available bigint, tombstone boolean, v0 bigint, v1 double, v2 varchar)",
       },
       ...insert(
         "records",
@@ -209,16 +228,24 @@ export async function plannedAnswers(
   return run.map((_, index) =>
     (rows[`w${index}`] ?? []).map((row) => ({
       status: String(row["_status"]),
-      values: [row["balance"], row["rating"]].map((cell) => (cell === null ? null : Number(cell))),
+      values: [
+        ...[row["balance"], row["rating"]].map((cell) => (cell === null ? null : Number(cell))),
+        textCell(row["carrier"]),
+      ],
     })),
   );
+}
+
+/** By its bytes: a literal of SQL has no U+0000. */
+export function textLiteral(text: string): string {
+  return `decode(from_hex('${Buffer.from(text).toString("hex")}'))`;
 }
 
 function insert(table: string, rows: readonly (readonly unknown[])[]): AnalysisStatement[] {
   if (rows.length === 0) return [];
   const literal = (cell: unknown): string =>
     typeof cell === "string"
-      ? `'${cell.replaceAll("'", "''")}'`
+      ? textLiteral(cell)
       : typeof cell === "number" && !Number.isInteger(cell)
         ? `'${cell}'::double`
         : String(cell);

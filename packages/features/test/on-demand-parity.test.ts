@@ -7,6 +7,7 @@ import { createDuckDbEngine } from "@portolan/duckdb";
 import type { Row, Value } from "@portolan/expressions";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { FeatureValue } from "../src/feature-value.ts";
 import type * as Compute from "../src/on-demand/compute-on-demand.ts";
 import { computeOnDemand } from "../src/on-demand/compute-on-demand.ts";
 import { onDemandStatement } from "../src/on-demand/on-demand-plan.ts";
@@ -32,15 +33,17 @@ request:
 features:
   - { name: balance, value: balance }
   - { name: rating, value: rating }
+  - { name: carrier, value: carrier }
   - { name: share, onDemand: amount / balance }
   - { name: is_over, onDemand: "amount * count > coalesce(balance, 0)" }
   - { name: asked_hour, onDemand: hour(asked_at) }
   - { name: next, onDemand: (count + 1) % 24 }
   - { name: is_web, onDemand: channel = 'web' and not is_new }
   - { name: gap, onDemand: "if(rating is null, -1.0, rating * 3 - amount)" }
+  - { name: is_own, onDemand: carrier = channel }
 `,
   "accounts.yaml",
-  () => ({ account: "text", ts: "instant", balance: "int", rating: "float" }),
+  () => ({ account: "text", ts: "instant", balance: "int", rating: "float", carrier: "text" }),
 );
 const names = (view.onDemand ?? []).map(({ name }) => name);
 const plan = onDemandPlanOf(view);
@@ -50,6 +53,7 @@ interface Case {
   readonly status: "found" | "not_found" | "outside_max_age";
   readonly balance: bigint | null;
   readonly rating: number | null;
+  readonly carrier: string | null;
   readonly request: Row;
 }
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { freq: 6 });
@@ -66,6 +70,7 @@ const aCase: fc.Arbitrary<Case> = fc
     status: fc.constantFrom("found", "found", "found", "not_found", "outside_max_age"),
     balance: maybe(fc.oneof(anInt, fc.constantFrom(2n ** 63n - 1n, 2n ** 53n + 1n, 2n ** 62n + 1n))),
     rating: maybe(aFloat.map((value) => value + 0)),
+    carrier: maybe(fc.constantFrom("web", "Web", "", "it's")),
     request: fc.record({
       amount: maybe(fc.oneof(aFloat, fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -0))),
       count: maybe(anInt),
@@ -77,13 +82,13 @@ const aCase: fc.Arbitrary<Case> = fc
     }),
   })
   .map((one) =>
-    one.status === "found" ? one : { ...one, balance: null, rating: null },
+    one.status === "found" ? one : { ...one, balance: null, rating: null, carrier: null },
   ) as fc.Arbitrary<Case>;
 
-type Answer = readonly (number | null)[];
+type Answer = readonly FeatureValue[];
 
 /** Each feature as a person would work it out. */
-function naive({ status, balance, rating, request }: Case): Answer {
+function naive({ status, balance, rating, carrier, request }: Case): Answer {
   if (status !== "found") return names.map(() => null);
   const finite = (value: number | null) => (value !== null && Number.isFinite(value) ? value + 0 : null);
   const amount = finite(request["amount"] as number | null);
@@ -104,19 +109,24 @@ function naive({ status, balance, rating, request }: Case): Answer {
     count === null ? null : Number((((count + 1n) % 24n) + 24n) % 24n),
     both === null ? null : Number(both),
     rating === null ? -1 : tripled === null || amount === null ? null : finite(tripled - amount),
+    carrier === null || channel === null ? null : Number(carrier === channel),
   ];
 }
 
 function served(
-  { status, balance, rating, request }: Case,
+  { status, balance, rating, carrier, request }: Case,
   { computeOnDemand: compute }: Pick<typeof Compute, "computeOnDemand"> = { computeOnDemand },
 ): Answer {
   if (status !== "found" || !plan) return names.map(() => null);
-  const stored = (value: bigint | number | null) => ({
-    value: value === null ? null : Number(value),
+  const stored = (value: bigint | number | string | null) => ({
+    value: typeof value === "bigint" ? Number(value) : value,
     status: value === null ? ("null" as const) : ("present" as const),
   });
-  const values = compute(plan).valuesOf(request, { balance: stored(balance), rating: stored(rating) });
+  const values = compute(plan).valuesOf(request, {
+    balance: stored(balance),
+    rating: stored(rating),
+    carrier: stored(carrier),
+  });
   return names.map((name) => values[name]?.value ?? null);
 }
 
@@ -153,10 +163,18 @@ async function planned(
   });
   const { rows } = await engine.run({
     statements: [
-      { sql: "create table stored (_row bigint, _status varchar, balance bigint, rating double)" },
+      {
+        sql: "create table stored (_row bigint, _status varchar, balance bigint, rating double, carrier varchar)",
+      },
       insert(
         "stored",
-        cases.map(({ status, balance, rating }, row) => [BigInt(row), status, balance, rating]),
+        cases.map(({ status, balance, rating, carrier }, row) => [
+          BigInt(row),
+          status,
+          balance,
+          rating,
+          carrier,
+        ]),
       ),
       { sql: "create table requests (_row bigint, r0 double, r1 bigint, r2 boolean, r3 varchar, r4 bigint)" },
       insert(

@@ -11,11 +11,19 @@ const value = fc.oneof(
   // Amounts with decimals: the short ones are read digit by digit.
   fc.tuple(fc.integer(), fc.integer({ min: 0, max: 12 })).map(([whole, digits]) => whole / 10 ** digits + 0),
 );
-const values = fc.array(value, { maxLength: 12 });
+const text = fc.oneof(
+  // Texts that look like numbers, and like what stands for none, stay texts.
+  fc.constantFrom("", "7", "NaN", "Infinity", "null", '"\\', "\u0000".repeat(255), "\u{1f6eb}".repeat(63)),
+  fc.string({ unit: "binary", maxLength: 63 }),
+);
+const values = fc.oneof(
+  fc.array(value, { maxLength: 12 }),
+  fc.array(fc.oneof(value, text), { maxLength: 12 }),
+);
 const time = fc.integer({ min: 0, max: 2 ** 52 });
 const flag = fc.constantFrom(0 as const, 1 as const);
 
-test("every double comes back bit for bit, of one vector and of any number of records", () => {
+test("every double and every text comes back bit for bit, of one vector and of any number of records", () => {
   fc.assert(
     fc.property(time, values, fc.array(fc.tuple(time, time, time, flag, values)), (a, v, r) => {
       for (const entity of [{ a, v }, { r }]) {
@@ -68,8 +76,25 @@ test("equal values are equal bytes, and others are others (R6)", () => {
   );
 });
 
+test("a row that has a text says lengths in two bytes, and of a text that it is one (R8)", () => {
+  const vector = packEntity({ a: 1, v: ["\u00e9", null, 1 / 7, "7", Number.NaN, "NaN"] });
+  const lengths = "0480" + "0000" + "1300" + "0380" + "0500" + "0580";
+  const texts = Buffer.from('"\u00e9"0.14285714285714285"7""NaN""NaN"').toString("hex");
+  expect(vector.toString("hex")).toBe(
+    [
+      "c1020000" + "01000000",
+      "000000000000f03f" + "06000000" + "24000000" + "01000000",
+      lengths,
+      texts,
+      "922449922449c23f",
+    ].join(""),
+  );
+  // Nothing changes for whoever has no texts.
+  expect(packEntity({ r: [[1, 2, 3, 0, [null, 1]]] })[1]).toBe(1);
+});
+
 test("a form that a newer version wrote is a fault, and not values (R6)", () => {
   const bytes = packEntity({ a: 1, v: [1] });
-  bytes[1] = 2;
-  expect(() => unpackEntity(bytes)).toThrow(/form 2, which a newer version wrote/);
+  bytes[1] = 3;
+  expect(() => unpackEntity(bytes)).toThrow(/form 3, which a newer version wrote/);
 });

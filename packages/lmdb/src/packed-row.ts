@@ -1,12 +1,15 @@
 import { cellText } from "@portolan/features/online-columns";
 import type { StoredEntity, StoredRecords, StoredVector } from "@portolan/features/online-values";
 
+type Value = StoredVector["v"][number];
+
 /**
  * How the values of one entity lie in the store (docs/spec/online-rows.md): each value as its JSON text behind a table of their lengths, so that a reader who
  * passes them on copies bytes; and as a double, too, where its text takes long to read. Rows of before are MessagePack, which never begins with this byte.
  */
 const marker = 0xc1;
-const formVersion = 1;
+/** Where all values are numbers, and where some are texts: lengths of two bytes. */
+const [numbersForm, textsForm] = [1, 2];
 const [vectorKind, recordsKind] = [0, 1];
 
 const rowHead = 8;
@@ -14,6 +17,8 @@ const rowHead = 8;
 const vectorHead = 20;
 /** The same, and when it was available, its sequence, and whether it is a tombstone. */
 const recordHead = 44;
+/** Said of a length, in the form that has texts: it is that of a text. */
+const isText = 0x8000;
 /** Up to 15 digits are exact as a double, and so is the power of ten below them: their quotient is rounded once, as the text's value is. */
 const shortText = 15;
 
@@ -30,7 +35,7 @@ export function packEntity(entity: StoredEntity): Buffer {
 
 interface Part {
   readonly at: number;
-  readonly values: readonly (number | null)[];
+  readonly values: readonly Value[];
   readonly available?: number;
   readonly sequence?: number;
   readonly tombstone?: number;
@@ -42,16 +47,20 @@ function recordPart([at, available, sequence, tombstone, values]: StoredRecords[
 
 function packParts(kind: number, head: number, parts: readonly Part[]): Buffer {
   const row = Buffer.alloc(rowHead);
-  row.set([marker, formVersion, kind]);
+  const hasTexts = parts.some(({ values }) => values.some((value) => typeof value === "string"));
+  row.set([marker, hasTexts ? textsForm : numbersForm, kind]);
   row.writeUInt32LE(parts.length, 4);
-  return Buffer.concat([row, ...parts.map((part) => packPart(head, part))]);
+  return Buffer.concat([row, ...parts.map((part) => packPart(head, hasTexts ? 2 : 1, part))]);
 }
 
-function packPart(head: number, { at, values, available, sequence, tombstone }: Part): Buffer {
-  const texts = values.map((value) => (value === null ? "" : cellText(value)));
-  const doubles = values.filter((_, index) => (texts[index]?.length ?? 0) > shortText);
-  const text = texts.join("");
-  const bytes = Buffer.alloc(head + texts.length + text.length + doubles.length * 8);
+function packPart(head: number, lengthBytes: 1 | 2, part: Part): Buffer {
+  const { at, values, available, sequence, tombstone } = part;
+  const texts = values.map((value) => Buffer.from(value === null ? "" : cellText(value)));
+  const doubles = values.filter(
+    (value, index) => typeof value === "number" && (texts[index]?.length ?? 0) > shortText,
+  );
+  const text = Buffer.concat(texts);
+  const bytes = Buffer.alloc(head + texts.length * lengthBytes + text.length + doubles.length * 8);
   bytes.writeDoubleLE(at, 0);
   bytes.writeUInt32LE(texts.length, 8);
   bytes.writeUInt32LE(text.length, 12);
@@ -61,13 +70,14 @@ function packPart(head: number, { at, values, available, sequence, tombstone }: 
     bytes.writeDoubleLE(sequence ?? 0, 28);
     bytes.writeUInt8(tombstone ?? 0, 36);
   }
-  bytes.set(
-    texts.map(({ length }) => length),
-    head,
-  );
-  let place = head + texts.length;
-  place += bytes.write(text, place, "latin1");
-  for (const value of doubles) place = bytes.writeDoubleLE(value ?? 0, place);
+  let place = head;
+  for (const [index, { length }] of texts.entries())
+    place =
+      lengthBytes === 1
+        ? bytes.writeUInt8(length, place)
+        : bytes.writeUInt16LE(typeof values[index] === "string" ? length | isText : length, place);
+  place += text.copy(bytes, place);
+  for (const value of doubles) place = bytes.writeDoubleLE(Number(value), place);
   return bytes;
 }
 
@@ -80,6 +90,8 @@ export interface PackedPart {
   readonly isTombstone: boolean;
   /** How many values there are. */
   readonly count: number;
+  /** How many bytes each length has. */
+  readonly lengthBytes: 1 | 2;
   /** Where in the row their lengths, their texts, and the doubles of the long ones begin, and where the part ends. */
   readonly lengths: number;
   readonly texts: number;
@@ -101,27 +113,27 @@ export interface PackedRow {
  */
 export function readPacked(row: Uint8Array): PackedRow {
   const bytes = viewOf(row);
-  if (bytes.getUint8(1) !== formVersion)
-    throw new Error(
-      `a row of the online store has the form ${bytes.getUint8(1)}, which a newer version wrote`,
-    );
+  const form = bytes.getUint8(1);
+  if (form !== numbersForm && form !== textsForm)
+    throw new Error(`a row of the online store has the form ${form}, which a newer version wrote`);
   const isVector = bytes.getUint8(2) === vectorKind;
+  const lengthBytes = form === textsForm ? 2 : 1;
   const left = bytes.getUint32(4, true);
   // Nearly always there is one.
-  if (left === 1) return { bytes, isVector, parts: [partAt(bytes, isVector, rowHead)] };
+  if (left === 1) return { bytes, isVector, parts: [partAt(bytes, isVector, lengthBytes, rowHead)] };
   const parts: PackedPart[] = [];
   for (let at = rowHead; parts.length < left; ) {
-    const part = partAt(bytes, isVector, at);
+    const part = partAt(bytes, isVector, lengthBytes, at);
     parts.push(part);
     at = part.end;
   }
   return { bytes, isVector, parts };
 }
 
-function partAt(bytes: DataView, isVector: boolean, at: number): PackedPart {
+function partAt(bytes: DataView, isVector: boolean, lengthBytes: 1 | 2, at: number): PackedPart {
   const count = bytes.getUint32(at + 8, true);
   const lengths = at + (isVector ? vectorHead : recordHead);
-  const texts = lengths + count;
+  const texts = lengths + count * lengthBytes;
   const doubles = texts + bytes.getUint32(at + 12, true);
   return {
     event: bytes.getFloat64(at, true),
@@ -129,6 +141,7 @@ function partAt(bytes: DataView, isVector: boolean, at: number): PackedPart {
     sequence: isVector ? 0 : bytes.getFloat64(at + 28, true),
     isTombstone: !isVector && bytes.getUint8(at + 36) === 1,
     count,
+    lengthBytes,
     lengths,
     texts,
     doubles,
@@ -159,13 +172,19 @@ export function unpackEntity(row: Uint8Array): StoredVector | StoredRecords {
   };
 }
 
-function valuesOf(bytes: DataView, { count, lengths, texts, doubles }: PackedPart): (number | null)[] {
-  const values: (number | null)[] = [];
+function valuesOf(
+  bytes: DataView,
+  { count, lengthBytes, lengths, texts, doubles }: PackedPart,
+): readonly Value[] {
+  const values: Value[] = [];
   let at = texts;
   let double = doubles;
   for (let index = 0; index < count; index++) {
-    const length = bytes.getUint8(lengths + index);
+    const said =
+      lengthBytes === 1 ? bytes.getUint8(lengths + index) : bytes.getUint16(lengths + index * 2, true);
+    const length = said & ~isText;
     if (length === 0) values.push(null);
+    else if (said !== length) values.push(JSON.parse(utf8(bytes, at, at + length)) as string);
     else if (length > shortText) {
       values.push(bytes.getFloat64(double, true));
       double += 8;
@@ -196,6 +215,10 @@ function shortNumber(bytes: DataView, from: number, to: number): number {
   }
   const value = decimals > 0 ? whole / (powers[decimals] ?? 1) : whole;
   return isNegative ? -value : value;
+}
+
+function utf8({ buffer, byteOffset }: DataView, from: number, to: number): string {
+  return Buffer.from(buffer, byteOffset + from, to - from).toString("utf8");
 }
 
 /** With an exponent, or a text for what JSON has no number for. */

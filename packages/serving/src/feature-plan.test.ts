@@ -168,6 +168,40 @@ test("a stated T ahead of the gateway's clock by seconds is the arrival, further
   expect(() => eventTimeOf(replay, "1970-01-01T00:16:46Z", at)).toThrow(/not an instant before now/);
 });
 
+test("a text goes into an input of texts as it is, and into no other (F74)", async () => {
+  const texts = {
+    inputs: [{ name: "t", datatype: "BYTES", shape: [-1, 1] }],
+    outputs: [{ name: "p", datatype: "FP32", shape: [-1, 1] }],
+  } as const;
+  const from = { kind: "feature", view: "v@1", feature: "carrier" } as const;
+  const views = [{ name: "v@1", digest, entityKeys: ["origin"], texts: ["carrier"] }];
+  const plan = aPlan({ views, columns: [{ input: "t", index: 0, from, missing: "unknown" }] });
+  expect(findPlanProblems(texts, plan)).toEqual([]);
+  const row = (carrier: string | null): OnlineRow => ({
+    status: "found",
+    at,
+    values: { carrier: { value: carrier, status: carrier === null ? "null" : "present" } },
+  });
+  for (const carrier of ["", "NaN", "e\u0301"]) {
+    const read: ReadOnline = async (questions) =>
+      questions.map(({ key }) => (key[0] === "ATL" ? row(carrier) : row(null)));
+    const { inputs, used } = await assembleInputs(texts, plan, request, read, at);
+    expect(inputs[0]?.data).toEqual([carrier, "unknown"]);
+    expect(used.map(({ value, source, status }) => [value, source, status])).toEqual([
+      [carrier, "online", undefined],
+      ["unknown", "default", "null"],
+    ]);
+  }
+  const [first, second] = aPlan().columns;
+  const numbers = aPlan({
+    views,
+    columns: [first, second].flatMap((one) => (one ? [{ ...one, from }] : [])),
+  });
+  expect(findPlanProblems(model, numbers)[0]).toBe(
+    'the feature "v@1.carrier" is a text, and "features" takes FP32',
+  );
+});
+
 test("a column of a request is of the kind that the field, the key or the other column of its name is", () => {
   const onDemand = (type: "float" | "int" | "text") =>
     aPlan({

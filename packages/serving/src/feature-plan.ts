@@ -300,8 +300,14 @@ export function findPlanProblems(model: ModelSignature, plan: FeaturePlan): stri
     if (!model.inputs.some((spec) => spec.name === column.input))
       problems.push(`no model input "${column.input}"`);
     const { from } = column;
-    if (from.kind === "feature" && !plan.views.some((view) => view.name === from.view))
-      problems.push(`no view "${from.view}" in the plan`);
+    if (from.kind !== "feature") continue;
+    const view = plan.views.find(({ name }) => name === from.view);
+    if (!view) problems.push(`no view "${from.view}" in the plan`);
+    const datatype = model.inputs.find(({ name }) => name === column.input)?.datatype;
+    if (view?.texts?.includes(from.feature) && datatype !== undefined && datatype !== "BYTES")
+      problems.push(
+        `the feature "${from.view}.${from.feature}" is a text, and "${column.input}" takes ${datatype}`,
+      );
   }
   problems.push(...findFieldProblems(model, plan));
   for (const spec of model.inputs) {

@@ -21,6 +21,7 @@ test("what a view computes on demand is what was published, whatever a deploymen
   const views = {
     onDemand: async (_: unknown, { name }: { readonly name: string }) =>
       name === "own@1" ? onDemand : undefined,
+    texts: async (_: unknown, { name }: { readonly name: string }) => (name === "own@1" ? ["carrier"] : []),
   };
   const resolved = await resolveOnDemand(views, aCall(), {
     ...request,
@@ -28,7 +29,7 @@ test("what a view computes on demand is what was published, whatever a deploymen
     variants: [{ name: "b", kind: "split", ...version }],
   });
   const found = [
-    { ...view("own@1"), onDemand },
+    { ...view("own@1"), texts: ["carrier"], onDemand },
     { ...view("other@1"), missing: "refuse" },
   ];
   expect(resolved.features?.views).toEqual(found);

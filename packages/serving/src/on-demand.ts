@@ -111,7 +111,7 @@ function fieldOf(
   return BigInt(value);
 }
 
-/** The same deployment with what the published views compute on demand, whatever its caller said of it. */
+/** The same deployment with what the published views compute on demand, and which of their features are texts, whatever its caller said of it. */
 export async function resolveOnDemand(
   views: ViewLookup,
   call: CallContext,
@@ -130,10 +130,13 @@ export async function resolveOnDemand(
 async function resolvePlan(views: ViewLookup, call: CallContext, plan: FeaturePlan): Promise<FeaturePlan> {
   const resolved = plan.views.map(async ({ name, digest, entityKeys, missing }) => {
     const view = { name, digest, entityKeys, ...(missing ? { missing } : {}) };
+    const texts = await views.texts(call, view);
+    const of = { ...view, ...(texts.length > 0 ? { texts: [...texts] } : {}) };
     const onDemand = await views.onDemand(call, view);
-    if (!onDemand) return view;
-    const { request, stored, features } = onDemand;
-    return { ...view, onDemand: { request: [...request], stored: [...stored], features: [...features] } };
+    if (!onDemand) return of;
+    const { request, stored, texts: read, features } = onDemand;
+    const plan = { request: [...request], stored: [...stored], features: [...features] };
+    return { ...of, onDemand: { ...plan, ...(read ? { texts: [...read] } : {}) } };
   });
   return { ...plan, views: await Promise.all(resolved) };
 }

@@ -56,6 +56,11 @@ export interface ViewLookup {
     call: CallContext,
     view: { readonly name: string; readonly digest: string },
   ): Promise<OnDemandPlan | undefined>;
+  /** Which features of it are texts; none where there is no such view. */
+  texts(
+    call: CallContext,
+    view: { readonly name: string; readonly digest: string },
+  ): Promise<readonly string[]>;
 }
 
 /** Reference profiles of model versions; `monitoring` has them. */

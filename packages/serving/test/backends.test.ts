@@ -98,7 +98,7 @@ function deploy(name: string, over: object = {}, call = aCall({ roles: ["ml_engi
     authorizer,
     clock: systemClock,
     useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
-    views: { onDemand: async () => undefined },
+    views: { onDemand: async () => undefined, texts: async () => [] },
     compute: { judge: async () => measured },
     charters,
     models: {

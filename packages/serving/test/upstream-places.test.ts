@@ -76,7 +76,7 @@ function deploy(name: string, model: string, over: object = {}) {
     authorizer: testAuthorizer({ ml_engineer: ["serving:deploy"] }),
     clock: systemClock,
     useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
-    views: { onDemand: async () => undefined },
+    views: { onDemand: async () => undefined, texts: async () => [] },
     compute: { judge: async () => null },
     charters,
     models: {

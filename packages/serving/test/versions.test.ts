@@ -60,7 +60,7 @@ const deps = () => ({
   clock: systemClock,
   useCases: { find: async () => ({ useCaseId: "uc_1", businessUnitId: "bu_1", teamId: null }) },
   charters: noCharter,
-  views: { onDemand: async () => undefined },
+  views: { onDemand: async () => undefined, texts: async () => [] },
   compute: { judge: async () => null },
   models: {
     find: async (_call: unknown, name: string, number: number) =>

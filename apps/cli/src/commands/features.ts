@@ -102,13 +102,19 @@ function onlineText({ at, rows, views }: OnlineFeatures, entities: Record<string
           .map((values) => values[row] ?? "")
           .join(", "),
         `${name}.${feature.name}`,
-        String(feature.values[row] ?? "-"),
+        valueText(feature.values[row] ?? null),
         feature.statuses[row] ?? "",
         times[row] ?? "",
       ]),
     ),
   ).flat();
   return `${table([Object.keys(entities).join(", "), "feature", "value", "status", "event time"], lines)}\nas of ${at}`;
+}
+
+/** A text in quotes: an empty one is seen, and what looks like a number is told from one. */
+function valueText(value: number | string | boolean | null): string {
+  if (value === null) return "-";
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 interface ParityOptions {
@@ -181,9 +187,9 @@ function textOf({ predictions, compared, mismatches, features, skipped }: Parity
 }
 
 function exampleText(feature: string, { prediction, row, key, at, served, derived }: Mismatch): string {
-  const answers = derived.map(({ status, value }) => (status === "present" ? String(value) : status));
+  const answers = derived.map(({ status, value }) => (status === "present" ? valueText(value) : status));
   const moment = formatInstant(asEpochMicros(at));
-  return `  ${feature} of ${key.join(", ")} at ${moment}: served ${String(served.value)} (${served.source}), offline ${answers.join(" or ")}; ${prediction} row ${row}`;
+  return `  ${feature} of ${key.join(", ")} at ${moment}: served ${valueText(served.value)} (${served.source}), offline ${answers.join(" or ")}; ${prediction} row ${row}`;
 }
 
 function countOf(text: string, option: string, largest: number): number {

@@ -136,6 +136,37 @@ describe("a served value agrees with the offline path", () => {
     expect(judge(7, "online")).toBeDefined();
   });
 
+  test("when it is the same text, code point by code point, and no number that looks like it (F74)", () => {
+    const carrier = (served: string, derived: string | number) =>
+      judgeServed(
+        {
+          prediction: "p1",
+          environment: "dev",
+          row: 0,
+          view: "v@1",
+          digest: "",
+          key: [],
+          at,
+          servedAt: at,
+          features: [],
+        },
+        { name: "carrier", value: served, source: "online", at: 900_000 },
+        [{ status: "found", asOf: 900_000, values: { carrier: derived }, statuses: { carrier: "present" } }],
+      );
+    expect(carrier("\u00e9", "\u00e9")).toBeUndefined();
+    expect(carrier("", "")).toBeUndefined();
+    for (const [served, derived] of [
+      ["\u00e9", "e\u0301"],
+      ["AA", "aa"],
+      ["AA", "AA "],
+      ["7", 7],
+    ] as const)
+      expect(carrier(served, derived)).toMatchObject({
+        served: { value: served },
+        derived: [{ value: derived }],
+      });
+  });
+
   test("when either of two answers could have been served", () => {
     expect(judge(7, "online", found(6), found(7))).toBeUndefined();
     expect(judge(7, "online", found(6), found(8))?.derived).toHaveLength(2);

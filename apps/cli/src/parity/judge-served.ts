@@ -8,7 +8,7 @@ export interface DerivedValues {
   readonly exactFrom?: number;
   /** The online store may not keep as many events as the windows of this entity reach. */
   readonly mayBeCut?: true;
-  readonly values: Readonly<Record<string, number | null>>;
+  readonly values: Readonly<Record<string, number | string | null>>;
   /** Of each value, why it is there or is not. */
   readonly statuses: Readonly<Record<string, ValueStatus>>;
 }
@@ -24,7 +24,7 @@ export interface Mismatch {
   /** What could have been served: one answer, or more where values were going online at that very moment. */
   readonly derived: readonly {
     readonly status: ValueStatus;
-    readonly value: number | null;
+    readonly value: number | string | null;
     readonly asOf?: number;
   }[];
 }

@@ -4,7 +4,7 @@ import { createRowsAccess } from "@portolan/data";
 import type { IntentHandler } from "@portolan/database";
 import { chooseBlocks, eraseExplanations } from "@portolan/evaluation";
 import { findView } from "@portolan/features";
-import { onDemandPlanOf } from "@portolan/features/contract";
+import { onDemandPlanOf, textNamesOf } from "@portolan/features/contract";
 import { createDecisionMemory, grantsForSnapshot } from "@portolan/identity";
 import { GatewayGrantsPart } from "@portolan/identity/contract";
 import {
@@ -94,7 +94,7 @@ export function wireServing(
       models: {
         find: async (call, model, version) => deployable(await readVersion(registry, call, model, version)),
       },
-      views: { onDemand: (call, view) => publishedOnDemand(base, call, view) },
+      views: viewsOf(base),
       location: locationOf(base),
       deployed: attestDeployment,
       releases: { candidateAt },
@@ -164,8 +164,21 @@ function wirePredictions(
   return predictions;
 }
 
+function viewsOf(base: Foundation): ServingRouteDeps["views"] {
+  return {
+    onDemand: async (call, view) => {
+      const published = await publishedView(base, call, view);
+      return published && onDemandPlanOf(published);
+    },
+    texts: async (call, view) => {
+      const published = await publishedView(base, call, view);
+      return published ? textNamesOf(published) : [];
+    },
+  };
+}
+
 /** By digest too: a plan over another definition of the view computes nothing, as it finds nothing online. */
-async function publishedOnDemand(
+async function publishedView(
   { work }: Foundation,
   call: CallContext,
   { name: reference, digest }: { readonly name: string; readonly digest: string },
@@ -174,7 +187,7 @@ async function publishedOnDemand(
   if (!/^\d{1,9}$/.test(version)) return undefined;
   const { organisationId } = call.actor;
   const found = await work.read(call, (sql) => findView(sql, organisationId, name, Number(version)));
-  return found?.digest === digest ? onDemandPlanOf(found.body) : undefined;
+  return found?.digest === digest ? found.body : undefined;
 }
 
 function locationOf({ config }: Foundation) {

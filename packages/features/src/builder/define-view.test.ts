@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises";
 import type { ValueType } from "@portolan/expressions";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { accounts } from "../../../../examples/feature-views/accounts.view.ts";
 import { routes } from "../../../../examples/feature-views/routes.view.ts";
 import { featureViewDigest, readFeatureView } from "../read-view.ts";
+import { textNamesOf } from "../view-model.ts";
 import {
   coalesce,
   contract,
@@ -74,6 +76,26 @@ describe("a view that is defined in TypeScript", () => {
       request: [{ name: "distance_miles", type: "float" }],
       onDemand: [{ name: "route_delay_per_100_miles" }],
     });
+  });
+
+  test("has texts as values, which on-demand features read as texts (F74)", () => {
+    const yaml = `kind: FeatureView
+name: accounts
+source: changes
+entity: [account]
+eventTime: at
+tombstone: op = 'D'
+ttl: 90d
+request: [{ name: asked_segment, type: text }]
+features:
+  - { name: balance, value: cents }
+  - { name: segment, value: segment }
+  - { name: size, value: "if(cents > 100000, 'large', 'small')" }
+  - { name: is_same_segment, onDemand: segment = asked_segment }
+`;
+    const types = { account: "text", at: "instant", op: "text", cents: "int", segment: "text" } as const;
+    expect(accounts.digest).toBe(featureViewDigest(readFeatureView(yaml, "a.yaml", () => types)));
+    expect(textNamesOf(accounts.view)).toEqual(["segment", "size"]);
   });
 
   test("says everything that YAML can", () => {

@@ -56,10 +56,11 @@ export interface ViewDefinition<
   readonly request?: Fields;
   /** Features by name, in their order. */
   readonly features: (columns: Terms<Columns>) => Readonly<Record<string, FeatureDefinition>>;
-  /** Features that are computed on demand, over request fields and the view's other features (by name, as doubles). */
+  /** Features that are computed on demand, over request fields and the view's other features (by name: `feature` as doubles, `text` those that are texts). */
   readonly onDemand?: (
     fields: Terms<Fields>,
     feature: (name: string) => Term<"float">,
+    text: (name: string) => Term<"text">,
   ) => Readonly<Record<string, FeatureDefinition>>;
 }
 
@@ -133,7 +134,11 @@ function documentOf<Columns extends Readonly<Record<string, ColumnType>>, Fields
       }));
   const fields = termsOf(request ?? ({} as Fields));
   const computed =
-    onDemand?.(fields, (feature) => new Term({ op: "column", name: feature, type: "float" })) ?? {};
+    onDemand?.(
+      fields,
+      (feature) => new Term({ op: "column", name: feature, type: "float" }),
+      (feature) => new Term({ op: "column", name: feature, type: "text" }),
+    ) ?? {};
   const stored = features(columns);
   const twice = Object.keys(computed).find((feature) => Object.hasOwn(stored, feature));
   if (twice !== undefined)

@@ -79,7 +79,7 @@ export function distinct(of: Term, window: Window & { readonly limit: number }):
 }
 
 /** What the newest event states; a view of such has no windows. */
-export function value(of: Term<Comparable>, description?: string): FeatureDefinition {
+export function value(of: Term<Comparable | "text">, description?: string): FeatureDefinition {
   return { value: of, ...(description === undefined ? {} : { description }) };
 }
 

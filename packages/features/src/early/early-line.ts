@@ -3,6 +3,7 @@ import type { AcceptedRow } from "@portolan/data/contract";
 import { evaluate, type Row, type Value } from "@portolan/expressions";
 import type { EventCell } from "../events/event-record.ts";
 import { operandsOf } from "../events/operands.ts";
+import { type FeatureValue, featureText } from "../feature-value.ts";
 import type { LogRecord } from "../log/log-record.ts";
 import { isValueView, type LogView } from "../view-model.ts";
 
@@ -58,7 +59,8 @@ export function statedRecord(view: LogView, row: Row): StatedRecord | undefined 
   const record = { key, event: Number(event), available: Number(available), isTombstone };
   if (isValueView(view)) {
     if (!key) return undefined;
-    return { ...record, cells: view.values.map(({ value }) => (isTombstone ? null : evaluate(value, row))) };
+    const cells = view.values.map(({ value }) => (isTombstone ? null : featureOf(evaluate(value, row))));
+    return { ...record, cells };
   }
   const identity = view.identity.columns.map((column) => textOf(row[column] ?? null));
   if (!identity.every((part) => part !== null) || (!key && !isTombstone)) return undefined;
@@ -85,7 +87,7 @@ export function earlyLine(
   const record = statedRecord(view, row);
   if (!record) return undefined;
   const { identity, cells, ...line } = record;
-  if (!identity) return { accepted, acceptedAt, ...line, values: cells.map(numberOf) };
+  if (!identity) return { accepted, acceptedAt, ...line, values: cells.map(valueOf) };
   return { accepted, acceptedAt, ...line, id: identityKey(identity), values: cells.map(cellOf) };
 }
 
@@ -104,9 +106,13 @@ function textOf(value: Value): string | null {
   return value === null ? null : String(value);
 }
 
-/** The double that a model reads. */
-function numberOf(value: Value): number | null {
-  return value === null || typeof value === "string" ? null : Number(value);
+function featureOf(value: Value): Value {
+  return typeof value === "string" ? featureText(value) : value;
+}
+
+/** The double that a model reads, or the text. */
+function valueOf(value: Value): FeatureValue {
+  return value === null || typeof value === "string" ? value : Number(value);
 }
 
 function cellOf(value: Value): EventCell {
@@ -127,11 +133,5 @@ export function earlySequence({ accepted }: Pick<EarlyLine, "accepted">): number
 /** A line of a view of values as a record beside those of the log. */
 export function earlyRecord(line: EarlyLine): LogRecord {
   const { event, available, isTombstone, values } = line;
-  return {
-    event,
-    available,
-    isTombstone,
-    sequence: earlySequence(line),
-    values: values as (number | null)[],
-  };
+  return { event, available, isTombstone, sequence: earlySequence(line), values };
 }

@@ -128,8 +128,8 @@ async function appendDataset(
   for (let turn = 0; turn < mostTurns; turn += 1) {
     const segments = await deps.uow.read(call, (sql) => segmentsOf(sql, log.id));
     if (segments.some((segment) => segment.dataset_id === what.dataset.id)) return;
-    const manifest = await writeSegment(deps, { ...what, dataset }, segments);
-    if (await publishSegment(deps, call, log, manifest)) return;
+    const written = await writeSegment(deps, { ...what, dataset }, segments);
+    if (await publishSegment(deps, call, log, written)) return;
     // Rows of it may have been erased meanwhile, or all of it may be gone.
     dataset = await deps.uow.read(call, (sql) => storedDataset(sql, log, what.dataset.id));
     if (!dataset) return;
@@ -163,11 +163,17 @@ function columnsIn(expression: Expression | undefined): Extract<Expression, { op
   return expression?.op === "call" ? expression.args.flatMap(columnsIn) : [];
 }
 
+interface WrittenSegment {
+  readonly manifest: SegmentManifest;
+  /** Texts of the dataset that are too long to be values (F74). */
+  readonly longTexts: number;
+}
+
 async function writeSegment(
   deps: LogDeps & { readonly signal?: AbortSignal },
   { log, view, dataset }: Appended,
   segments: readonly StoredSegment[],
-): Promise<SegmentManifest> {
+): Promise<WrittenSegment> {
   const last = segments.at(-1);
   const number = (last?.number ?? 0) + 1;
   await mkdir(deps.workFolder, { recursive: true });
@@ -190,7 +196,7 @@ async function writeSegment(
     const counts = rows["counts"]?.[0];
     const count = integerCell(counts, "records");
     const stored = await deps.objects.putFile(output);
-    return {
+    const manifest = {
       log_id: log.id,
       number,
       first_sequence: lastSequence + 1,
@@ -207,6 +213,7 @@ async function writeSegment(
       without_key: integerCell(counts, "without_key"),
       left_out: integerCell(counts, "left_out"),
     };
+    return { manifest, longTexts: isValueView(view) ? integerCell(counts, "long_texts") : 0 };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -242,7 +249,7 @@ async function publishSegment(
   deps: LogDeps,
   call: CallContext,
   log: StoredLog,
-  manifest: SegmentManifest,
+  { manifest, longTexts }: WrittenSegment,
 ): Promise<boolean> {
   return deps.uow.write(call, async (tx) => {
     const last = await lastSegment(tx.sql, log.id);
@@ -262,6 +269,7 @@ async function publishSegment(
         segment: manifest.number,
         records: manifest.record_count,
         ...(manifest.left_out ? { leftOut: manifest.left_out, withoutKey: manifest.without_key ?? 0 } : {}),
+        ...(longTexts > 0 ? { longTexts } : {}),
       },
     });
     return true;

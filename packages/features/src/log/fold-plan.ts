@@ -1,7 +1,8 @@
 import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteText } from "@portolan/expressions";
+import { type FeatureValue, textCell } from "../feature-value.ts";
 import type { OnlineRecord } from "../ports.ts";
-import type { LogView, ValueView } from "../view-model.ts";
+import type { LogView, ValueFeature, ValueView } from "../view-model.ts";
 import { keyColumns, segmentsRelation, valueColumns, winnersSql } from "./log-sql.ts";
 
 export interface FoldPlanInput<View extends LogView = ValueView> {
@@ -63,9 +64,14 @@ export function onlineRecord(view: ValueView, row: AnalysisRow): OnlineRecord {
       available: Number(row["available"]),
       sequence: Number(row["sequence"]),
       isTombstone: row["tombstone"] === true,
-      values: valueColumns(view).map((name) => numberCell(row[name])),
+      values: valueColumns(view).map((name, index) => valueCell(view.values[index], row[name])),
     },
   };
+}
+
+/** A value of a result row; only its feature tells a text from an integer of 64 bits. */
+export function valueCell(feature: ValueFeature | undefined, value: unknown): FeatureValue {
+  return feature?.value.type === "text" ? textCell(value) : numberCell(value);
 }
 
 /** A number of a result row, or null. */

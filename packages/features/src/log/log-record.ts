@@ -1,3 +1,5 @@
+import type { FeatureValue } from "../feature-value.ts";
+
 /**
  * One record of a feature log, as it says what an entity's values are. Times are epoch microseconds; `available` is never before `event`,
  * so that a record is visible at T exactly when `available` ≤ T (docs/spec/features.md, F15 and F16).
@@ -10,7 +12,7 @@ export interface LogRecord {
   /** True when it withdraws the entity's values. */
   readonly isTombstone: boolean;
   /** In the order of the view's features; all null in a tombstone. */
-  readonly values: readonly (number | null)[];
+  readonly values: readonly FeatureValue[];
 }
 
 /** Who asks for a moment so long before a fold still gets the exact answer: clocks of gateways, and requests on their way. */

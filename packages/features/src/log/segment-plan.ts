@@ -1,5 +1,6 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
-import { quoteText, toDuckDbSql } from "@portolan/expressions";
+import { type Expression, quoteText, toDuckDbSql } from "@portolan/expressions";
+import { featureTextSql, isLongTextSql } from "../feature-value.ts";
 import type { LogView, ValueView } from "../view-model.ts";
 import {
   keyColumns,
@@ -60,18 +61,34 @@ export function segmentStatements(input: SegmentPlanInput): AnalysisStatement[] 
       note: "writing the segment",
     },
     {
-      sql: `select count(*) as records, min(event) as min_event, max(event) as max_event, ${leftOutSql(view, input.dataset, rowsSql(input))} from fresh`,
+      sql: `select count(*) as records, min(event) as min_event, max(event) as max_event, ${leftOutSql(view, input.dataset, rowsSql(input))}, ${longTextsSql(view, input.dataset)} as long_texts from fresh`,
       returns: "counts",
     },
   ];
+}
+
+function valueSql(value: Expression): string {
+  const sql = toDuckDbSql(value);
+  if (value.type === "text") return featureTextSql(sql);
+  return value.type === "bool" ? `(${sql})::bigint` : sql;
+}
+
+/** How many values of a dataset's rows are texts that are too long to be one (F74). */
+function longTextsSql(view: ValueView, dataset: string): string {
+  const tombstone = tombstoneSql(view);
+  const long = view.values.flatMap(({ value }) =>
+    value.type === "text"
+      ? [`count(*) filter (not ${tombstone} and ${isLongTextSql(toDuckDbSql(value))})`]
+      : [],
+  );
+  return long.length === 0 ? "0" : `(select ${long.join(" + ")} from read_parquet(${quoteText(dataset)}))`;
 }
 
 /** The rows as records, with the values of the view's expressions; a tombstone has none. */
 function rowsSql({ view, dataset }: SegmentPlanInput): string {
   const tombstone = tombstoneSql(view);
   const values = view.values.map(({ value }, index) => {
-    const sql = value.type === "bool" ? `(${toDuckDbSql(value)})::bigint` : toDuckDbSql(value);
-    return `case when not ${tombstone} then ${sql} end as v${index}`;
+    return `case when not ${tombstone} then ${valueSql(value)} end as v${index}`;
   });
   return recordRowsSql(view, dataset, values);
 }

@@ -1,11 +1,12 @@
 import { columnsOf, type Expression, evaluate, parseExpression, type Row } from "@portolan/expressions";
+import type { FeatureValue } from "../feature-value.ts";
 import type { ValueStatus } from "../ports.ts";
 import type { OnDemandPlan } from "./on-demand-model.ts";
 import { onDemandColumns } from "./read-on-demand.ts";
 
 /** A value as an online store says it, or nothing. */
 export interface StoredValue {
-  readonly value: number | null;
+  readonly value: FeatureValue;
   readonly status: ValueStatus;
 }
 
@@ -30,8 +31,8 @@ interface Computed {
  *
  * @throws PortolanError `expressions.syntax` or `expressions.type` of a text that is no expression over the plan's names
  */
-export function computeOnDemand({ request, stored, features }: OnDemandPlan): OnDemandComputer {
-  const columns = onDemandColumns(request, stored);
+export function computeOnDemand({ request, stored, texts, features }: OnDemandPlan): OnDemandComputer {
+  const columns = onDemandColumns(request, stored, texts);
   const computed = features.map(({ name, expression: text }): Computed => {
     const expression = parseExpression(text, columns);
     return { name, expression, reads: columnsOf(expression).filter((read) => stored.includes(read)) };

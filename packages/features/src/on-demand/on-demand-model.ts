@@ -15,7 +15,7 @@ export interface RequestField {
   readonly type: (typeof requestTypes)[number];
 }
 
-/** Computed at the moment of a request from its fields and the view's other features, these as doubles (docs/spec/features.md, F61). */
+/** Computed at the moment of a request from its fields and the view's other features, these as doubles or texts (docs/spec/features.md, F61). */
 export interface OnDemandFeature {
   readonly name: string;
   readonly value: Expression;
@@ -26,5 +26,7 @@ export interface OnDemandPlan {
   readonly request: readonly RequestField[];
   /** Names of the features that the store keeps. */
   readonly stored: readonly string[];
+  /** Those of `stored` that are texts; absent where none is. */
+  readonly texts?: readonly string[];
   readonly features: readonly { readonly name: string; readonly expression: string }[];
 }

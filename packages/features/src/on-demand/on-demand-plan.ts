@@ -1,6 +1,6 @@
 import type { AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, toDuckDbSql } from "@portolan/expressions";
-import { type FeatureView, isValueView, storedNamesOf } from "../view-model.ts";
+import { type FeatureView, isValueView, storedNamesOf, textNamesOf } from "../view-model.ts";
 
 export interface OnDemandPlanInput {
   readonly view: FeatureView;
@@ -18,9 +18,12 @@ export interface OnDemandPlanInput {
 export function onDemandStatement(input: OnDemandPlanInput): AnalysisStatement {
   const { view, stored, requests, fields, into } = input;
   const { request = [], onDemand = [] } = view;
+  const texts = textNamesOf(view);
   const read = [
     ...request.map(({ name }, index) => `f.${quoteName(fields[index] ?? name)} as ${quoteName(name)}`),
-    ...storedNamesOf(view).map((name) => `s.${quoteName(name)}::double as ${quoteName(name)}`),
+    ...storedNamesOf(view).map(
+      (name) => `s.${quoteName(name)}${texts.includes(name) ? "" : "::double"} as ${quoteName(name)}`,
+    ),
   ];
   const values = onDemand.map(({ name, value }) => {
     const sql = toDuckDbSql(value);

@@ -19,6 +19,7 @@ export function readRequestFields(node: YamlNode): RequestField[] {
 /**
  * Features that are computed on demand, over request fields and `stored`, the view's other features.
  *
+ * @param texts those of `stored` that are texts
  * @param node of the view's features, where names are found twice
  */
 export function readOnDemand(
@@ -26,8 +27,9 @@ export function readOnDemand(
   items: readonly YamlNode[],
   fields: readonly RequestField[],
   stored: readonly string[],
+  texts: readonly string[] = [],
 ): OnDemandFeature[] {
-  const columns = onDemandColumns(fields, stored);
+  const columns = onDemandColumns(fields, stored, texts);
   const named = new Set(fields.map(({ name }) => name));
   if (named.size < fields.length || stored.some((name) => named.has(name)))
     node.report("and the request fields share a name", "Rename one of them.");
@@ -38,7 +40,7 @@ export function readOnDemand(
     const value = readExpression(at, columns);
     if (value && !isNumeric(value))
       at.report(
-        `is ${value.type}; a model takes numbers`,
+        `is ${value.type}; what is computed on demand is a number`,
         "Compare it, or take a part of it such as hour(…).",
       );
     if (value && expressionText(value).length > maxExpressionLength)
@@ -47,10 +49,14 @@ export function readOnDemand(
   });
 }
 
-/** What on-demand expressions may name; what a store keeps is read as a double, whatever it counts. */
-export function onDemandColumns(fields: readonly RequestField[], stored: readonly string[]): ColumnTypes {
+/** What on-demand expressions may name; what a store keeps is read as a double, whatever it counts, or as the text that it is. */
+export function onDemandColumns(
+  fields: readonly RequestField[],
+  stored: readonly string[],
+  texts: readonly string[] = [],
+): ColumnTypes {
   return Object.fromEntries([
     ...fields.map(({ name, type }) => [name, type] as const),
-    ...stored.map((name) => [name, "float"] as const),
+    ...stored.map((name) => [name, texts.includes(name) ? "text" : "float"] as const),
   ]);
 }

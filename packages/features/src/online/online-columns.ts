@@ -1,4 +1,5 @@
 import { copyShort, type EpochMicros } from "@portolan/kernel";
+import type { FeatureValue } from "../feature-value.ts";
 import type {
   CellStatus,
   ColumnsQuestion,
@@ -17,8 +18,9 @@ export const cellStatuses: readonly CellStatus[] = [
   "unavailable",
 ];
 
-/** A number as `OnlineColumns` has it. JSON has no NaN and no infinity: a text stands for them. Pure. */
-export function cellText(value: number): string {
+/** A value as `OnlineColumns` has it. JSON has no NaN and no infinity: a text stands for them. Pure. */
+export function cellText(value: NonNullable<FeatureValue>): string {
+  if (typeof value === "string") return JSON.stringify(value);
   return Number.isFinite(value) ? String(value) : `"${value}"`;
 }
 
@@ -31,6 +33,16 @@ const expectedText = 20;
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
 }
+
+/** Where in a row the lengths and the texts of its values lie. */
+interface RowTexts {
+  readonly lengths: number;
+  readonly lengthBytes: 1 | 2;
+  readonly count: number;
+  readonly texts: number;
+}
+
+const lengthMask = 0x7fff;
 
 /** Puts the columns of one question together, entity by entity: each is told once. */
 export class ColumnsBuilder {
@@ -77,16 +89,18 @@ export class ColumnsBuilder {
       this.#statuses[cell] = numbers.get(one?.status ?? "null") ?? isNull;
       if (one?.status !== "present" || one.value === null) continue;
       const text = cellText(one.value);
-      this.#reserve(text.length);
+      // No unit of a text has more bytes of UTF-8 than three.
+      this.#reserve(text.length * 3);
       this.#starts[cell] = this.#used;
-      this.#used += this.#text.write(text, this.#used, "latin1");
+      this.#used += this.#text.write(text, this.#used);
       this.#ends[cell] = this.#used;
     }
   }
 
   /**
    * An entity whose values lie in one row as the texts of `cellText`, one after the other.
-   * @param lengths from where in `row` on one byte says the length of each text; 0 for null
+   * @param lengths from where in `row` on a number says the length of each text; 0 for null
+   * @param lengthBytes how many bytes such a number has: one, or two, whose highest bit says that the value is a text
    * @param count how many there are
    * @param texts where in `row` they begin
    * @param places of each value which feature it is, -1 for one that is not asked for
@@ -95,7 +109,7 @@ export class ColumnsBuilder {
     entity: number,
     asOf: number,
     row: DataView,
-    { lengths, count, texts }: { readonly lengths: number; readonly count: number; readonly texts: number },
+    { lengths, lengthBytes, count, texts }: RowTexts,
     places: Int32Array,
   ): void {
     this.#asOf[entity] = asOf;
@@ -103,7 +117,10 @@ export class ColumnsBuilder {
     const from = this.#used;
     let at = from;
     for (let index = 0; index < count; index++) {
-      const length = row.getUint8(lengths + index);
+      const length =
+        lengthBytes === 1
+          ? row.getUint8(lengths + index)
+          : row.getUint16(lengths + index * 2, true) & lengthMask;
       const place = places[index] ?? -1;
       if (place >= 0 && length > 0) {
         const cell = place * entities + entity;

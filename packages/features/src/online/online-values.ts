@@ -4,6 +4,7 @@ import { type EarlyChanges, withEarly } from "../early/early-windows.ts";
 import type { FeatureErrorCode } from "../errors.ts";
 import type { EntityReader } from "../events/entity-windows.ts";
 import { readWindows } from "../events/read-windows.ts";
+import type { FeatureValue } from "../feature-value.ts";
 import {
   compareRank,
   foldRecords,
@@ -33,12 +34,12 @@ export interface StoredHeader extends OnlineViewHeader {
 export interface StoredVector {
   /** As of, epoch microseconds. */
   readonly a: number;
-  readonly v: readonly (number | null)[];
+  readonly v: readonly FeatureValue[];
 }
 
 /** Records of one entity that can still win: event, available, sequence, 1 for a tombstone, values. */
 export interface StoredRecords {
-  readonly r: readonly (readonly [number, number, number, 0 | 1, readonly (number | null)[]])[];
+  readonly r: readonly (readonly [number, number, number, 0 | 1, readonly FeatureValue[]])[];
 }
 
 export type StoredEntity = StoredVector | StoredRecords;
@@ -151,7 +152,7 @@ function readRecords(
 function vectorOf(
   header: StoredHeader,
   { status, asOf }: Standing<unknown>,
-  values: readonly (number | null)[],
+  values: readonly FeatureValue[],
 ): OnlineVector {
   const found: Record<string, OnlineVector["values"][string]> = {};
   // A loop without further objects: a request reads hundreds of rows of tens of values.
@@ -174,7 +175,7 @@ function newestAt<R extends Omit<LogRecord, "values">>(
   return best;
 }
 
-function presence(value: number | null): "present" | "null" {
+function presence(value: FeatureValue): "present" | "null" {
   return value === null ? "null" : "present";
 }
 

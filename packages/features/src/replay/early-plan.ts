@@ -1,14 +1,16 @@
 import type { AcceptedRow, AnalysisStatement } from "@portolan/data/contract";
-import { quoteText, type Value } from "@portolan/expressions";
+import { quoteText, type Value, type ValueType } from "@portolan/expressions";
 import { earlySequence, readableRow, statedRecord } from "../early/early-line.ts";
 import { keptType, operandsOf } from "../events/operands.ts";
 import { keyColumns, segmentsRelation, valueColumn } from "../log/log-sql.ts";
 import { isEventView, isValueView, type LogView } from "../view-model.ts";
 
+const valueTypes: Readonly<Partial<Record<ValueType, string>>> = { float: "double", text: "varchar" };
+
 /** Columns of accepted events, as a log has them, and which event of which run each is. */
 function earlyColumns(view: LogView): string[] {
   const types = isValueView(view)
-    ? view.values.map(({ value: { type } }) => (type === "float" ? "double" : "bigint"))
+    ? view.values.map(({ value: { type } }) => valueTypes[type] ?? "bigint")
     : operandsOf(view).map((of) => ({ int: "bigint", float: "double", text: "varchar" })[keptType(of)]);
   return [
     "run: 'bigint'",

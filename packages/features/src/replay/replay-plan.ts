@@ -2,6 +2,7 @@ import type { AnalysisRow, AnalysisStatement } from "@portolan/data/contract";
 import { quoteName, quoteText } from "@portolan/expressions";
 import { mostRecentPerEntity } from "../events/entity-windows.ts";
 import { windowLogOracle, windowLogStatements } from "../events/window-log-plan.ts";
+import { type FeatureValue, textCell } from "../feature-value.ts";
 import { numberCell } from "../log/fold-plan.ts";
 import { historyMicros } from "../log/log-record.ts";
 import { keyColumns, segmentsRelation } from "../log/log-sql.ts";
@@ -17,6 +18,7 @@ import {
   isEventView,
   isValueView,
   type LogView,
+  textNamesOf,
 } from "../view-model.ts";
 
 /** One question: an entity at a moment, by what had come up to a position. */
@@ -41,7 +43,7 @@ export interface Derived {
   readonly exactFrom?: number;
   /** Of windows over a log: the entity has so many events that online may say `outside_max_age` (F35). */
   readonly mayBeCut?: true;
-  readonly values: Readonly<Record<string, number | null>>;
+  readonly values: Readonly<Record<string, FeatureValue>>;
   /** Of each value, why it is there or is not. */
   readonly statuses: Readonly<Record<string, ValueStatus>>;
 }
@@ -212,10 +214,12 @@ function cellsOf(
   row: AnalysisRow | undefined,
   status: Derived["status"],
 ): Pick<Derived, "values" | "statuses"> {
-  const values: Record<string, number | null> = {};
+  const values: Record<string, FeatureValue> = {};
+  const texts = textNamesOf(view);
   const statuses: Record<string, ValueStatus> = {};
   for (const name of featureNamesOf(view)) {
-    const value = status === "found" ? numberCell(row?.[name]) : null;
+    const cell = texts.includes(name) ? textCell(row?.[name]) : numberCell(row?.[name]);
+    const value = status === "found" ? cell : null;
     values[name] = value;
     if (status !== "found") statuses[name] = status;
     else statuses[name] = value === null ? "null" : "present";

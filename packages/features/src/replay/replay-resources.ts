@@ -1,4 +1,5 @@
 import { type Static, Type } from "@portolan/typebox";
+import type { FeatureValue } from "../feature-value.ts";
 import type { ValueStatus } from "../ports.ts";
 import { Environment, FeatureName, Micros, Sha256 } from "../resources.ts";
 import { type UndecidedReason, undecidedReasons } from "./early-states.ts";
@@ -93,7 +94,7 @@ export const ReplayedValues = Type.Object({
               "The entity has so many events that the online store may say `outside_max_age` of its windows",
           }),
         ),
-        values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()])),
+        values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Null()])),
         statuses: Type.Record(
           Type.String(),
           Type.Union(
@@ -121,7 +122,7 @@ export interface ReplayedValues {
     readonly asOf?: number;
     readonly exactFrom?: number;
     readonly mayBeCut?: true;
-    readonly values: Readonly<Record<string, number | null>>;
+    readonly values: Readonly<Record<string, FeatureValue>>;
     readonly statuses: Readonly<Record<string, ValueStatus>>;
   }[])[];
 }

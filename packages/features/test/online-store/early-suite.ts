@@ -103,7 +103,7 @@ export function earlySuite(openWorld: OpenWorld): void {
       event: 3,
       available: 3,
       isTombstone: false,
-      values: [accepted, null],
+      values: [accepted, null, null],
     });
     await early().accept(header, log, [line("a", 1)]);
     await store.fold(header, { log, after: 0, upTo: 0, asOf: t(historyMicros), pages: once() });

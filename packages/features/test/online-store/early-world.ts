@@ -191,7 +191,10 @@ export function valuesLife(
           .filter(({ at }) => at >= from)
           .map(async ({ account, at }) => {
             const { status, values } = await readOne(store, header, [account ?? "nobody"], at);
-            return { status, values: ["balance", "rating"].map((of) => values[of]?.value ?? null) };
+            return {
+              status,
+              values: ["balance", "rating", "carrier"].map((of) => values[of]?.value ?? null),
+            };
           }),
       ),
     expected: (known, from) =>
@@ -277,15 +280,16 @@ export function rowOfRecord({
   event,
   available,
   isTombstone,
-  values: [balance, rating],
+  values: [balance, rating, carrier],
 }: Scheduled) {
   return {
     account,
     ts: BigInt(event),
     known: BigInt(available),
     gone: isTombstone,
-    balance: balance === null || balance === undefined ? null : BigInt(balance),
+    balance: typeof balance === "number" ? BigInt(balance) : null,
     rating: rating ?? null,
+    carrier: carrier ?? null,
   };
 }
 

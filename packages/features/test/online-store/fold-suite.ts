@@ -53,7 +53,7 @@ export function foldSuite(openWorld: OpenWorld): void {
     await fc.assert(
       fc.asyncProperty(aSchedule, async (schedule) => {
         round += 1;
-        const own = { ...header, view: `v${round}@1` };
+        const own = { ...header, view: `v${round}@1`, featureNames: ["a", "b", "c"] };
         const ends = [...new Set([...schedule.restarts, schedule.records.length])].toSorted((a, b) => a - b);
         let after = 0;
         for (const end of ends) {
@@ -69,7 +69,7 @@ export function foldSuite(openWorld: OpenWorld): void {
         const answers: Answer[] = [];
         for (const { account, at } of schedule.probes) {
           const { values, status } = await readOne(store, own, [account ?? "nobody"], at);
-          answers.push({ status, values: ["a", "b"].map((name) => values[name]?.value ?? null) });
+          answers.push({ status, values: ["a", "b", "c"].map((name) => values[name]?.value ?? null) });
         }
         expect(answers).toEqual(naiveAnswers(schedule));
       }),

@@ -60,7 +60,7 @@ export function rowOf(columns: OnlineColumns, entity: number, features: readonly
   const cells = features.map((feature, index) => {
     const cell = index * asOf.length + entity;
     const status = cellStatuses[statuses[cell] ?? -1] ?? "none";
-    const value = Buffer.from(text.subarray(starts[cell], ends[cell])).toString("latin1");
+    const value = Buffer.from(text.subarray(starts[cell], ends[cell])).toString("utf8");
     return [feature, status === "present" ? value : status] as const;
   });
   return { asOf: Number.isNaN(time) ? undefined : time, cells };

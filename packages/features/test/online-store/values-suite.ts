@@ -43,6 +43,39 @@ export function valuesSuite(openWorld: OpenWorld): void {
     }
   });
 
+  test("texts come back as they were, beside numbers, and columns say them as JSON (F74)", async () => {
+    await connected();
+    const texts = [
+      "",
+      "7",
+      "NaN",
+      "\u00e9",
+      "e\u0301",
+      "it's \"\\",
+      "\u0000",
+      "\u{1f6eb}".repeat(63),
+      "\u0000".repeat(255),
+    ];
+    const rows = texts.map((text, index) => ({ key: [`k${index}`], values: [text, index] }));
+    await store.replace(header, t(1000), [...rows, { key: ["none"], values: [null, 7] }]);
+    for (const [index, text] of texts.entries())
+      expect((await get([`k${index}`], 1000)).values).toEqual({
+        a: { value: text, status: "present" },
+        b: { value: index, status: "present" },
+      });
+    expect((await get(["none"], 1000)).values["a"]).toEqual({ value: null, status: "null" });
+    // Where a text was, a number may be, and the other way round: a row says what each is.
+    await store.update(header, t(1001), [{ key: ["k0"], values: [5, "five"] }]);
+    expect((await get(["k0"], 1001)).values).toEqual({
+      a: { value: 5, status: "present" },
+      b: { value: "five", status: "present" },
+    });
+    const keys = rows.map(({ key }) => key);
+    const [columns] = await reader.readColumns([{ view: header, keys, features: ["a"] }], t(1001));
+    const said = keys.map((_, row) => columns && rowOf(columns, row, ["a"]).cells[0]?.[1]);
+    expect(said).toEqual(["5", ...texts.slice(1).map((text) => JSON.stringify(text))]);
+  });
+
   test("an unknown entity and an unknown view are not found", async () => {
     await connected();
     await store.replace(header, t(1000), []);

@@ -87,6 +87,9 @@ const OnDemand = Type.Object(
       { description: "What the caller sends for them, beside entity keys; times in epoch microseconds" },
     ),
     stored: Type.Array(Type.String(), { description: "The view's features that the online store keeps" }),
+    texts: Type.Optional(
+      Type.Array(Type.String(), { description: "Those of them that are texts; absent: all are numbers" }),
+    ),
     features: Type.Array(
       Type.Object({ name: Type.String(), expression: Type.String({ maxLength: 2000 }) }, closed),
     ),
@@ -113,6 +116,12 @@ export const FeaturePlan = Type.Object(
             Type.Union([Type.Literal("refuse"), Type.Literal("fallback")], {
               description:
                 "What becomes of its values that are not found, too old or not to be had, by the charter; absent: the columns' stand-ins",
+            }),
+          ),
+          texts: Type.Optional(
+            Type.Array(Type.String(), {
+              description:
+                "Its features that are texts; control states them, of the view as published; absent: all are numbers",
             }),
           ),
           onDemand: Type.Optional(OnDemand),

@@ -16,23 +16,24 @@ function aPlan(maxAgeMs: number | null): FeaturePlan {
 
 interface Cell {
   readonly status: number;
-  readonly value: number;
+  readonly value: number | string;
 }
 
 /** Texts lie in an order of their own, with something between them, as a store may have them. */
 function columnsOf(asOf: readonly number[], cells: readonly Cell[]) {
   const places = cells.map(() => ({ start: 0, end: 0 }));
-  let text = "#";
+  let text = Buffer.from("#");
   for (const [index, { value }] of [...cells.entries()].toReversed()) {
-    places[index] = { start: text.length, end: text.length + String(value).length };
-    text += `${value}#`;
+    const json = Buffer.from(JSON.stringify(value));
+    places[index] = { start: text.length, end: text.length + json.length };
+    text = Buffer.concat([text, json, Buffer.from("#")]);
   }
   return {
     asOf: Float64Array.from(asOf),
     statuses: Uint8Array.from(cells, ({ status }) => status),
     starts: Uint32Array.from(places, ({ start }) => start),
     ends: Uint32Array.from(places, ({ end }) => end),
-    text: Buffer.from(text),
+    text,
   };
 }
 
@@ -41,7 +42,12 @@ const aRow = fc.record({
   cells: fc.array(
     fc.record({
       status: fc.constantFrom(...cellStatuses.keys()),
-      value: fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0),
+      value: fc.oneof(
+        fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0),
+        // Longer than any number, also in bytes.
+        fc.string({ unit: "binary", maxLength: 60 }),
+        fc.constant("\u{1f6eb}".repeat(63)),
+      ),
     }),
     { minLength: 2, maxLength: 2 },
   ),

@@ -166,8 +166,9 @@ const statusTexts = cellStatuses.map((status) => viewOf(Buffer.from(`"${status}"
 const longRun = 8;
 /** `null`. */
 const nullText = 0x6e756c6c;
-/** A comma, and the longest double, `null`, or status. */
+/** A comma, and the longest double, or status. */
 const [longestValue, longestStatus] = [26, 20];
+const nullAndComma = 5;
 const comma = 0x2c;
 
 interface Cells {
@@ -202,15 +203,18 @@ class AnswerBytes {
     this.#at += text.byteLength;
   }
 
-  values({ starts, ends }: OnlineColumns, texts: DataView, statuses: Uint8Array, { from, to }: Cells): void {
-    this.#reserve((to - from) * longestValue);
+  values({ starts, ends }: OnlineColumns, values: DataView, statuses: Uint8Array, { from, to }: Cells): void {
+    let texts = 0;
+    for (let cell = from; cell < to; cell++)
+      if (statuses[cell] === present) texts += (ends[cell] ?? 0) - (starts[cell] ?? 0);
+    this.#reserve((to - from) * nullAndComma + texts);
     const view = this.#view;
     let at = this.#at;
     for (let cell = from; cell < to; cell++) {
       if (statuses[cell] === present) {
         const start = starts[cell] ?? 0;
         const length = (ends[cell] ?? 0) - start;
-        copyShort(texts, start, length, view, at);
+        copyShort(values, start, length, view, at);
         at += length;
       } else {
         view.setUint32(at, nullText);
