@@ -12,9 +12,7 @@ const citedInPart: ReadonlySet<string> = new Set([
   "charter.md",
   "ledger.md",
   "limits.md",
-  "online-rows.md",
   "prediction-log.md",
-  "promotion-gates.md",
 ]);
 
 interface SpecDocument {

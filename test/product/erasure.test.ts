@@ -2,10 +2,12 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasEmbeddedPostgres } from "@portolan/database/embedded";
+import { messages, type Tensor, writeGrpcInfer, writeInferRequest } from "@portolan/serving/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Product, startProduct } from "../../apps/cli/test/product.ts";
 import { must } from "../../apps/control/test/api.ts";
-import { endpoint, prepareUseCase, type Setting } from "../chaos/workload.ts";
+import { GrpcClient } from "../../apps/gateway/test/grpc-client.ts";
+import { endpoint, predict, prepareUseCase, type Setting } from "../chaos/workload.ts";
 
 /** An erasure over the whole product: two environments, a legal hold, a training set, scores, and `kill -9` in the middle. */
 
@@ -101,25 +103,33 @@ async function madeOf(datasetId: string): Promise<{ readonly set: string; readon
   return { set: String(set), scores: String(scores) };
 }
 
-/** A prediction of which the caller says whom it is about, once control has it. */
-async function predictedOf(whom: string): Promise<string> {
-  const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }];
+/** A prediction once control has it. */
+async function predicted(headers: Readonly<Record<string, string>>, body: string | Buffer): Promise<string> {
   const response = await fetch(`${product.gatewayUrl}/v2/models/${endpoint}/infer`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${setting.applicationKey}`,
       "x-portolan-purpose": "staff-planning",
-      "x-portolan-subject": whom,
+      ...headers,
     },
-    body: JSON.stringify({ inputs }),
+    body,
   });
   await response.arrayBuffer();
-  const id = response.headers.get("x-portolan-prediction-id") ?? "";
+  return recorded(response.headers.get("x-portolan-prediction-id") ?? "");
+}
+
+async function recorded(id: string): Promise<string> {
   await until(
     () => call("GET", `/v1/predictions/${id}`),
     ({ header }) => header !== undefined,
   );
   return id;
+}
+
+/** One of which the caller says whom it is about. */
+function predictedOf(whom: string): Promise<string> {
+  const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }];
+  return predicted({ "x-portolan-subject": whom }, JSON.stringify({ inputs }));
 }
 
 type Report = Readonly<Record<string, unknown>> & {
@@ -238,4 +248,51 @@ test.skipIf(!isRunnable)(
     );
   },
   300_000,
+);
+
+/** Of tensors in bytes: the binary extension, the same without a header, and raw contents over gRPC. */
+async function predictedInBytes(value: number): Promise<{ named: string[]; raw: string }> {
+  const tensor: Tensor = { name: "x", datatype: "FP32", shape: [1, 2], data: Float32Array.of(0.5, value) };
+  const { parts, jsonBytes } = writeInferRequest([tensor], true);
+  const header = "inference-header-content-length";
+  const binary = await predicted({ [header]: String(jsonBytes) }, Buffer.concat(parts));
+  const raw = await predicted({ [header]: "0" }, Buffer.concat(parts.slice(1)));
+  const client = new GrpcClient(product.state().grpcAddress ?? "", setting.applicationKey);
+  client.say("x-portolan-purpose", "staff-planning");
+  const asked = writeGrpcInfer({ name: endpoint, version: "" }, [tensor]);
+  const { trailers } = await client.call("ModelInfer", asked, messages.inferResponse);
+  client.close();
+  const overGrpc = String(trailers.get("x-portolan-prediction-id")[0]);
+  return { named: [binary, await recorded(overGrpc)], raw };
+}
+
+test.skipIf(!isRunnable)(
+  "a number in tensors in bytes is erased by its input's name, and where nothing names the input it is found",
+  async () => {
+    const number = 4_711_235;
+    // The gateway knows the key once it has the snapshot with it.
+    await until(
+      () => predict(product, setting),
+      ({ status }) => status === 200,
+    );
+    const { named, raw } = await predictedInBytes(number);
+    const { named: neighbours } = await predictedInBytes(number + 1);
+    const asked = {
+      subject: String(number),
+      reason: "asked for",
+      environments: ["dev"],
+      columns: ["x"],
+    };
+    const { id } = await call("POST", "/v1/data-erasures", asked);
+    const { state, report } = await ended(String(id));
+    expect([state, report]).toMatchObject(["incomplete", { erased: { "predictions and outcomes": 2 } }]);
+    expect([state, report["remains"]]).toEqual([
+      "incomplete",
+      [{ where: "payloads of predictions", what: raw, hits: 1 }],
+    ]);
+    const withheld = async (one: string) => (await call("GET", `/v1/predictions/${one}`))["withheld"];
+    for (const one of named) expect(await withheld(one)).toBe("erased");
+    for (const one of neighbours) expect(await withheld(one)).toBeUndefined();
+  },
+  120_000,
 );

@@ -103,7 +103,7 @@ describe.skipIf(python === undefined)("people of one team do its whole work", ()
     version = Number((await post("pipeline", "/v1/models/visits/versions", push))["version"]);
   });
 
-  test("G7: only later rows of the same definition and use case, built in production, judge a version", async () => {
+  test("only later rows of the same definition and use case, built in production, judge a version (G7)", async () => {
     const reasonOf = async (set: string) => {
       const answer = await evaluate("visits", version, set);
       expect(answer).toMatchObject({ status: 422, body: { code: "evaluation.not_held_out" } });

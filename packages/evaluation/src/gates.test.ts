@@ -65,27 +65,27 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
   return { metrics, heldOut: { shown: true, because: "later" }, ...change };
 }
 
-test("G1: an AUC whose interval reaches below the floor is blocked although its value is above", () => {
+test("an AUC whose interval reaches below the floor is blocked although its value is above (G1)", () => {
   const bound = { metric: "roc_auc", kind: "floor", value: 0.95, below: "alert" } as const;
   const [gate] = judgeGates(evidence(), { accuracy: bound });
   expect(gate).toMatchObject({ passed: false, observed: "0.9697 [0.9118, 1.0000]" });
   expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.9 } })[0]?.passed).toBe(true);
 });
 
-test("G1: a metric that was not measured fails, it is not assumed", () => {
+test("a metric that was not measured fails, it is not assumed (G1)", () => {
   const [gate] = judgeGates(evidence(), {
     accuracy: { metric: "rmse", kind: "ceiling", value: 1, below: "alert" },
   });
   expect(gate).toMatchObject({ passed: false, observed: "rmse was not measured" });
 });
 
-test("G1: a ceiling is held from above", () => {
+test("a ceiling is held from above (G1)", () => {
   const bound = { metric: "brier_score", kind: "ceiling", value: 0.1, below: "alert" } as const;
   expect(judgeGates(evidence(), { accuracy: bound })[0]?.passed).toBe(false);
   expect(judgeGates(evidence(), { accuracy: { ...bound, value: 0.12 } })[0]?.passed).toBe(true);
 });
 
-test("G1: the charter may hold any metric by the worse end of its interval, and the AUC by its value", () => {
+test("the charter may hold any metric by the worse end of its interval, and the AUC by its value (G1)", () => {
   const judged = (bound: AccuracyBound, metrics = evidence().metrics) =>
     judgeGates(evidence({ metrics }), { accuracy: bound })[0];
   const accuracy = { metric: "accuracy", kind: "floor", value: 0.8, below: "alert" } as const;
@@ -111,7 +111,7 @@ test("G1: the charter may hold any metric by the worse end of its interval, and 
   });
 });
 
-test("G1: the interval of a bootstrap that has no width holds nothing: two dozens of rows that are all right are little evidence", () => {
+test("the interval of a bootstrap that has no width holds nothing: two dozens of rows that are all right are little evidence (G1)", () => {
   const right = Uint8Array.from({ length: 24 }, (_, row) => row % 2);
   const metrics = binaryMetrics({ labels: right, scores: Float64Array.from(right) });
   expect(metrics.intervals?.["f1"]).toMatchObject({ low: 1, high: 1 });
@@ -134,7 +134,7 @@ const anyAccuracy = {
   accuracy: { metric: "accuracy", kind: "floor", value: 0.5, below: "alert" },
 } as const;
 
-test("G2: a model must beat the naive baseline with confidence", () => {
+test("a model must beat the naive baseline with confidence (G2)", () => {
   const better = binaryMetrics({ scores, labels }, { column: "noise", scores: noise });
   expect(judgeGates(evidence({ metrics: better }), anyAccuracy)[2]).toMatchObject({
     gate: "better-than-baseline",
@@ -144,7 +144,7 @@ test("G2: a model must beat the naive baseline with confidence", () => {
   expect(judgeGates(evidence({ metrics: same }), anyAccuracy)[2]?.passed).toBe(false);
 });
 
-test("G2: a training set that names no baseline fails the gate, it does not spare it", () => {
+test("a training set that names no baseline fails the gate, it does not spare it (G2)", () => {
   expect(judgeGates(evidence(), anyAccuracy)[2]).toMatchObject({
     gate: "better-than-baseline",
     passed: false,
@@ -152,7 +152,7 @@ test("G2: a training set that names no baseline fails the gate, it does not spar
   });
 });
 
-test("G7: rows that are not shown to be held out fail the gate, whatever was measured on them", () => {
+test("rows that are not shown to be held out fail the gate, whatever was measured on them (G7)", () => {
   const known = evidence({ heldOut: { shown: false, because: "trained elsewhere" } });
   const [accuracy, heldOut] = judgeGates(known, anyAccuracy);
   expect(accuracy?.passed).toBe(true);

@@ -35,7 +35,7 @@ test("every double and every text comes back bit for bit, of one vector and of a
   );
 });
 
-test("the bytes are those of the specification", () => {
+test("the bytes are those of the specification (R2 to R5)", () => {
   const u32 = (value: number) => `${value.toString(16).padStart(2, "0")}000000`;
   const ascii = (text: string) => Buffer.from(text).toString("hex");
   const [one, two, three] = ["000000000000f03f", "0000000000000040", "0000000000000840"];
@@ -48,6 +48,31 @@ test("the bytes are those of the specification", () => {
   const record = packEntity({ r: [[1, 2, 3, 1, [null]]] });
   expect(record.toString("hex")).toBe(
     ["c1010100", u32(1), one, u32(1), u32(0), u32(0), two, three, "0100000000000000", "00"].join(""),
+  );
+});
+
+test("numbers are written as ECMAScript writes them, and doubles are those of more than 15 bytes alone (R4, R5)", () => {
+  // Behind head, time, and the three lengths of a vector's part.
+  const bodyOf = (values: number[]) => packEntity({ a: 1, v: values }).subarray(8 + 8 + 12);
+  const of15 = 123456789012.25;
+  const of16 = 1234567890123.25;
+  const texts = ["NaN", "Infinity", "-Infinity"].map((one) => `"${one}"`);
+  const body = bodyOf([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e21, of15, of16]);
+  const ends = Buffer.alloc(8);
+  ends.writeDoubleLE(of16);
+  const written = [...texts, "0", "1e+21", "123456789012.25", "1234567890123.25"];
+  const lengths = Buffer.from(written.map(({ length }) => length));
+  expect(body).toEqual(Buffer.concat([lengths, Buffer.from(written.join("")), ends]));
+});
+
+test("equal values are equal bytes, and others are others (R6)", () => {
+  fc.assert(
+    fc.property(values, values, time, (one, other, at) => {
+      const bytes = packEntity({ a: at, v: [...one] });
+      expect(packEntity({ a: at, v: [...one] }).equals(bytes)).toBe(true);
+      const same = one.length === other.length && one.every((value, index) => Object.is(value, other[index]));
+      expect(packEntity({ a: at, v: other }).equals(bytes)).toBe(same);
+    }),
   );
 });
 
@@ -68,7 +93,7 @@ test("a row that has a text says lengths in two bytes, and of a text that it is 
   expect(packEntity({ r: [[1, 2, 3, 0, [null, 1]]] })[1]).toBe(1);
 });
 
-test("a form that a newer version wrote is a fault, and not values", () => {
+test("a form that a newer version wrote is a fault, and not values (R6)", () => {
   const bytes = packEntity({ a: 1, v: [1] });
   bytes[1] = 3;
   expect(() => unpackEntity(bytes)).toThrow(/form 3, which a newer version wrote/);

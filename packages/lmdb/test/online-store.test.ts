@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { asEpochMicros } from "@portolan/kernel";
 import { open } from "lmdb";
@@ -77,7 +78,23 @@ test("what JSON has no number for is a text in columns, and a number to whoever 
   await store.close();
 });
 
-test("rows of a store of before are read as they are, and written anew in the form of today", async () => {
+test("a row lies under its view, generation and key, of which a long part is its digest (R1)", async () => {
+  await using world = await openWorld();
+  const store = world.openWriter();
+  const [longest, longer] = ["x".repeat(100), "y".repeat(101)];
+  await store.replace(header, asEpochMicros(1000), [{ key: [longest], values: [1, 2] }]);
+  await store.replace(header, asEpochMicros(2000), [{ key: [longer], values: [3, 4] }]);
+  const digest = createHash("sha256").update(longer).digest("hex");
+  const place = ["value", "org_a", "production", "v@1"];
+  const rows = (await world.dump()).filter((line) => line.startsWith('["value"'));
+  expect(rows.map((line) => [line.slice(0, line.indexOf(" ")), line.includes(" c1")])).toEqual([
+    [JSON.stringify([...place, 1, `=${longest}`]), true],
+    [JSON.stringify([...place, 2, `#${digest}`]), true],
+  ]);
+  await store.close();
+});
+
+test("rows of a store of before are read as they are, and written anew in the form of today (R7)", async () => {
   await using world = await openWorld();
   let store = world.openWriter();
   const folded = { ...header, view: "folded@1" };

@@ -60,7 +60,7 @@ test("a trained version has its training attested as SLSA provenance with the di
   });
 });
 
-test("an evaluation and a promotion are attested, and the promotion names what it rests on and who signed the charter", async () => {
+test("an evaluation and a promotion are attested, and the promotion names what it rests on and who signed the charter (G6)", async () => {
   await evaluate();
   const [result] = await verified(/^evaluation\/ev_1$/);
   expect(result).toMatchObject({

@@ -159,7 +159,7 @@ test("without a signed charter a version is refused outside dev, and a dev versi
   });
 });
 
-test("promotion walks dev, staging, production with the same digest, and only with its gates passed", async () => {
+test("promotion walks dev, staging, production with the same digest, and only with its gates passed (G4)", async () => {
   charters.set("uc_walk", someCharter);
   const version = await push({ model: "walk", useCaseId: "uc_walk" });
   const to = (environment: "staging" | "production") =>
@@ -187,7 +187,7 @@ test("who may not push is refused before anything is stored, and a stranger sees
   expect(await refusal(1)).not.toBe("shown");
 });
 
-test("every push and promotion, blocked ones too, left its ledger row", async () => {
+test("every push and promotion, blocked ones too, left its ledger row (G6)", async () => {
   const rows = await db.database.session((session) =>
     session.query<{ event: string }>("select event from ledger.rows"),
   );

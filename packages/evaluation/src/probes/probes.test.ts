@@ -141,7 +141,7 @@ test("what attack and certificates found is counted within the radius; a certifi
   expect(robustnessReport({ ...found, distances: [] }).problem).toContain("no held-out row");
 });
 
-test("G15: the upper end of the turned share and the lower end of the certified one keep the bounds", () => {
+test("the upper end of the turned share and the lower end of the certified one keep the bounds (G15)", () => {
   const judged = (terms: object, report = robustnessReport(found)) =>
     judgeProbes({ robustness: report }, { robustness: { ...robustness, ...terms } })[0];
   expect(judged({})).toMatchObject({ gate: "robustness", passed: true });
@@ -158,7 +158,7 @@ test("G15: the upper end of the turned share and the lower end of the certified 
   expect(probeGates({ robustness: unbounded })).toEqual([]);
 });
 
-test("G16: the upper end of each attack's interval is at most the bound; no training rows are no evidence", () => {
+test("the upper end of each attack's interval is at most the bound; no training rows are no evidence (G16)", () => {
   const report = measureMembership(scoredSet(2000, 1, 0.5), scoredSet(2000, 2, 0.5));
   const judged = (maximumAuc: number) =>
     judgeProbes({ membership: report }, { membership: { maximumAuc } })[0];
@@ -171,7 +171,7 @@ test("G16: the upper end of each attack's interval is at most the bound; no trai
   });
 });
 
-test("G17: the share of contradicted labels is at most the bound, and what was not measured fails", () => {
+test("the share of contradicted labels is at most the bound, and what was not measured fails (G17)", () => {
   const interval = { low: 0, high: 1, level: 0.95 };
   const report = {
     rows: 100,

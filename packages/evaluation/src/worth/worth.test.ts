@@ -86,7 +86,7 @@ test("an expression that divides by zero on some resamples has no interval, and 
   });
 });
 
-test("G14: the worse end of the interval keeps the bound, or the value where the charter says so", () => {
+test("the worse end of the interval keeps the bound, or the value where the charter says so (G14)", () => {
   const measured = measureKpis(rows, costs, [saved]);
   const { value = 0, interval } = measured[0] ?? {};
   const bound = ((interval?.low ?? 0) + value) / 2;
@@ -97,7 +97,7 @@ test("G14: the worse end of the interval keeps the bound, or the value where the
   expect(judgeKpis(measured, undefined)).toEqual([]);
 });
 
-test("G14: a figure that was made by other expressions, or never, fails", () => {
+test("a figure that was made by other expressions, or never, fails (G14)", () => {
   const measured = measureKpis(rows, costs, [saved]);
   const other = { ...saved, bound: -1e9, value: "kept" };
   expect(judgeKpis(measured, [other])[0]).toMatchObject({
@@ -121,7 +121,7 @@ const compute: MeasuredCompute = {
   peakBytes: 90_000,
 };
 
-test("G13: the model's own p95 and the load that machines take are held against the charter", () => {
+test("the model's own p95 and the load that machines take are held against the charter (G13)", () => {
   const latency = { p95Ms: 2, requestsPerSecond: 2000, machines: 1 };
   const judged = (more: object) => judgeBudget(compute, { latency: { ...latency, ...more } })[0]?.passed;
   expect(judged({})).toBe(true);
@@ -130,7 +130,7 @@ test("G13: the model's own p95 and the load that machines take are held against 
   expect(judged({ requestsPerSecond: 2001, machines: 2 })).toBe(true);
 });
 
-test("G13: file and memory are held against their bounds, and what was not measured fails", () => {
+test("file and memory are held against their bounds, and what was not measured fails (G13)", () => {
   const judged = (terms: object) => judgeBudget(compute, terms)[0];
   expect(judged({ modelBytes: 5000, memoryBytes: 90_000 })).toMatchObject({
     gate: "size-budget",

@@ -95,6 +95,20 @@ describe("the hospitals of the articles", () => {
     expect(reasons(flexible, "training", "cloud", bare)).toEqual(["/nonNegotiables/regulations"]);
   });
 
+  test("say of an availability that nobody promises what the most is", () => {
+    const asked = but(factory, {
+      requirements: { availability: "99.999%" },
+      workload: { disconnected: false },
+      riskTolerance: { dataSovereignty: "flexible" },
+    });
+    const { candidates } = choosePlacement(asked, "inference", { book: shipped, resource: "cpu_core_hour" });
+    expect(candidates.find(({ placement }) => placement === "cloud")?.eliminatedBy).toContainEqual({
+      pointer: "/requirements/availability",
+      reason:
+        "no seller of cpu_core_hour in the price book has 99.999 % availability (the most that one promises is 99.99 %)",
+    });
+  });
+
   test("in the cloud are priced with sellers that sign alone", () => {
     const gpus = but(flexible, { workload: { modelSize: "20 GB", trainingGpus: 8 } });
     const used = (planCharter(gpus, shipped, { now }).production?.lines ?? []).flatMap(

@@ -1,6 +1,6 @@
 import type { CharterDocument } from "@portolan/charter/contract";
 import type { PlacementCandidate, PlacementPrices, PlannedWorkload } from "../placement-choice.ts";
-import { eligibleBook, lackingOf, needsOf } from "../prices/provider-needs.ts";
+import { eligibleBook, needsOf, whatNoneHas } from "../prices/provider-needs.ts";
 
 /** Excludes the cloud where no seller of what is needed has what the regulations and the availability ask for. Pure. */
 export function providerElimination(
@@ -13,11 +13,10 @@ export function providerElimination(
     record.resource === resource && record.placements.includes("cloud");
   const sold = book.records.filter(isSold);
   if (sold.length === 0 || eligibleBook(book, needs).records.some(isSold)) return [];
-  const lacking = [...new Set(sold.flatMap((record) => lackingOf(book, record, needs)))];
   return [
     {
       pointer: needs.certifications.length > 0 ? "/nonNegotiables/regulations" : "/requirements/availability",
-      reason: `no seller of ${resource} in the price book has ${lacking.join(", ")}`,
+      reason: `no seller of ${resource} in the price book has ${whatNoneHas(book, sold, needs)}`,
     },
   ];
 }

@@ -1,9 +1,9 @@
 import { isPortolanError, parseInstant } from "@portolan/kernel";
 import { describe, expect, test } from "vitest";
-import { mergePriceBooks, type PriceBook, parsePriceFile } from "../price-book.ts";
+import { type Certification, mergePriceBooks, type PriceBook, parsePriceFile } from "../price-book.ts";
 import { choosePrice } from "../price-choice.ts";
 import { readShippedPrices } from "../shipped-prices.ts";
-import { eligibleBook, lackingOf } from "./provider-needs.ts";
+import { eligibleBook, lackingOf, whatNoneHas } from "./provider-needs.ts";
 import { conflictsOf, findPrice, isOfRegion, reviewPrices, searchPrices } from "./search-prices.ts";
 
 const now = parseInstant("2026-06-01T00:00:00Z");
@@ -235,11 +235,25 @@ describe("what a seller lacks", () => {
       [],
     );
     expect(aws && lackingOf(shipped, aws, { certifications: [], availability: 0.99999 })).toEqual([
-      "99.999 % (it promises 99.99%)",
+      "99.999 % availability",
     ]);
     expect(lambda && lackingOf(shipped, lambda, { certifications: [], availability: 0.99 })).toEqual([
-      "any promised availability",
+      "99 % availability",
     ]);
+  });
+
+  test("of several sellers is what none has together, and beside an availability the most that one promises", () => {
+    const both = [lambda, aws].filter((record) => record !== undefined);
+    const text = (records: typeof both, certifications: readonly Certification[], availability: number) =>
+      whatNoneHas(shipped, records, { certifications, availability });
+    // Lambda states no availability, AWS 99.99 % (the shipped price file).
+    expect(text(both, [], 0.99995)).toBe("99.995 % availability (the most that one promises is 99.99 %)");
+    expect(text(both.slice(0, 1), [], 0.9)).toBe("90 % availability (none promises any)");
+    const bare = both.map((record) => ({ ...record, certifications: [] }));
+    expect(text(bare, ["fedramp", "soc2"], 0.99)).toBe("FedRAMP, SOC 2 and 99 % availability");
+    expect(text(bare.slice(1), ["fedramp", "soc2"], 0.99)).toBe("FedRAMP and SOC 2");
+    const asked = { certifications: ["soc2"] } as const;
+    expect(whatNoneHas(shipped, bare, asked)).toBe("SOC 2");
   });
 
   test("takes its cloud price out of the book and leaves the same record on own machines", () => {

@@ -65,11 +65,24 @@ export function lackingOf(book: PriceBook, record: PriceRecord, needs: ProviderN
     .filter((name) => !offer.certifications.includes(name))
     .map((name) => certificationNames[name]);
   if (needs.availability === undefined) return missing;
-  const promised = offer.availability === undefined ? undefined : shareOf(offer.availability);
-  if (promised === undefined) return [...missing, "any promised availability"];
+  const promised = offer.availability === undefined ? 0 : shareOf(offer.availability);
   return promised < toTenMillionths(needs.availability)
-    ? [...missing, `${percentText(needs.availability)} (it promises ${offer.availability})`]
+    ? [...missing, `${percentText(needs.availability)} availability`]
     : missing;
+}
+
+/** Why none of these prices may be used, each of which lacks something: what none of their sellers has together. Pure. */
+export function whatNoneHas(book: PriceBook, records: readonly PriceRecord[], needs: ProviderNeeds): string {
+  const lacking = [...new Set(records.flatMap((record) => lackingOf(book, record, needs)))];
+  const all = [...(lacking.length > 1 ? [lacking.slice(0, -1).join(", ")] : []), ...lacking.slice(-1)].join(
+    " and ",
+  );
+  if (needs.availability === undefined) return all;
+  const shares = records.map((record) => shareOf(offerOf(book, record).availability ?? "0%"));
+  const most = Math.max(...shares);
+  // One that promises enough lacks something else.
+  if (most >= toTenMillionths(needs.availability)) return all;
+  return `${all} (${most === 0 ? "none promises any" : `the most that one promises is ${percentText(most / 1e7)}`})`;
 }
 
 /** What is bought from whoever holds the data; people, power and room are not. */

@@ -4,7 +4,7 @@ import { followingMoves, type PartFiles } from "../archive/part-files.ts";
 import type { PredictionPayload } from "../contract.ts";
 import { parsePredictionId } from "../format/position.ts";
 import { decodeEntry, decodeHeader } from "../format/record-codec.ts";
-import { hasText, type SubjectQuery } from "../format/subject-of-payload.ts";
+import { isInTensors, type SubjectQuery } from "../format/subject-of-payload.ts";
 import { findSubject } from "./erase-predictions.ts";
 import { activeHolds } from "./hold-store.ts";
 import { findPart, searchParts } from "./store.ts";
@@ -57,7 +57,7 @@ export async function countSubjectRecords(
 /** Most predictions that a search names one by one. */
 const mostNamed = 20;
 
-/** Predictions whose payload holds the name, as `isIn` looks for it in a text, or as one text of a tensor in bytes; the first of them by name. */
+/** Predictions whose payload holds the name, as `isIn` looks for it in a text, or as a value of a tensor in bytes; the first of them by name. */
 export async function searchPayloads(
   deps: SubjectRecordDeps,
   call: CallContext,
@@ -81,10 +81,12 @@ export async function searchPayloads(
       for (const { header, payload } of entries.map(decodeEntry)) {
         if (!payload || !environments.includes(header.context.environment)) continue;
         looked += 1;
-        const bodies = [payload.inputs, payload.outputs];
         // Beside its length a text is no word of its own.
-        if (!isIn(payloadText(payload)) && !bodies.some((body) => body && hasText(body.bytes, name)))
-          continue;
+        const isBetween = (["inputs", "outputs"] as const).some((direction) => {
+          const body = payload[direction];
+          return body !== undefined && isInTensors(body, direction, name);
+        });
+        if (!isBetween && !isIn(payloadText(payload))) continue;
         hits += 1;
         if (predictionIds.length < mostNamed) predictionIds.push(header.id);
       }

@@ -111,7 +111,7 @@ test("a judge is wrong where it says otherwise than people, or nothing", () => {
 const tally = { ...emptyJudgeTally, judged: 100, faithful: 98, labelled: 100, wrong: 3 };
 const terms = { floor: 0.9, maximumJudgeError: 0.1 };
 
-test("G18: the lower end of the faithful share and the upper end of the judge's error keep the bounds", () => {
+test("the lower end of the faithful share and the upper end of the judge's error keep the bounds (G18)", () => {
   const judged = (more: object, of: object = {}) =>
     judgeFaithfulness(faithfulnessReport(judge, { ...tally, ...of }), { ...terms, ...more })[0];
   expect(judged({})).toMatchObject({ gate: "faithfulness", passed: true });
@@ -125,7 +125,7 @@ test("G18: the lower end of the faithful share and the upper end of the judge's 
   expect(judgeFaithfulness(undefined, undefined)).toEqual([]);
 });
 
-test("G18: is a gate of text beside the others, and the share is the charter's groundedness", () => {
+test("is a gate of text beside the others, and the share is the charter's groundedness (G18)", () => {
   const metrics = textMetrics(
     { ...emptyTally, cases: 100, passed: 98, answered: 100 },
     faithfulnessReport(judge, tally),
